@@ -1,0 +1,36 @@
+// The core's two named dependencies on the outside world's opinion: who are you (asked once per
+// connection, may take time, so it is an effect out and `handleAuthResult` in) and what may you do
+// (asked on the hot path, so it is synchronous). Implementations live in auth/.
+
+/** Who a connection turned out to be. Kept by the connection; handed to every access decision. */
+export interface Principal {
+  readonly clientId: string;
+  /** The user name that was authenticated, or null for an anonymous client. */
+  readonly username: string | null;
+  /** The peer's address as text, e.g. "192.0.2.7:51234". */
+  readonly peer: string;
+}
+
+/** What a client offers at CONNECT. */
+export interface Credentials extends Principal {
+  readonly password: Uint8Array | null;
+}
+
+/** The authenticator's verdict: reason 0 lets the client in, any code >= 0x80 refuses it. */
+export interface AuthResult {
+  readonly reason: number;
+  /** The identity to use from here on when it differs from the user name that was offered. */
+  readonly username?: string | null;
+}
+
+/** Asked by the hallway for every CONNECT; must not throw or reject. */
+export interface Authenticator {
+  authenticate(credentials: Credentials): AuthResult | Promise<AuthResult>;
+}
+
+/** Asked by the core before it routes or subscribes; must be fast and must not throw. */
+export interface Access {
+  mayPublish(who: Principal, topic: string): boolean;
+  /** Whether `filter` (without any $share prefix) may be subscribed to. */
+  maySubscribe(who: Principal, filter: string): boolean;
+}

@@ -1,0 +1,86 @@
+// What an operator can change about the core, as one frozen value. config/ derives it from the
+// schema; tests build it from the defaults. Times in ms or s, sizes in bytes, as the names say.
+
+import { limits } from '../limits.ts';
+import { SESSION_NEVER_EXPIRES } from '../mqtt/packet.ts';
+
+export type QueuePolicy = 'drop-newest' | 'drop-oldest';
+
+export interface BrokerOptions {
+  /** Shown in $SYS/broker/version. */
+  readonly version: string;
+  readonly connectTimeoutMs: number;
+  /** Upper bound on the keep alive a client may choose, seconds; MQTT 5 clients are told (server
+   *  keep alive), 3.x clients are held to it silently. 0 leaves the choice to the client. */
+  readonly keepAliveMaxSeconds: number;
+  /** Upper bound on session expiry, seconds; 0xFFFFFFFF is no bound. */
+  readonly sessionExpiryMaxSeconds: number;
+  readonly packetSizeMax: number;
+  readonly receiveMaximum: number;
+  readonly inflightMax: number;
+  readonly topicAliasMaximum: number;
+  readonly topicAliasOutMax: number;
+  readonly topicLevelsMax: number;
+  readonly queueMessagesMax: number;
+  readonly queueBytesMax: number;
+  readonly queuedBytesTotalMax: number;
+  readonly queuePolicy: QueuePolicy;
+  /** Whether QoS 0 messages are queued for an offline persistent session. */
+  readonly queueQoS0: boolean;
+  readonly outputBytesMax: number;
+  readonly outputHighWater: number;
+  readonly publisherPauseMaxMs: number;
+  readonly connectionsMax: number;
+  readonly sessionsMax: number;
+  readonly subscriptionsPerSessionMax: number;
+  readonly retainedMessagesMax: number;
+  readonly retainedBytesMax: number;
+  /** Capabilities announced in CONNACK and enforced. */
+  readonly maximumQoS: 0 | 1 | 2;
+  readonly retainAvailable: boolean;
+  readonly wildcardSubscriptionAvailable: boolean;
+  readonly sharedSubscriptionAvailable: boolean;
+  readonly subscriptionIdentifierAvailable: boolean;
+  /** Check payloads whose format indicator claims UTF-8. */
+  readonly checkPayloadFormat: boolean;
+  /** Whether an empty client id is given one [MQTT-3.1.3-6]. */
+  readonly assignClientIds: boolean;
+  /** How often $SYS is published; 0 turns it off. */
+  readonly sysIntervalMs: number;
+  readonly drainTimeoutMs: number;
+}
+
+export const defaultOptions: BrokerOptions = Object.freeze({
+  version: 'minnow 0.1.0',
+  connectTimeoutMs: limits.connectTimeoutMs,
+  keepAliveMaxSeconds: 0,
+  sessionExpiryMaxSeconds: SESSION_NEVER_EXPIRES,
+  packetSizeMax: limits.packetSizeMax,
+  receiveMaximum: limits.receiveMaximum,
+  inflightMax: limits.inflightMax,
+  topicAliasMaximum: limits.topicAliasMaximum,
+  topicAliasOutMax: limits.topicAliasOutMax,
+  topicLevelsMax: limits.topicLevelsMax,
+  queueMessagesMax: limits.queueMessagesMax,
+  queueBytesMax: limits.queueBytesMax,
+  queuedBytesTotalMax: limits.queuedBytesTotalMax,
+  queuePolicy: 'drop-newest',
+  queueQoS0: false,
+  outputBytesMax: limits.outputBytesMax,
+  outputHighWater: limits.outputHighWater,
+  publisherPauseMaxMs: limits.publisherPauseMaxMs,
+  connectionsMax: limits.connectionsMax,
+  sessionsMax: limits.sessionsMax,
+  subscriptionsPerSessionMax: limits.subscriptionsPerSessionMax,
+  retainedMessagesMax: limits.retainedMessagesMax,
+  retainedBytesMax: limits.retainedBytesMax,
+  maximumQoS: 2,
+  retainAvailable: true,
+  wildcardSubscriptionAvailable: true,
+  sharedSubscriptionAvailable: true,
+  subscriptionIdentifierAvailable: true,
+  checkPayloadFormat: true,
+  assignClientIds: true,
+  sysIntervalMs: limits.sysIntervalMs,
+  drainTimeoutMs: limits.drainTimeoutMs,
+});

@@ -1,0 +1,57 @@
+// Every bound in the program, with the relations between them asserted. A number here is a default
+// or a hard ceiling; what an operator may change arrives through config/ as BrokerOptions.
+
+export const KB = 1024;
+export const MB = 1024 * KB;
+
+export const limits = {
+  /** Time a fresh connection has to complete CONNECT. */
+  connectTimeoutMs: 10_000,
+  /** Largest packet accepted from a client, bytes. */
+  packetSizeMax: 2 * MB,
+  /** Largest CONNECT accepted from somebody who is not known yet, bytes. */
+  connectSizeMax: 128 * KB,
+  /** QoS 1 and 2 PUBLISH packets a client may have unacknowledged towards us. */
+  receiveMaximum: 1_024,
+  /** Messages in flight towards a client at once; an MQTT 5 client may ask for less. */
+  inflightMax: 1_024,
+  /** Topic aliases a client may define, and how many we define towards a client. */
+  topicAliasMaximum: 32,
+  topicAliasOutMax: 32,
+  /** Levels of a topic name or filter. */
+  topicLevelsMax: 128,
+  /** Messages and bytes waiting per session for in-flight room or for the client. */
+  queueMessagesMax: 10_000,
+  queueBytesMax: 16 * MB,
+  /** Bytes waiting in one connection's output; past it QoS 0 is dropped and counted. */
+  outputBytesMax: 4 * MB,
+  /** Output from which on queued messages wait in the session and publishers are slowed. */
+  outputHighWater: 256 * KB,
+  /** Longest time a publisher is not read from on behalf of one slow consumer. */
+  publisherPauseMaxMs: 2_000,
+  connectionsMax: 1_000_000,
+  sessionsMax: 1_000_000,
+  subscriptionsPerSessionMax: 10_000,
+  retainedMessagesMax: 1_000_000,
+  retainedBytesMax: 1024 * MB,
+  /** Messages waiting in all session queues together, bytes. */
+  queuedBytesTotalMax: 1024 * MB,
+  /** Filters in one SUBSCRIBE or UNSUBSCRIBE; the packet size bounds them as well. */
+  filtersPerPacketMax: 10_000,
+  /** Topics whose routes are remembered; the table is emptied when it is full. */
+  routeCacheMax: 16_384,
+  /** Retained messages handed to one new subscription per turn. */
+  retainedPerTurn: 512,
+  sysIntervalMs: 10_000,
+  /** Time clients get to take their last bytes at shutdown or before a forced close. */
+  drainTimeoutMs: 2_000,
+} as const;
+
+function relation(holds: boolean, what: string): void {
+  if (!holds) throw new Error(`limits.ts contradicts itself: ${what}`);
+}
+relation(limits.connectSizeMax <= limits.packetSizeMax, 'CONNECT may not exceed the packet size');
+relation(limits.outputHighWater < limits.outputBytesMax, 'high water lies below the output bound');
+relation(limits.receiveMaximum <= 65_535, 'receive maximum is a two-byte integer');
+relation(limits.inflightMax <= 65_535, 'packet identifiers are two-byte integers');
+relation(limits.queueBytesMax <= limits.queuedBytesTotalMax, 'one queue fits into all queues');

@@ -1,0 +1,54 @@
+// The one place that knows which test runner is underneath: bun:test on Bun, node:test on Node.
+// Suites import from here and from node:assert only, so that the same files run on both.
+
+type Body = () => void | Promise<void>;
+
+interface Runner {
+  describe(name: string, body: () => void): void;
+  test(name: string, body: Body, timeoutMs?: number): void;
+  /** A case that cannot run on this machine: it is reported as skipped, with the reason. */
+  skipped(name: string, reason: string): void;
+  beforeAll(body: Body): void;
+  afterAll(body: Body): void;
+  beforeEach(body: Body): void;
+  afterEach(body: Body): void;
+}
+
+async function bunRunner(): Promise<Runner> {
+  const t = await import('bun:test');
+  return {
+    describe: (name, body) => t.describe(name, body),
+    test: (name, body, timeoutMs = 30_000) => t.test(name, body, timeoutMs),
+    skipped: (name, reason) => t.test.skip(`${name} (skipped: ${reason})`, () => {}),
+    beforeAll: body => t.beforeAll(body),
+    afterAll: body => t.afterAll(body),
+    beforeEach: body => t.beforeEach(body),
+    afterEach: body => t.afterEach(body),
+  };
+}
+
+async function nodeRunner(): Promise<Runner> {
+  const t = await import('node:test');
+  return {
+    describe: (name, body) => void t.describe(name, body),
+    test: (name, body, timeoutMs = 30_000) => void t.test(name, { timeout: timeoutMs }, body),
+    skipped: (name, reason) => void t.test(name, { skip: reason }, () => {}),
+    beforeAll: body => t.before(body),
+    afterAll: body => t.after(body),
+    beforeEach: body => t.beforeEach(body),
+    afterEach: body => t.afterEach(body),
+  };
+}
+
+const runner = 'Bun' in globalThis ? await bunRunner() : await nodeRunner();
+
+export const { describe, test, skipped, beforeAll, afterAll, beforeEach, afterEach } = runner;
+
+/** The seed of a randomised suite: `MINNOW_SEED` replays a failure, otherwise fresh each time. */
+export function freshSeed(): number {
+  const given = process.env.MINNOW_SEED;
+  return given ? Number.parseInt(given, 10) >>> 0 : (Math.random() * 2 ** 32) >>> 0;
+}
+
+/** How much longer than in `make test` a randomised suite runs; `make soak` raises it. */
+export const rounds = Math.max(1, Number.parseInt(process.env.MINNOW_ROUNDS ?? '1', 10) || 1);
