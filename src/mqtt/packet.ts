@@ -50,6 +50,9 @@ export interface Will {
 
 export interface ConnectPacket {
   readonly version: ProtocolVersion;
+  /** A mosquitto bridge (top bit of the protocol level): it expects its subscriptions to be served
+   *  as with No Local and Retain As Published. */
+  readonly bridge: boolean;
   /** Clean session (3.x) or clean start (5.0). */
   readonly cleanStart: boolean;
   readonly keepAliveSeconds: number;

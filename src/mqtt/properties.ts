@@ -59,7 +59,7 @@ export const propertyRepeats = new Uint16Array(256);
 
 function define(id: number, kind: number, ...packets: number[]): void {
   propertyKind[id] = kind;
-  for (const packet of packets) propertyPackets[id]! |= 1 << packet;
+  for (const packet of packets) propertyPackets[id] |= 1 << packet;
 }
 
 const { CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP } = PacketType;
@@ -97,5 +97,5 @@ define(Id.WildcardSubscriptionAvailable, Byte, CONNACK);
 define(Id.SubscriptionIdentifierAvailable, Byte, CONNACK);
 define(Id.SharedSubscriptionAvailable, Byte, CONNACK);
 
-propertyRepeats[Id.UserProperty] = propertyPackets[Id.UserProperty]!;
+propertyRepeats[Id.UserProperty] = propertyPackets[Id.UserProperty];
 propertyRepeats[Id.SubscriptionIdentifier] = 1 << PUBLISH;

@@ -13,7 +13,7 @@ const PLUS = 0x2b;
 export function topicNameValid(buf: Uint8Array, start: number, end: number): boolean {
   if (start >= end) return false;
   for (let at = start; at < end; ) {
-    const byte = buf[at]!;
+    const byte = buf[at];
     if (byte === 0 || byte === HASH || byte === PLUS) return false;
     const length = byte < 0x80 ? 1 : sequenceLength(buf, at, end);
     if (length === 0) return false;
