@@ -1,0 +1,234 @@
+// A broker with clients around it and no network: virtual time, and everything that happens is asked
+// for. It does what the hallway does (src/loop.ts): answer the authenticator, write, close, pause.
+// Every input is followed by one turn, unless `hold` gathers several into one.
+
+import type { Access, AuthResult, Credentials } from '../src/core/access.ts';
+import { Broker } from '../src/core/broker.ts';
+import type { LogEvent } from '../src/core/effects.ts';
+import { type BrokerOptions, defaultOptions } from '../src/core/options.ts';
+import type { Connection } from '../src/core/session/connection.ts';
+import type { ProtocolVersion } from '../src/mqtt/packet.ts';
+import { Prng } from './prng.ts';
+import { encodePacket, PacketDecoder, type WirePacket } from './wire.ts';
+
+/** The verdict on a client, or null to leave it unanswered until `World.answer`. */
+export type Authenticate = (credentials: Credentials) => AuthResult | null;
+
+export const allowAll: Access = { mayPublish: () => true, maySubscribe: () => true };
+
+/** One client's end of one transport. */
+export class Client {
+  readonly version: ProtocolVersion;
+  /** The broker's end; null once the transport is gone. */
+  connection: Connection | null;
+  /** The broker closed the transport. */
+  closed = false;
+  /** Bytes the client takes per turn: less than Infinity makes it a slow consumer. */
+  budget = Number.POSITIVE_INFINITY;
+  /** Sent while the broker did not read. */
+  readonly unread: Uint8Array[] = [];
+  readonly #world: World;
+  readonly #decoder: PacketDecoder;
+  #received: WirePacket[] = [];
+
+  constructor(world: World, connection: Connection, version: ProtocolVersion) {
+    this.#world = world;
+    this.connection = connection;
+    this.version = version;
+    this.#decoder = new PacketDecoder(version);
+  }
+
+  /** Sends packets, or bytes as they are, in one piece. */
+  send(...packets: (WirePacket | Uint8Array)[]): void {
+    const parts = packets.map(p => (p instanceof Uint8Array ? p : encodePacket(p, this.version)));
+    this.#world.receive(this, parts.length === 1 ? parts[0]! : Buffer.concat(parts));
+  }
+
+  /** Every packet received since the last call. */
+  take(): WirePacket[] {
+    const packets = this.#received;
+    this.#received = [];
+    return packets;
+  }
+
+  /** The transport is lost: nothing arrives any more, in either direction. */
+  drop(): void {
+    this.#world.lose(this);
+  }
+
+  /** Bytes from the broker. */
+  arrive(bytes: Uint8Array): void {
+    this.#received.push(...this.#decoder.push(bytes));
+  }
+}
+
+export class World {
+  /** Virtual milliseconds. */
+  now = 1_000;
+  readonly broker: Broker;
+  readonly log: LogEvent[] = [];
+  /** Clients whose transport is open. */
+  readonly clients = new Map<Connection, Client>();
+  readonly #authenticate: Authenticate;
+  /** Connections with output that their client did not take yet, and those to be closed after it. */
+  readonly #unwritten = new Set<Connection>();
+  readonly #closing = new Set<Connection>();
+  #held = 0;
+
+  constructor(
+    options: Partial<BrokerOptions> = {},
+    access: Access = allowAll,
+    authenticate: Authenticate = () => ({ reason: 0 }),
+  ) {
+    const prng = new Prng(1);
+    this.#authenticate = authenticate;
+    this.broker = new Broker(
+      { ...defaultOptions, ...options },
+      access,
+      () => prng.fraction(),
+      this.now,
+    );
+  }
+
+  /** A new transport that speaks `version`. */
+  open(version: ProtocolVersion): Client {
+    const connection = this.broker.handleOpen(`192.0.2.1:${1024 + this.clients.size}`, this.now);
+    if (connection === null) throw new Error('the broker refused the connection');
+    const client = new Client(this, connection, version);
+    this.clients.set(connection, client);
+    this.turn();
+    return client;
+  }
+
+  /** Gathers the inputs of `body` into one turn. */
+  hold(body: () => void): void {
+    this.#held++;
+    body();
+    this.#held--;
+    this.turn();
+  }
+
+  /** Lets `ms` pass; what is due on the way happens at its own time. */
+  advance(ms: number): void {
+    const until = this.now + ms;
+    for (;;) {
+      const due = this.broker.nextDeadline();
+      if (due > until) break;
+      this.now = Math.max(this.now, due);
+      this.turn();
+    }
+    this.now = until;
+    this.turn();
+  }
+
+  /** The authenticator's late verdict. */
+  answer(client: Client, result: AuthResult): void {
+    if (client.connection === null) return;
+    this.broker.handleAuthResult(client.connection, result, this.now);
+    this.turn();
+  }
+
+  shutdown(): void {
+    this.broker.handleShutdown(this.now);
+    this.turn();
+  }
+
+  receive(client: Client, bytes: Uint8Array): void {
+    const c = client.connection;
+    if (c === null || bytes.length === 0) return;
+    if (c.paused || client.unread.length > 0) client.unread.push(bytes);
+    else this.#feed(c, bytes);
+    this.turn();
+  }
+
+  lose(client: Client): void {
+    if (client.connection === null) return;
+    this.#forget(client.connection);
+    this.turn();
+  }
+
+  /** Works off what the broker wants done, until it wants nothing more at this time. */
+  turn(): void {
+    if (this.#held > 0) return;
+    for (const c of this.#unwritten) this.#write(c);
+    for (let again = true; again; ) {
+      again = this.#work();
+      if (this.broker.nextDeadline() <= this.now) {
+        this.broker.handleTime(this.now);
+        again = true;
+      }
+    }
+  }
+
+  #work(): boolean {
+    const { effects } = this.broker;
+    let worked = false;
+    for (const c of effects.authenticate.splice(0)) {
+      worked = true;
+      const verdict = c.credentials === null ? null : this.#authenticate(c.credentials);
+      if (verdict !== null) this.broker.handleAuthResult(c, verdict, this.now);
+    }
+    for (const c of effects.dirty.splice(0)) {
+      worked = true;
+      c.dirty = false;
+      this.#write(c);
+    }
+    for (const c of effects.closing.splice(0)) {
+      worked = true;
+      if (c.aborted || c.out.length === 0) this.#close(c);
+      else this.#closing.add(c);
+    }
+    for (const c of effects.paused.splice(0)) {
+      worked = true;
+      this.#readOn(c);
+    }
+    this.log.push(...effects.log.splice(0));
+    return worked;
+  }
+
+  /** One write: as much as the client takes in a turn. */
+  #write(c: Connection): void {
+    const client = this.clients.get(c);
+    if (client === undefined) return;
+    const bytes = Math.min(c.out.length, client.budget);
+    client.arrive(c.out.buffer.subarray(c.out.start, c.out.start + bytes));
+    c.out.consume(bytes);
+    if (c.out.length > 0) {
+      this.#unwritten.add(c);
+    } else {
+      this.#unwritten.delete(c);
+      if (this.#closing.has(c)) this.#close(c);
+      else this.broker.handleDrained(c, this.now);
+    }
+  }
+
+  #readOn(c: Connection): void {
+    const client = this.clients.get(c);
+    while (client !== undefined && !c.paused && client.unread.length > 0) {
+      this.#feed(c, client.unread.shift()!);
+    }
+  }
+
+  /** Hands over a chunk and then spoils it: it was only borrowed. */
+  #feed(c: Connection, bytes: Uint8Array): void {
+    const chunk = bytes.slice();
+    this.broker.handleBytes(c, chunk, this.now);
+    chunk.fill(0xee);
+  }
+
+  #close(c: Connection): void {
+    const client = this.clients.get(c);
+    if (client === undefined) return;
+    client.closed = true;
+    this.#forget(c);
+  }
+
+  #forget(c: Connection): void {
+    const client = this.clients.get(c);
+    if (client !== undefined) client.connection = null;
+    this.clients.delete(c);
+    this.#unwritten.delete(c);
+    this.#closing.delete(c);
+    this.broker.handleClosed(c, this.now);
+  }
+}
