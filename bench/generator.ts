@@ -1,0 +1,141 @@
+// The load process: one job in (JSON, first argument), one result out (JSON, standard output). It
+// runs alone on its processor, is bounded in time by the job, and ends by itself.
+
+import { Engine } from './engine.ts';
+import { connectClients } from './handshake.ts';
+import { processCpuNs } from './libc.ts';
+import { type MemoryUse, machineCpuNs, memoryOf } from './proc.ts';
+import type { IdleScenario, Scenario, TrafficScenario } from './scenarios.ts';
+import { Traffic } from './traffic.ts';
+
+export interface Job {
+  readonly scenario: Scenario;
+  readonly port: number;
+  readonly brokerPid: number;
+  readonly warmUpMs: number;
+  readonly measureMs: number;
+}
+
+export interface Latencies {
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+}
+
+export interface TrafficResult extends MemoryUse {
+  readonly kind: 'traffic';
+  /** Messages received by all subscribers per second. */
+  readonly perSecond: number;
+  readonly latencyUs: Latencies;
+  /** The broker's processor time, all threads, per message received. */
+  readonly cpuUsPerMessage: number;
+  readonly brokerCpuShare: number;
+  readonly loadCpuShare: number;
+  /** Processor time that neither the broker nor the generator used, in processors. */
+  readonly foreignCpuShare: number;
+  readonly sent: number;
+  readonly lost: number;
+  readonly repeated: number;
+  readonly reordered: number;
+}
+
+export interface IdleResult extends MemoryUse {
+  readonly kind: 'idle';
+  /** Resident memory before the first of the connections. */
+  readonly emptyBytes: number;
+  readonly bytesPerConnection: number;
+  readonly connectsPerSecond: number;
+}
+
+export type Result = TrafficResult | IdleResult;
+
+const SETTLE_MS = 1_000;
+const DRAIN_PATIENCE_MS = 2_000;
+const ignoreFrames = { onRead: () => {}, onFrame: () => {} };
+
+function settle(engine: Engine): void {
+  const end = performance.now() + SETTLE_MS;
+  while (performance.now() < end) engine.turn(ignoreFrames, 100);
+}
+
+function measureIdle(job: Job, scenario: IdleScenario): IdleResult {
+  const engine = new Engine();
+  settle(engine);
+  const { rssBytes: emptyBytes } = memoryOf(job.brokerPid);
+  const started = performance.now();
+  connectClients(engine, job.port, scenario.version, 'bench-idle-', scenario.connections);
+  const elapsedMs = performance.now() - started;
+  settle(engine);
+  const memory = memoryOf(job.brokerPid);
+  engine.close();
+  return {
+    kind: 'idle',
+    ...memory,
+    emptyBytes,
+    bytesPerConnection: (memory.rssBytes - emptyBytes) / scenario.connections,
+    connectsPerSecond: (scenario.connections * 1000) / elapsedMs,
+  };
+}
+
+function readings(job: Job, traffic: Traffic) {
+  return {
+    atMs: performance.now(),
+    received: traffic.ledger.received,
+    broker: processCpuNs(job.brokerPid),
+    load: processCpuNs(process.pid),
+    machine: machineCpuNs(),
+  };
+}
+
+function measureTraffic(job: Job, scenario: TrafficScenario): TrafficResult {
+  const engine = new Engine();
+  const traffic = new Traffic(engine, job.port, scenario);
+  traffic.start();
+  traffic.run(job.warmUpMs);
+  const before = readings(job, traffic);
+  traffic.measuring = true;
+  traffic.run(job.measureMs);
+  traffic.measuring = false;
+  const after = readings(job, traffic);
+  const { rssBytes } = memoryOf(job.brokerPid);
+  traffic.drain(DRAIN_PATIENCE_MS);
+  const { peakBytes } = memoryOf(job.brokerPid);
+  engine.close();
+
+  const elapsedNs = (after.atMs - before.atMs) * 1e6;
+  const received = after.received - before.received;
+  const brokerNs = after.broker - before.broker;
+  const loadNs = after.load - before.load;
+  const foreignNs = Math.max(0, after.machine - before.machine - brokerNs - loadNs);
+  const at = (share: number) => traffic.latency.percentile(share);
+  return {
+    kind: 'traffic',
+    rssBytes,
+    peakBytes,
+    perSecond: (received * 1e9) / elapsedNs,
+    latencyUs: { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: at(1) },
+    cpuUsPerMessage: brokerNs / 1000 / received,
+    brokerCpuShare: brokerNs / elapsedNs,
+    loadCpuShare: loadNs / elapsedNs,
+    foreignCpuShare: foreignNs / elapsedNs,
+    sent: traffic.sent,
+    lost: traffic.underWay,
+    repeated: traffic.ledger.repeated,
+    reordered: traffic.ledger.skipped,
+  };
+}
+
+if (import.meta.main) {
+  const job = JSON.parse(process.argv[2]!) as Job;
+  const { scenario } = job;
+  try {
+    const result =
+      scenario.kind === 'idle' ? measureIdle(job, scenario) : measureTraffic(job, scenario);
+    process.stdout.write(`${JSON.stringify(result)}\n`);
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,138 @@
+// The brokers that are compared: how each is started, alone, on a port the system chose, with its
+// data in a directory of its own that goes when it goes.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createConnection, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Process } from './processes.ts';
+import { connectFrame } from './wire.ts';
+
+export interface Peer {
+  readonly name: string;
+  /** The command that serves on this port of 127.0.0.1 and stays in the foreground. */
+  command(port: number, directory: string): string[];
+  readonly versionCommand: readonly string[];
+}
+
+const root = join(import.meta.dir, '..');
+const bun = process.execPath;
+const READY_TIMEOUT_MS = 10_000;
+const STOP_GRACE_MS = 3_000;
+
+function serving(program: readonly string[]) {
+  return (port: number, directory: string): string[] => {
+    return [...program, 'serve', '--listen', `127.0.0.1:${port}`, '--data', directory];
+  };
+}
+
+function mosquittoCommand(port: number, directory: string): string[] {
+  const file = join(directory, 'mosquitto.conf');
+  const settings = {
+    listener: `${port} 127.0.0.1`,
+    allow_anonymous: true,
+    max_queued_messages: 0,
+    max_inflight_messages: 0,
+    set_tcp_nodelay: true,
+    persistence: false,
+    log_dest: 'none',
+  };
+  const lines = Object.entries(settings).map(([key, value]) => `${key} ${value}\n`);
+  writeFileSync(file, lines.join(''));
+  return ['mosquitto', '-c', file];
+}
+
+const source = [bun, join(root, 'src/main.ts')];
+const executable = [join(root, 'dist/minnow')];
+const relay = [bun, join(root, 'bench/relay.ts')];
+
+const known: readonly Peer[] = [
+  { name: 'minnow', command: serving(source), versionCommand: [...source, 'version'] },
+  { name: 'minnow-dist', command: serving(executable), versionCommand: [...executable, 'version'] },
+  { name: 'mosquitto', command: mosquittoCommand, versionCommand: ['mosquitto', '-h'] },
+  { name: 'relay', command: port => [...relay, String(port)], versionCommand: [bun, '--version'] },
+];
+
+/** A known name, or `name=command` with {port} and {dir} where the broker wants them. */
+export function peerFor(text: string): Peer {
+  const at = text.indexOf('=');
+  if (at < 0) {
+    const peer = known.find(candidate => candidate.name === text);
+    if (peer) return peer;
+    const names = known.map(candidate => candidate.name).join(', ');
+    throw new Error(`--peer ${text}: expected one of ${names}, or name='command … {port}'`);
+  }
+  const words = text
+    .slice(at + 1)
+    .split(/\s+/)
+    .filter(Boolean);
+  if (at === 0 || !words.some(word => word.includes('{port}'))) {
+    throw new Error(`--peer ${text}: expected name='command' with {port} in it`);
+  }
+  const fill = (word: string, port: number, directory: string) =>
+    word.replaceAll('{port}', String(port)).replaceAll('{dir}', directory);
+  return {
+    name: text.slice(0, at),
+    command: (port, directory) => words.map(word => fill(word, port, directory)),
+    versionCommand: [],
+  };
+}
+
+/** The first line a broker says about its version, or an empty string. */
+export async function versionOf(peer: Peer): Promise<string> {
+  if (peer.versionCommand.length === 0) return '';
+  const asked = new Process(peer.versionCommand, null);
+  await asked.endWithin(STOP_GRACE_MS);
+  return asked.stdout.split('\n')[0]!.trim();
+}
+
+export interface RunningPeer {
+  readonly port: number;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+/** Starts a broker and waits until it accepts a client. */
+export async function startPeer(peer: Peer, cpu: number | null): Promise<RunningPeer> {
+  const directory = mkdtempSync(join(tmpdir(), 'minnow-bench-'));
+  const port = await freePort();
+  const broker = new Process(peer.command(port, directory), cpu, directory);
+  const stop = async () => {
+    await broker.stop(STOP_GRACE_MS);
+    rmSync(directory, { recursive: true, force: true });
+  };
+  const deadline = performance.now() + READY_TIMEOUT_MS;
+  while (!(await accepts(port))) {
+    if (broker.running && performance.now() < deadline) continue;
+    await stop();
+    const said = broker.stderr.trim().split('\n').at(-1) ?? '';
+    throw new Error(`${peer.name} did not start: ${said || 'no CONNACK, no message'}`);
+  }
+  return { port, pid: broker.pid, stop };
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(address && typeof address === 'object' ? address.port : 0));
+    });
+  });
+}
+
+/** Whether a CONNECT is answered; a refused attempt takes a moment, so asking again is no spin. */
+function accepts(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = createConnection(port, '127.0.0.1');
+    const answer = (accepted: boolean) => {
+      socket.destroy();
+      setTimeout(resolve, accepted ? 0 : 10, accepted);
+    };
+    socket.setTimeout(READY_TIMEOUT_MS, () => answer(false));
+    socket.once('connect', () => socket.write(connectFrame(4, 'bench-ready')));
+    socket.once('data', () => answer(true));
+    socket.once('error', () => answer(false));
+  });
+}

@@ -1,0 +1,38 @@
+// What the kernel knows about processes: memory of the broker, and how busy the machine was with
+// things that are no part of the measurement.
+
+import { readFileSync } from 'node:fs';
+
+const TICKS_PER_SECOND = 100;
+
+function statusBytes(status: string, field: string): number {
+  const match = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status);
+  if (!match) throw new Error(`/proc/PID/status has no ${field}`);
+  return Number(match[1]) * 1024;
+}
+
+export interface MemoryUse {
+  readonly rssBytes: number;
+  readonly peakBytes: number;
+}
+
+export function memoryOf(pid: number): MemoryUse {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return { rssBytes: statusBytes(status, 'VmRSS'), peakBytes: statusBytes(status, 'VmHWM') };
+}
+
+/** Processor time of the whole machine spent in processes, in nanoseconds (10 ms steps). */
+export function machineCpuNs(): number {
+  const [user, nice, system] = readFileSync('/proc/stat', 'utf8').trim().split(/\s+/).slice(1, 4);
+  return ((Number(user) + Number(nice) + Number(system)) * 1e9) / TICKS_PER_SECOND;
+}
+
+/** The processors this process may use, in order. */
+export function allowedCpus(): number[] {
+  const status = readFileSync('/proc/self/status', 'utf8');
+  const list = /^Cpus_allowed_list:\s+(\S+)/m.exec(status)?.[1] ?? '0';
+  return list.split(',').flatMap(range => {
+    const [first, last = first] = range.split('-').map(Number);
+    return Array.from({ length: last! - first! + 1 }, (_, i) => first! + i);
+  });
+}

@@ -1,0 +1,145 @@
+// What is measured, as data. A traffic scenario says who talks to whom and at which pace; an idle
+// scenario only holds connections. `{n}` in a topic or filter is the client's own number.
+
+import type { ProtocolVersion, QoS } from '../src/mqtt/packet.ts';
+import { STAMP_BYTES } from './wire.ts';
+
+export interface TrafficScenario {
+  readonly kind: 'traffic';
+  readonly name: string;
+  readonly version: ProtocolVersion;
+  readonly qos: QoS;
+  readonly publishers: number;
+  readonly subscribers: number;
+  /** Where publisher n publishes. */
+  readonly topic: string;
+  /** What subscriber n subscribes to: with `{n}` publisher n's topic alone, without it everybody's;
+   *  with `$share/…` every message goes to one subscriber. */
+  readonly filter: string;
+  readonly payloadBytes: number;
+  readonly pace: Pace;
+}
+
+/** A closed loop: each publisher keeps that many messages under way. An open loop: all publishers
+ *  together send at a fixed rate, and latency counts from when a message was due. */
+export type Pace = { readonly window: number } | { readonly perSecond: number };
+
+export interface IdleScenario {
+  readonly kind: 'idle';
+  readonly name: string;
+  readonly version: ProtocolVersion;
+  readonly connections: number;
+}
+
+export type Scenario = TrafficScenario | IdleScenario;
+
+/** Two-byte packet identifiers must not come round again while they are in use. */
+const WINDOW_MAX = 32_768;
+
+interface Shape {
+  readonly name: string;
+  readonly publishers: number;
+  readonly subscribers: number;
+  readonly topic: string;
+  readonly filter: string;
+  readonly pace: Pace;
+}
+
+const pipelined: readonly Shape[] = [
+  {
+    name: 'p2p-50-50',
+    publishers: 50,
+    subscribers: 50,
+    topic: 'bench/{n}',
+    filter: 'bench/{n}',
+    pace: { window: 100 },
+  },
+  {
+    name: 'fan-out-1-50',
+    publishers: 1,
+    subscribers: 50,
+    topic: 'bench/all',
+    filter: 'bench/all',
+    pace: { window: 1_000 },
+  },
+  {
+    name: 'fan-in-50-1',
+    publishers: 50,
+    subscribers: 1,
+    topic: 'bench/{n}',
+    filter: 'bench/+',
+    pace: { window: 100 },
+  },
+];
+
+const trickle: Shape = {
+  name: 'trickle-1000',
+  publishers: 50,
+  subscribers: 50,
+  topic: 'bench/{n}',
+  filter: 'bench/{n}',
+  pace: { perSecond: 1_000 },
+};
+
+function atQos(shape: Shape, qos: QoS): TrafficScenario {
+  const name = `${shape.name}-qos${qos}`;
+  return { kind: 'traffic', version: 4, payloadBytes: 64, ...shape, qos, name };
+}
+
+export const scenarios: readonly Scenario[] = [
+  ...pipelined.flatMap(shape => [atQos(shape, 0), atQos(shape, 1), atQos(shape, 2)]),
+  atQos(trickle, 0),
+  atQos(trickle, 1),
+  { kind: 'idle', name: 'idle-5000', version: 4, connections: 5_000 },
+];
+
+export function isShared(scenario: TrafficScenario): boolean {
+  return scenario.filter.startsWith('$share/');
+}
+
+/** Whether subscriber n hears publisher n alone. */
+export function isPaired(scenario: TrafficScenario): boolean {
+  return scenario.filter.includes('{n}');
+}
+
+/** How many subscribers each message reaches. */
+export function copiesOf(scenario: TrafficScenario): number {
+  return isPaired(scenario) || isShared(scenario) ? 1 : scenario.subscribers;
+}
+
+export function named(pattern: string, n: number): string {
+  return pattern.replaceAll('{n}', String(n));
+}
+
+/** What is wrong with a scenario, one sentence per fault; empty when it can run. */
+export function faultsOf(scenario: Scenario): string[] {
+  const faults: string[] = [];
+  const expect = (holds: boolean, fault: string): void => {
+    if (!holds) faults.push(`${scenario.name || 'a scenario without a name'}: ${fault}`);
+  };
+  const counted = (value: number, max: number) =>
+    Number.isInteger(value) && value >= 1 && value <= max;
+  expect(/^[a-z0-9][a-z0-9-]*$/i.test(scenario.name), 'a name is letters, digits and dashes');
+  if (scenario.kind === 'idle') {
+    expect(counted(scenario.connections, 28_000), 'connections lie between 1 and 28,000 (ports)');
+    return faults;
+  }
+  const { publishers, subscribers, payloadBytes, pace } = scenario;
+  expect(counted(publishers, 10_000), 'publishers lie between 1 and 10,000');
+  expect(counted(subscribers, 10_000), 'subscribers lie between 1 and 10,000');
+  expect(
+    Number.isInteger(payloadBytes) && payloadBytes >= STAMP_BYTES,
+    `the payload carries a stamp of ${STAMP_BYTES} bytes and cannot be shorter`,
+  );
+  if (isPaired(scenario)) {
+    expect(publishers === subscribers, 'pairs need as many publishers as subscribers');
+    expect(scenario.topic.includes('{n}'), 'pairs need a topic of their own: {n}');
+    expect(!isShared(scenario), 'a shared subscription is one filter for all its members');
+  }
+  if (isShared(scenario)) {
+    expect(/^\$share\/[^/+#]+\/./.test(scenario.filter), 'a share is $share/group/filter');
+  }
+  if ('window' in pace) expect(counted(pace.window, WINDOW_MAX), `window is 1 to ${WINDOW_MAX}`);
+  else expect(pace.perSecond > 0 && pace.perSecond <= 1e7, 'the rate lies between 0 and 10M/s');
+  return faults;
+}

@@ -1,0 +1,257 @@
+// One traffic scenario at work: publishers that keep a window full or follow a clock, subscribers
+// that check every sequence number and answer what QoS asks for. Nothing is allocated per message:
+// frames are patched in place in a publisher's batch, and leave many to a write.
+
+import { PacketType } from '../src/mqtt/packet.ts';
+import type { Client, Engine, FrameHandler } from './engine.ts';
+import { connectClients, subscribeClients } from './handshake.ts';
+import { Histogram } from './histogram.ts';
+import { Ledger } from './ledger.ts';
+import { Memory, Ticker } from './libc.ts';
+import type { FrameScanner } from './scanner.ts';
+import { copiesOf, isPaired, isShared, named, type TrafficScenario } from './scenarios.ts';
+import { disconnectFrame, payloadOf, publishTemplate, STAMP_SEQUENCE, STAMP_TIME } from './wire.ts';
+
+const BATCH_BYTES_MAX = 64 * 1024;
+/** A loop that has received nothing for that long will not recover. */
+const STALL_MS = 5_000;
+const TICKS_PER_SECOND_MAX = 10_000;
+/** In a closed loop one message in that many has its latency recorded; a power of two. */
+const SAMPLE_EVERY = 16;
+const PUBREL_HEAD = 0x62;
+
+/** A publisher's batch: the same frame many times, ready to be stamped and sent. */
+class Publisher {
+  readonly client: Client;
+  readonly number: number;
+  readonly batch: Memory;
+  readonly batchFrames: number;
+  readonly frameBytes: number;
+  readonly packetIdAt: number;
+  readonly stampAt: number;
+  sent = 0;
+  acknowledged = 0;
+  touched = false;
+
+  constructor(client: Client, number: number, scenario: TrafficScenario) {
+    const { version, qos, payloadBytes, pace } = scenario;
+    const frame = publishTemplate(version, named(scenario.topic, number), qos, payloadBytes);
+    new DataView(frame.bytes.buffer).setUint32(frame.stampAt, number);
+    const wanted = 'window' in pace ? pace.window : 1;
+    this.client = client;
+    this.number = number;
+    this.frameBytes = frame.bytes.length;
+    this.packetIdAt = frame.packetIdAt;
+    this.stampAt = frame.stampAt;
+    this.batchFrames = Math.max(1, Math.min(wanted, (BATCH_BYTES_MAX / this.frameBytes) | 0));
+    this.batch = new Memory(this.batchFrames * this.frameBytes);
+    for (let i = 0; i < this.batchFrames; i++) {
+      this.batch.bytes.set(frame.bytes, i * this.frameBytes);
+    }
+  }
+
+  /** Numbers and times the first frames of the batch; returns how many bytes they are. */
+  stamp(frames: number, timeUs: number): number {
+    const { view } = this.batch;
+    for (let i = 0; i < frames; i++) {
+      const at = i * this.frameBytes;
+      const sequence = ++this.sent;
+      if (this.packetIdAt > 0) view.setUint16(at + this.packetIdAt, (sequence % 65_535) + 1);
+      view.setUint32(at + this.stampAt + STAMP_SEQUENCE, sequence);
+      view.setUint32(at + this.stampAt + STAMP_TIME, timeUs);
+    }
+    return frames * this.frameBytes;
+  }
+}
+
+export class Traffic implements FrameHandler {
+  readonly ledger: Ledger;
+  /** Microseconds from sending (closed loop) or from being due (open loop) to receipt. */
+  readonly latency = new Histogram();
+  /** Whether latencies are recorded. */
+  measuring = false;
+  private readonly scenario: TrafficScenario;
+  private readonly engine: Engine;
+  private readonly publishers: Publisher[];
+  private readonly subscribers: number;
+  private readonly window: number;
+  private readonly refillAt: number;
+  private readonly intervalMs: number;
+  private readonly sampleMask: number;
+  private readonly touched: Publisher[] = [];
+  private readonly epochMs = performance.now();
+  private nowUs = 0;
+  private firstDueMs = 0;
+  private emitted = 0;
+
+  constructor(engine: Engine, port: number, scenario: TrafficScenario) {
+    const { version, qos, pace } = scenario;
+    const shape = isPaired(scenario) ? 'pairs' : isShared(scenario) ? 'shared' : 'all';
+    this.scenario = scenario;
+    this.engine = engine;
+    this.subscribers = scenario.subscribers;
+    this.ledger = new Ledger(scenario.publishers, scenario.subscribers, shape);
+    this.window = 'window' in pace ? pace.window : 0;
+    // Half a window at a time: a message for every one received would make every write a small one.
+    this.refillAt = Math.ceil(this.window / 2);
+    this.intervalMs = 'window' in pace ? 0 : 1000 / pace.perSecond;
+    this.sampleMask = 'window' in pace ? SAMPLE_EVERY - 1 : 0;
+    const listening = connectClients(engine, port, version, 'bench-sub-', scenario.subscribers);
+    subscribeClients(engine, listening, version, qos, n => named(scenario.filter, n));
+    const sending = connectClients(engine, port, version, 'bench-pub-', scenario.publishers);
+    this.publishers = sending.map((client, n) => new Publisher(client, n, scenario));
+  }
+
+  /** Sets the publishers going; run() keeps them going. */
+  start(): void {
+    if (this.intervalMs > 0) {
+      this.firstDueMs = performance.now();
+      this.engine.tickWith(
+        new Ticker(Math.max(this.intervalMs, 1000 / TICKS_PER_SECOND_MAX) * 1e6),
+      );
+    } else {
+      for (const publisher of this.publishers) this.touch(publisher);
+      this.refill();
+    }
+  }
+
+  run(durationMs: number): void {
+    const end = performance.now() + durationMs;
+    let now = performance.now();
+    let received = this.ledger.received;
+    let progressMs = now;
+    while (now < end) {
+      this.engine.turn(this, Math.min(100, Math.ceil(end - now)));
+      if (this.intervalMs > 0) this.emitDue();
+      else this.refill();
+      now = performance.now();
+      if (this.ledger.received !== received) {
+        received = this.ledger.received;
+        progressMs = now;
+      } else if (now - progressMs > STALL_MS) {
+        throw new Error(`nothing was received for ${STALL_MS} ms; ${this.underWay} under way`);
+      }
+    }
+  }
+
+  /** Sends nothing new and waits until everything has arrived, or for that long without progress. */
+  drain(patienceMs: number): void {
+    let received = this.ledger.received;
+    let deadline = performance.now() + patienceMs;
+    while (this.underWay > 0 && performance.now() < deadline) {
+      this.engine.turn(this, 50);
+      if (this.ledger.received === received) continue;
+      received = this.ledger.received;
+      deadline = performance.now() + patienceMs;
+    }
+    for (const client of this.engine.clients) this.engine.sendFrame(client, disconnectFrame());
+  }
+
+  get sent(): number {
+    return this.publishers.reduce((sum, publisher) => sum + publisher.sent, 0);
+  }
+
+  /** Copies that were sent and have not been received. */
+  get underWay(): number {
+    return this.sent * copiesOf(this.scenario) - this.ledger.received;
+  }
+
+  onRead(nowMs: number): void {
+    this.nowUs = (nowMs - this.epochMs) * 1000;
+  }
+
+  onFrame(client: Client, scanner: FrameScanner, memory: Memory): void {
+    switch (scanner.head >> 4) {
+      case PacketType.PUBLISH:
+        this.onPublish(client, scanner, memory);
+        break;
+      case PacketType.PUBREC:
+        refuseRefusal(scanner, memory);
+        this.engine.reply(PUBREL_HEAD, memory.view.getUint16(scanner.body));
+        break;
+      case PacketType.PUBREL:
+        this.engine.reply(PacketType.PUBCOMP << 4, memory.view.getUint16(scanner.body));
+        break;
+      case PacketType.PUBACK:
+      case PacketType.PUBCOMP: {
+        refuseRefusal(scanner, memory);
+        const publisher = this.publishers[client.index - this.subscribers]!;
+        publisher.acknowledged++;
+        if (!publisher.touched) this.touch(publisher);
+        break;
+      }
+      default:
+        throw new Error(`the broker sent packet type ${scanner.head >> 4} amid the traffic`);
+    }
+  }
+
+  private onPublish(client: Client, scanner: FrameScanner, memory: Memory): void {
+    const { bytes, view } = memory;
+    const { head, body, end } = scanner;
+    const payload = payloadOf(bytes, head, body, this.scenario.version);
+    if (end - payload !== this.scenario.payloadBytes) throw new Error('a payload changed its size');
+    const number = view.getUint32(payload);
+    const sequence = view.getUint32(payload + STAMP_SEQUENCE);
+    if (!this.ledger.receive(client.index, number, sequence)) {
+      throw new Error(`a message came from publisher ${number}, who does not exist`);
+    }
+    if (this.measuring && (sequence & this.sampleMask) === 0) {
+      this.latency.record(this.nowUs - view.getUint32(payload + STAMP_TIME));
+    }
+    const qos = (head >> 1) & 3;
+    if (qos > 0) {
+      const packetId = view.getUint16(body + 2 + view.getUint16(body));
+      this.engine.reply((qos === 1 ? PacketType.PUBACK : PacketType.PUBREC) << 4, packetId);
+    }
+    const publisher = this.publishers[number]!;
+    if (!publisher.touched) this.touch(publisher);
+  }
+
+  private touch(publisher: Publisher): void {
+    publisher.touched = true;
+    this.touched.push(publisher);
+  }
+
+  /** Fills the windows of those for whom something arrived, once half of a window is free. Room is
+   *  given back by receipt, and with QoS 1 and 2 by acknowledgement as well. */
+  private refill(): void {
+    const { touched } = this;
+    for (let i = 0; i < touched.length; i++) {
+      const publisher = touched[i]!;
+      publisher.touched = false;
+      if (publisher.client.blocked) continue;
+      const arrived = this.ledger.completed(publisher.number);
+      const done = this.scenario.qos === 0 ? arrived : Math.min(arrived, publisher.acknowledged);
+      const room = this.window - (publisher.sent - done);
+      if (room >= this.refillAt) this.publish(publisher, room);
+    }
+    touched.length = 0;
+  }
+
+  private publish(publisher: Publisher, count: number): void {
+    const timeUs = (performance.now() - this.epochMs) * 1000;
+    for (let left = count; left > 0; left -= publisher.batchFrames) {
+      const frames = Math.min(left, publisher.batchFrames);
+      this.engine.send(publisher.client, publisher.batch, publisher.stamp(frames, timeUs));
+    }
+  }
+
+  /** Sends what is due by now, each message stamped with the time it was due: a broker that makes
+   *  the generator wait does not get its latencies forgiven (coordinated omission). */
+  private emitDue(): void {
+    const due = (performance.now() - this.firstDueMs) / this.intervalMs;
+    for (; this.emitted < due; this.emitted++) {
+      const publisher = this.publishers[this.emitted % this.publishers.length]!;
+      const dueMs = this.firstDueMs + this.emitted * this.intervalMs;
+      const bytes = publisher.stamp(1, (dueMs - this.epochMs) * 1000);
+      this.engine.send(publisher.client, publisher.batch, bytes);
+    }
+  }
+}
+
+/** MQTT 5 acknowledgements may carry a reason; from 0x80 on it is a refusal. */
+function refuseRefusal(scanner: FrameScanner, memory: Memory): void {
+  if (scanner.end - scanner.body <= 2) return;
+  const reason = memory.bytes[scanner.body + 2]!;
+  if (reason >= 0x80) throw new Error(`the broker refused a message with reason ${reason}`);
+}
