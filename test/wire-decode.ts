@@ -1,64 +1,12 @@
-// The decoding half of the test-side codec (wire.ts): bytes → plain objects, throwing on whatever
-// is malformed or not allowed in the direction it travels.
+// The decoding half of the test-side codec (wire.ts): a packet's body → a plain object, throwing on
+// whatever is malformed or not allowed in the direction it travels.
 
-import { join, type Version, type WireFilter, type WirePacket, type WireWill } from './wire.ts';
+import type { Version, WireFilter, WirePacket, WireWill } from './wire.ts';
 import { ruleById, type WireProperties } from './wire-properties.ts';
 
-const noBytes = new Uint8Array(0);
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-type Sender = 'client' | 'server';
-
-/** Cuts a stream into packets and decodes them. Packets of `from` are what it expects to see. */
-export class PacketDecoder {
-  /** The version that packets are read as; a CONNECT sets it. */
-  version: Version;
-  private readonly from: Sender;
-  private rest: Uint8Array = noBytes;
-
-  constructor(version: Version, from: Sender = 'server') {
-    this.version = version;
-    this.from = from;
-  }
-
-  /** Bytes of a packet that is not complete yet. */
-  get pending(): number {
-    return this.rest.length;
-  }
-
-  /** Takes the next bytes and returns the packets that they complete. */
-  push(chunk: Uint8Array): WirePacket[] {
-    const data = join([this.rest, chunk]);
-    const packets: WirePacket[] = [];
-    let at = 0;
-    for (;;) {
-      const body = bodyRange(data, at);
-      if (body === null || body.end > data.length) break;
-      const cursor = new Cursor(data.subarray(body.start, body.end));
-      const packet = decodeBody(data[at], cursor, this.version, this.from);
-      cursor.expectEnd();
-      if (packet.type === 'connect') this.version = packet.version;
-      packets.push(packet);
-      at = body.end;
-    }
-    this.rest = data.subarray(at);
-    return packets;
-  }
-}
-
-/** Where the body of the packet at `at` lies, or null while its length is not known. */
-function bodyRange(data: Uint8Array, at: number): { start: number; end: number } | null {
-  let length = 0;
-  for (let i = 0; i < 4; i++) {
-    const next = at + 1 + i;
-    if (next >= data.length) return null;
-    length += (data[next] % 128) * 128 ** i;
-    if (data[next] >= 128) continue;
-    if (i > 0 && data[next] === 0) throw new Error('the remaining length is not minimal');
-    return { start: next + 1, end: next + 1 + length };
-  }
-  throw new Error('the remaining length has more than four bytes');
-}
+export type Sender = 'client' | 'server';
 
 /** Reads one packet's body; every method throws when the bytes are not what they should be. */
 class Cursor {
@@ -125,10 +73,19 @@ class Cursor {
     if (id === 0) throw new Error('the packet identifier is 0');
     return id;
   }
+}
 
-  expectEnd(): void {
-    if (this.left > 0) throw new Error(`${this.left} bytes follow the last field`);
-  }
+/** The packet with the first byte `first` and the body `data`, as `from` may send it. */
+export function decodePacket(
+  first: number,
+  data: Uint8Array,
+  version: Version,
+  from: Sender,
+): WirePacket {
+  const body = new Cursor(data);
+  const packet = decodeBody(first, body, version, from);
+  if (body.left > 0) throw new Error(`${body.left} bytes follow the last field`);
+  return packet;
 }
 
 function decodeBody(first: number, body: Cursor, version: Version, from: Sender): WirePacket {

@@ -2,6 +2,7 @@
 // written without the decoders of src/mqtt, so that it is an independent opinion about them. It
 // throws on whatever is malformed: our broker must never send that.
 
+import { decodePacket, type Sender } from './wire-decode.ts';
 import { type PropertyRule, ruleByName, type WireProperties } from './wire-properties.ts';
 
 export type Version = 3 | 4 | 5;
@@ -326,4 +327,56 @@ function encodeValue(rule: PropertyRule, value: unknown): Uint8Array {
     default:
       return string(value as string);
   }
+}
+
+// ---- Decoding -------------------------------------------------------------------------------
+
+/** Cuts a stream into packets and decodes them. Packets of `from` are what it expects to see. */
+export class PacketDecoder {
+  /** The version that packets are read as; a CONNECT sets it. */
+  version: Version;
+  private readonly from: Sender;
+  private rest: Uint8Array = new Uint8Array(0);
+
+  constructor(version: Version, from: Sender = 'server') {
+    this.version = version;
+    this.from = from;
+  }
+
+  /** Bytes of a packet that is not complete yet. */
+  get pending(): number {
+    return this.rest.length;
+  }
+
+  /** Takes the next bytes and returns the packets that they complete. */
+  push(chunk: Uint8Array): WirePacket[] {
+    const data = join([this.rest, chunk]);
+    const packets: WirePacket[] = [];
+    let at = 0;
+    for (;;) {
+      const body = bodyRange(data, at);
+      if (body === null || body.end > data.length) break;
+      const rest = data.subarray(body.start, body.end);
+      const packet = decodePacket(data[at], rest, this.version, this.from);
+      if (packet.type === 'connect') this.version = packet.version;
+      packets.push(packet);
+      at = body.end;
+    }
+    this.rest = data.subarray(at);
+    return packets;
+  }
+}
+
+/** Where the body of the packet at `at` lies, or null while its length is not known. */
+function bodyRange(data: Uint8Array, at: number): { start: number; end: number } | null {
+  let length = 0;
+  for (let i = 0; i < 4; i++) {
+    const next = at + 1 + i;
+    if (next >= data.length) return null;
+    length += (data[next] % 128) * 128 ** i;
+    if (data[next] >= 128) continue;
+    if (i > 0 && data[next] === 0) throw new Error('the remaining length is not minimal');
+    return { start: next + 1, end: next + 1 + length };
+  }
+  throw new Error('the remaining length has more than four bytes');
 }
