@@ -1,0 +1,130 @@
+// `minnow serve`: configuration → logger → server, and an orderly end on SIGTERM or SIGINT.
+
+import { mkdirSync } from 'node:fs';
+import { formatAddress } from '../config/address.ts';
+import type { Config } from '../config/config.ts';
+import { createLogger, type RootLogger } from '../log.ts';
+import { type Server, startServer } from '../server.ts';
+import { version } from '../version.ts';
+import { parseFlags, print } from './command.ts';
+import { Exit, errorCode, Failure } from './exit.ts';
+import { configFlags, configUsage, load } from './load.ts';
+
+const usage = `Usage: minnow [serve] [flags]
+
+Runs the broker until SIGTERM or SIGINT. Without flags it listens on 127.0.0.1:1883
+and [::1]:1883 and lets every client in.
+
+${configUsage}
+`;
+
+/** What a stop may take on top of the time that clients get to take their last bytes. */
+const STOP_EXTRA_MS = 2_000;
+const FLUSH_MS = 1_000;
+
+export async function run(args: string[]): Promise<number> {
+  const flags = parseFlags('serve', args, configFlags);
+  if (flags.help) {
+    await print(usage);
+    return Exit.ok;
+  }
+  const { config, warnings } = load(flags);
+  const stopSignal = nextStopSignal();
+  const log = createLogger(config.log);
+  for (const warning of warnings) log.warn(warning);
+  try {
+    createDataDirectory(config);
+    const server = await startServer(config, log).catch(error => {
+      throw startFailure(error);
+    });
+    greet(config, server, log);
+    log.info('stopping', { signal: await stopSignal });
+    await stop(server, config, log);
+  } finally {
+    await log.flush(FLUSH_MS);
+  }
+  return Exit.ok;
+}
+
+/** Resolves with the first signal's name; a second one ends the process at once. */
+function nextStopSignal(): Promise<string> {
+  return new Promise(resolve => {
+    let stopping = false;
+    for (const [signal, number] of [['SIGINT', 2] as const, ['SIGTERM', 15] as const]) {
+      process.on(signal, () => {
+        if (stopping) process.exit(128 + number);
+        stopping = true;
+        resolve(signal);
+      });
+    }
+  });
+}
+
+async function stop(server: Server, config: Config, log: RootLogger): Promise<void> {
+  const boundMs = config.broker.drainTimeoutMs + STOP_EXTRA_MS;
+  const late = Symbol('late');
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<typeof late>(resolve => {
+    timer = setTimeout(resolve, boundMs, late);
+  });
+  if ((await Promise.race([server.stop(), timeout])) === late) {
+    log.warn('not everything could be closed in time', { boundMs });
+  } else {
+    log.info('stopped');
+  }
+  clearTimeout(timer);
+}
+
+function createDataDirectory(config: Config): void {
+  const directory = config.dataDirectory;
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o750 });
+  } catch (error) {
+    const why = `cannot create the data directory (${errorCode(error) || error})`;
+    throw new Failure(Exit.cannotCreate, `${directory}: ${why}; choose another with --data DIR`);
+  }
+}
+
+/** Why the server did not start, in a person's words; what is no operating error is a bug. */
+function startFailure(error: unknown): unknown {
+  const code = errorCode(error);
+  if (code === '' || error instanceof Failure) return error;
+  const { address, port, message } = error as { address?: string; port?: number; message: string };
+  const where = port === undefined ? (address ?? '') : formatAddress(address ?? '', port);
+  const cannot = where === '' ? 'cannot start' : `cannot listen on ${where}`;
+  const another = port === undefined ? '' : '; choose another with --listen HOST:PORT';
+  switch (code) {
+    case 'EADDRINUSE':
+      return new Failure(Exit.unavailable, `${cannot}: it is in use by another program${another}`);
+    case 'EADDRNOTAVAIL':
+      return new Failure(Exit.unavailable, `${cannot}: this machine has no such address${another}`);
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return new Failure(Exit.unavailable, `${cannot}: this name has no address${another}`);
+    case 'EACCES':
+    case 'EPERM':
+      return new Failure(Exit.noPermission, `${cannot}: no permission${another}`);
+    default:
+      return new Failure(Exit.system, `${cannot}: ${message}`);
+  }
+}
+
+function greet(config: Config, server: Server, log: RootLogger): void {
+  const addresses = server.addresses.join(', ');
+  log.info('minnow is ready', { version, addresses, data: config.dataDirectory });
+  const { anonymous, users, rules } = config.auth;
+  const open = anonymous && Object.keys(users).length === 0 && rules.length === 0;
+  if (open && config.listeners.some(({ host }) => !isLoopback(host))) {
+    log.warn('everybody who reaches these addresses may do everything; see [auth]', { addresses });
+  }
+  if (process.stdout.isTTY) {
+    const port = /:(\d+)$/.exec(server.addresses[0] ?? '')?.[1] ?? '1883';
+    const flag = port === '1883' ? '' : ` -p ${port}`;
+    log.info(`to try it, in two other terminals: minnow sub${flag} -v -t "#"`);
+    log.info(`and: minnow pub${flag} -t hello -m world; Ctrl-C stops the broker`);
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === '::1' || host.startsWith('127.');
+}

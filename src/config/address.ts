@@ -1,0 +1,56 @@
+// Listening addresses as people write them: HOST:PORT, IPv6 in brackets, `:1883` for every
+// interface, `1883` for this machine only.
+
+import { isIP, isIPv6 } from 'node:net';
+
+/** One socket to listen on. */
+export interface Listener {
+  /** An address or a name. An IPv6 address listens on IPv6 only, so that it can stand beside its
+   *  IPv4 sibling on the same port. */
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /** The machine may lack this address (no IPv6, say): then it is skipped without a fault. */
+  readonly optional: boolean;
+}
+
+/** A listener as it stands in the configuration; `*` and `localhost` stand for two sockets. */
+export interface ListenerSpec {
+  readonly host: string;
+  readonly port: number;
+}
+
+export const EVERY_INTERFACE = '*';
+export const THIS_MACHINE = 'localhost';
+
+/** A host name by RFC 1123, an address, or one of the two words above. */
+export function isHost(text: string): boolean {
+  if (text === EVERY_INTERFACE || isIP(text) !== 0) return true;
+  // What looks like an IPv4 address but is none would only be found out by a name look-up.
+  if (/^[\d.]+$/.test(text) || text.length > 253) return false;
+  return text.split('.').every(label => /^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/i.test(label));
+}
+
+/** "[::1]:1883" → its host and port; null when `text` is no such thing. */
+export function parseAddress(text: string): ListenerSpec | null {
+  const match = /^(?:\[([^\]]*)\]:|([^:[\]]*):)?(\d{1,5})$/.exec(text.trim());
+  if (match === null) return null;
+  const [, bracketed, plain, port] = match;
+  if (Number(port) > 65_535) return null;
+  if (bracketed !== undefined && !isIPv6(bracketed)) return null;
+  const named = bracketed ?? plain;
+  const host = named === '' ? EVERY_INTERFACE : (named ?? THIS_MACHINE);
+  return isHost(host) ? { host, port: Number(port) } : null;
+}
+
+/** "127.0.0.1:1883", "[::1]:1883". */
+export function formatAddress(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** The sockets a configured listener stands for. IPv4 comes first and must succeed. */
+export function expandListener({ host, port }: ListenerSpec): Listener[] {
+  const pair = { [EVERY_INTERFACE]: ['0.0.0.0', '::'], [THIS_MACHINE]: ['127.0.0.1', '::1'] }[host];
+  if (pair === undefined) return [{ host, port, optional: false }];
+  return pair.map((address, index) => ({ host: address, port, optional: index > 0 }));
+}

@@ -1,0 +1,156 @@
+// What the program reads: one frozen Config, derived from the settings that the sources agreed on.
+// A configuration is used whole or not at all: loadConfig gives a Config or every fault it found.
+
+import { join } from 'node:path';
+import { type BrokerOptions, defaultOptions } from '../core/options.ts';
+import { expandListener, formatAddress, type Listener } from './address.ts';
+import { findFaults } from './faults.ts';
+import { type logLevels, type logModules, type Settings, schema } from './schema.ts';
+import { type Inputs, RawConfig } from './sources.ts';
+import { suggest } from './suggest.ts';
+
+export type LogLevel = (typeof logLevels)[number];
+export type LogModule = (typeof logModules)[number];
+export type AuthRule = Settings['auth']['rules'][number];
+
+export interface LogConfig {
+  readonly level: LogLevel;
+  readonly format: 'auto' | 'text' | 'json';
+  readonly levels: Readonly<Partial<Record<LogModule, LogLevel>>>;
+  /** Lines with the same cause per ten seconds before the rest is only counted. */
+  readonly burst: number;
+}
+
+export interface AuthConfig {
+  readonly anonymous: boolean;
+  readonly users: Readonly<Record<string, string>>;
+  readonly rules: readonly AuthRule[];
+}
+
+export interface Config {
+  readonly dataDirectory: string;
+  readonly listeners: readonly Listener[];
+  readonly log: LogConfig;
+  readonly broker: BrokerOptions;
+  readonly auth: AuthConfig;
+  readonly control: { readonly enabled: boolean; readonly path: string };
+}
+
+/** What the defaults depend on; the composition root reads it from the process. */
+export interface Host {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly isRoot: boolean;
+  readonly version: string;
+}
+
+export type Loaded =
+  | { readonly config: Config; readonly settings: Settings; readonly warnings: readonly string[] }
+  | { readonly faults: readonly string[] };
+
+/** Reads all sources. Text in, values out: nothing is opened, created or printed here. */
+export function loadConfig(inputs: Inputs, host: Host): Loaded {
+  const raw = new RawConfig(inputs);
+  const parsed = schema.safeParse(raw.value);
+  if (!parsed.success) {
+    return { faults: [...raw.faults, ...findFaults(parsed.error.issues, raw)] };
+  }
+  const settings = fillIn(parsed.data, host);
+  const config = derive(settings, host);
+  const faults = [...raw.faults, ...findContradictions(settings, config, raw)];
+  if (faults.length > 0) return { faults };
+  return { config, settings, warnings: raw.warnings };
+}
+
+/** The directory that is used when nobody names one. */
+export function defaultDataDirectory({ env, isRoot }: Pick<Host, 'env' | 'isRoot'>): string {
+  // systemd separates several directories with colons; the first is the main one.
+  const given = env.STATE_DIRECTORY?.split(':')[0];
+  if (given) return given;
+  if (isRoot) return '/var/lib/minnow';
+  if (env.XDG_STATE_HOME) return join(env.XDG_STATE_HOME, 'minnow');
+  return env.HOME ? join(env.HOME, '.local/state/minnow') : 'minnow-data';
+}
+
+/** Settings with the defaults that depend on the machine in their places. */
+function fillIn(settings: Settings, host: Host): Settings {
+  const data = settings.data || defaultDataDirectory(host);
+  const path = settings.control.path || join(data, 'control.sock');
+  return { ...settings, data, control: { ...settings.control, path } };
+}
+
+function derive(settings: Settings, host: Host): Config {
+  const { limits, mqtt, queue, session, sys } = settings;
+  const { packetSizeMaxBytes, outputHighWaterBytes, ...sameNames } = limits;
+  const { maximumQos, ...capabilities } = mqtt;
+  const broker: BrokerOptions = {
+    ...defaultOptions,
+    ...sameNames,
+    ...capabilities,
+    version: `minnow ${host.version}`,
+    packetSizeMax: packetSizeMaxBytes,
+    outputHighWater: outputHighWaterBytes,
+    maximumQoS: maximumQos,
+    sessionExpiryMaxSeconds: session.expiryMaxSeconds,
+    queueMessagesMax: queue.messagesMax,
+    queueBytesMax: queue.bytesMax,
+    queuedBytesTotalMax: queue.totalBytesMax,
+    queuePolicy: queue.policy,
+    queueQoS0: queue.qos0,
+    sysIntervalMs: sys.intervalMs,
+  };
+  return deepFreeze({
+    dataDirectory: settings.data,
+    listeners: settings.listeners.flatMap(expandListener),
+    log: settings.log,
+    broker,
+    auth: settings.auth,
+    control: settings.control,
+  });
+}
+
+const SOCKET_PATH_BYTES_MAX = 107;
+
+/** Faults that no option has by itself. */
+function findContradictions(settings: Settings, config: Config, raw: RawConfig): string[] {
+  const faults: string[] = [];
+  const fault = (path: string, text: string) =>
+    faults.push(`${raw.sourceOf(path.split('.'))}: ${path}: ${text}`);
+  const { limits, queue, auth, control } = settings;
+  if (limits.outputHighWaterBytes >= limits.outputBytesMax) {
+    const found = `${limits.outputHighWaterBytes}, expected less than`;
+    const path = 'limits.outputHighWaterBytes';
+    fault(path, `found ${found} limits.outputBytesMax (${limits.outputBytesMax})`);
+  }
+  if (queue.bytesMax > queue.totalBytesMax) {
+    const found = `${queue.bytesMax}, expected at most`;
+    fault('queue.bytesMax', `found ${found} queue.totalBytesMax (${queue.totalBytesMax})`);
+  }
+  if (!auth.anonymous && Object.keys(auth.users).length === 0) {
+    fault('auth.anonymous', 'found false, but without auth.users nobody could connect; add users');
+  }
+  for (const [index, { user }] of auth.rules.entries()) {
+    if (user === '*' || user === '' || Object.hasOwn(auth.users, user)) continue;
+    const near = suggest(user, Object.keys(auth.users));
+    const hint = near === null ? '' : `; did you mean "${near}"?`;
+    const expected = `expected "*", "" or a name from auth.users${hint}`;
+    fault(`auth.rules.${index}.user`, `found "${user}", ${expected}`);
+  }
+  if (control.enabled && Buffer.byteLength(control.path) > SOCKET_PATH_BYTES_MAX) {
+    const expected = `expected at most ${SOCKET_PATH_BYTES_MAX} bytes; set a shorter control.path`;
+    fault('control.path', `found "${control.path}", ${expected}`);
+  }
+  const seen = new Set<string>();
+  for (const { host, port } of config.listeners) {
+    const address = formatAddress(host, port);
+    if (port !== 0 && seen.has(address))
+      fault('listeners', `found ${address} twice, expected once`);
+    seen.add(address);
+  }
+  return faults;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  for (const inner of Object.values(value)) deepFreeze(inner);
+  return Object.freeze(value);
+}

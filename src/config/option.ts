@@ -1,0 +1,138 @@
+// The kinds of options a configuration is made of. Each builder returns a zod schema that accepts
+// what a person may write (numbers, or text with a unit) and registers what the reference, the
+// messages and the text sources (environment, flags) need to know about it.
+
+import * as z from 'zod/mini';
+
+export type Reload = 'live' | 'restart';
+
+/** How text from the environment or a flag becomes a value; the file brings values of its own. */
+export type Shape = 'scalar' | 'boolean' | 'list' | 'table';
+
+export interface OptionMeta {
+  readonly shape: Shape;
+  /** Unit of a bare number, or what kind of text it is; shown in the reference. */
+  readonly unit: string;
+  /** Completes "found …, expected …". */
+  readonly expected: string;
+  readonly description: string;
+  readonly reload: Reload;
+  readonly default: unknown;
+  /** Shown instead of the default when that depends on the machine. */
+  readonly defaultText?: string;
+  /** A line of TOML for the sample file where the default would show nothing. */
+  readonly example?: string;
+  /** Never shown in output or in a message. */
+  readonly secret: boolean;
+}
+
+/** What every builder is told. */
+export interface About<T> {
+  readonly default: T;
+  readonly description: string;
+  readonly reload?: Reload;
+  readonly defaultText?: string;
+  readonly example?: string;
+}
+
+export interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+export const optionMeta = z.registry<OptionMeta>();
+export const sectionMeta = z.registry<{ readonly description: string }>();
+
+type Facts = Pick<OptionMeta, 'unit' | 'expected'> & { shape?: Shape; secret?: boolean };
+
+/** Gives `schema` its default and enters it into the registry. */
+export function option<S extends z.core.$ZodType>(
+  schema: S,
+  facts: Facts,
+  about: About<z.output<S>>,
+) {
+  const withDefault = z._default(schema, about.default as never);
+  optionMeta.add(withDefault, {
+    shape: facts.shape ?? 'scalar',
+    unit: facts.unit,
+    expected: facts.expected,
+    description: about.description,
+    reload: about.reload ?? 'restart',
+    default: about.default,
+    ...(about.defaultText === undefined ? {} : { defaultText: about.defaultText }),
+    ...(about.example === undefined ? {} : { example: about.example }),
+    secret: facts.secret ?? false,
+  });
+  return withDefault;
+}
+
+/** A group of options: absent means all defaults. */
+export function section<S extends z.core.$ZodShape>(description: string, shape: S) {
+  const schema = z.prefault(z.strictObject(shape), {} as never);
+  sectionMeta.add(schema, { description });
+  return schema;
+}
+
+const byteUnits: Record<string, number> = { b: 1, kb: 2 ** 10, mb: 2 ** 20, gb: 2 ** 30 };
+const msUnits: Record<string, number> = { ms: 1, s: 1e3, m: 60e3, h: 3600e3, d: 86_400e3 };
+
+/** "64kB" → 65536; text that is no number with a known unit comes back as it is. */
+function withUnit(value: unknown, units: Record<string, number>, bare: string): unknown {
+  if (typeof value !== 'string') return value;
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(value.replaceAll('_', ''));
+  const unit = match && units[match[2].toLowerCase() || bare];
+  return unit ? (Number(match[1]) * unit) / units[bare] : value;
+}
+
+function number(units: Record<string, number>, bare: string, range: Range) {
+  return z.pipe(
+    z.transform((value: unknown) => withUnit(value, units, bare)),
+    z.int().check(z.minimum(range.min), z.maximum(range.max)),
+  );
+}
+
+/** 65536 as "64kB" and 90000 as "90000": the shortest exact way to write a size. */
+export function sizeText(bytes: number): string {
+  for (const [unit, factor] of [['GB', 2 ** 30] as const, ['MB', 2 ** 20] as const]) {
+    if (bytes >= factor && bytes % factor === 0) return `${bytes / factor}${unit}`;
+  }
+  return bytes >= 1024 && bytes % 1024 === 0 ? `${bytes / 1024}kB` : `${bytes}`;
+}
+
+export function count(about: About<number> & Range) {
+  const expected = `a whole number from ${about.min} to ${about.max}`;
+  return option(number({ '': 1 }, '', about), { unit: 'number', expected }, about);
+}
+
+export function bytes(about: About<number> & Range) {
+  const bounds = `from ${sizeText(about.min)} to ${sizeText(about.max)}`;
+  const expected = `a size ${bounds}, in bytes or like "64kB" or "2MB"`;
+  return option(number(byteUnits, 'b', about), { unit: 'bytes', expected }, about);
+}
+
+export function milliseconds(about: About<number> & Range) {
+  const bounds = `from ${about.min} to ${about.max} ms`;
+  const expected = `a time ${bounds}, in milliseconds or like "500ms", "10s" or "2m"`;
+  return option(number(msUnits, 'ms', about), { unit: 'ms', expected }, about);
+}
+
+export function seconds(about: About<number> & Range) {
+  const bounds = `from ${about.min} to ${about.max} s`;
+  const expected = `a time ${bounds}, in seconds or like "30s", "5m", "12h" or "7d"`;
+  return option(number(msUnits, 's', about), { unit: 's', expected }, about);
+}
+
+export function flag(about: About<boolean>) {
+  const facts = { shape: 'boolean', unit: 'boolean', expected: 'true or false' } as const;
+  return option(z.boolean(), facts, about);
+}
+
+export function choice<const T extends string>(about: About<T> & { readonly of: readonly T[] }) {
+  const expected = `one of ${about.of.join(', ')}`;
+  return option(z.enum(about.of), { unit: about.of.join(' \\| '), expected }, about);
+}
+
+export function path(about: About<string>) {
+  const schema = z.string().check(z.refine(text => !text.includes('\0')));
+  return option(schema, { unit: 'path', expected: 'a path, in quotes' }, about);
+}

@@ -1,0 +1,84 @@
+// The reference (docs/CONFIG.md) and the sample file, both written from the schema.
+
+import { sizeText } from './option.ts';
+import { type Option, type Section, sections } from './schema.ts';
+import { environmentName } from './sources.ts';
+
+const lastPart = (path: string) => path.slice(path.lastIndexOf('.') + 1);
+
+/** A default as TOML. */
+function tomlText(option: Option): string {
+  const value = option.default;
+  if (Array.isArray(value)) return option.defaultText ?? '[]';
+  if (typeof value === 'object') return '{}';
+  if (option.unit === 'bytes') {
+    const text = sizeText(value as number);
+    return /^\d+$/.test(text) ? text : `"${text}"`;
+  }
+  return typeof value === 'string' ? `"${value}"` : String(value);
+}
+
+const introduction = `# Configuration
+
+*Written by \`minnow config --reference\`; change src/config/schema.ts instead of this page.*
+
+Settings come from four places, and each is laid over the ones before it, tables key by key:
+
+1. the defaults below,
+2. a TOML file: \`--config FILE\` or \`MINNOW_CONFIG\` (\`minnow config --sample\` prints one),
+3. the environment: \`MINNOW_\`, the section and the key in capitals, humps as underscores; lists
+   with commas or as JSON, tables as \`key=value,key=value\` or as JSON; empty is as if not set,
+4. flags: \`--listen\`, \`--data\`, \`--log-level\`, and \`--set section.key=value\` for any option.
+
+Sizes are bytes or text with a unit (\`"64kB"\`, \`"2MB"\`, powers of 1024); times are numbers in the
+unit that ends the option's name or text with one (\`"500ms"\`, \`"30s"\`, \`"5m"\`, \`"12h"\`, \`"7d"\`).
+\`minnow check-config\` says what is wrong and \`minnow config\` prints what is in effect. Other users
+of the machine can see flags: passwords belong into a file that only minnow may read.
+`;
+
+function optionRow(option: Option): string {
+  const fallback = option.defaultText ?? tomlText(option);
+  const shown = /^["[{\d]|^(true|false)$/.test(fallback) ? `\`${fallback}\`` : fallback;
+  const names = `\`${option.path}\`<br>\`${environmentName(option.path)}\``;
+  return `| ${names} | ${shown} | ${option.unit} | ${option.reload} | ${option.description} |`;
+}
+
+function sectionText({ name, description, options }: Section): string {
+  const title = name === '' ? '## Outside of any section' : `## [${name}]\n\n${description}`;
+  const head = '| option, environment | default | unit | reload | what it is |';
+  return `${title}\n\n${head}\n| --- | --- | --- | --- | --- |\n${options.map(optionRow).join('\n')}\n`;
+}
+
+/** Markdown for docs/CONFIG.md. */
+export function reference(): string {
+  const reload =
+    'Options marked `live` can change while the broker runs; `restart` needs a new start.\n';
+  return [introduction, reload, ...sections.map(sectionText)].join('\n');
+}
+
+const COLUMNS = 96;
+
+/** `text` as TOML comments. */
+function comment(text: string): string {
+  const lines = [''];
+  for (const word of text.replaceAll('`', '').split(' ')) {
+    const line = lines[lines.length - 1];
+    if (line.length + word.length < COLUMNS) lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(` ${word}`);
+  }
+  return lines.map(line => `#${line}`).join('\n');
+}
+
+/** A TOML file that says nothing but the defaults, every one commented out. */
+export function sample(): string {
+  const blocks = ['# minnow: every option with its default. Remove the # to change one.'];
+  for (const { name, description, options } of sections) {
+    if (name !== '') blocks.push(`${comment(description)}\n[${name}]`);
+    for (const option of options) {
+      blocks.push(
+        `${comment(option.description)}\n#${lastPart(option.path)} = ${tomlText(option)}`,
+      );
+    }
+  }
+  return `${blocks.join('\n\n')}\n`;
+}

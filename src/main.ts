@@ -1,0 +1,77 @@
+// The composition root's door: picks the command, loads only its code, turns its outcome into an
+// exit code. `minnow` alone is `minnow serve`.
+
+import { type Command, print } from './cli/command.ts';
+import { Exit, Failure } from './cli/exit.ts';
+import { suggest } from './config/suggest.ts';
+
+interface Entry {
+  readonly summary: string;
+  load(): Promise<Command>;
+}
+
+const commands: Readonly<Record<string, Entry>> = {
+  serve: { summary: 'run the broker (the default)', load: () => import('./cli/serve.ts') },
+  'check-config': {
+    summary: 'say what is wrong with the configuration',
+    load: () => import('./cli/check-config.ts'),
+  },
+  config: {
+    summary: 'print the effective configuration, or the reference of all options',
+    load: () => import('./cli/config.ts'),
+  },
+  version: { summary: 'print the version', load: () => import('./cli/version.ts') },
+};
+
+function overview(): string {
+  const width = Math.max(...Object.keys(commands).map(name => name.length));
+  const lines = Object.entries(commands).map(
+    ([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`,
+  );
+  return `minnow: an MQTT broker in one file
+
+Usage: minnow [command] [flags]
+
+${lines.join('\n')}
+  ${'help'.padEnd(width)}  print this, or more about one command: minnow help serve
+`;
+}
+
+async function find(name: string): Promise<Command> {
+  if (Object.hasOwn(commands, name)) return commands[name].load();
+  const near = suggest(name, [...Object.keys(commands), 'help']);
+  const hint = near === null ? 'minnow help lists all commands' : `did you mean "${near}"?`;
+  throw new Failure(Exit.usage, `unknown command "${name}"; ${hint}`);
+}
+
+async function help(name: string | undefined): Promise<number> {
+  if (name !== undefined && name !== 'help') return (await find(name)).run(['--help']);
+  await print(overview());
+  return Exit.ok;
+}
+
+async function dispatch(args: readonly string[]): Promise<number> {
+  const [first = 'serve', ...rest] = args;
+  if (first === 'help') return help(rest[0]);
+  if (first === '--help' || first === '-h') return help(undefined);
+  if (first === '--version' || first === '-V') return (await commands.version.load()).run(rest);
+  if (first.startsWith('-')) return (await commands.serve.load()).run([...args]);
+  return (await find(first)).run(rest);
+}
+
+/** Runs one command line and gives the exit code. Faults go to standard error, a line each. */
+async function main(args: readonly string[]): Promise<number> {
+  try {
+    return await dispatch(args);
+  } catch (error) {
+    if (error instanceof Failure) {
+      for (const line of error.lines) process.stderr.write(`minnow: ${line}\n`);
+      return error.code;
+    }
+    const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.stderr.write(`minnow: this is a bug in minnow, please report it\n${what}\n`);
+    return Exit.internal;
+  }
+}
+
+process.exit(await main(process.argv.slice(2)));
