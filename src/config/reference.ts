@@ -9,7 +9,7 @@ const lastPart = (path: string) => path.slice(path.lastIndexOf('.') + 1);
 /** A default as TOML. */
 function tomlText(option: Option): string {
   const value = option.default;
-  if (Array.isArray(value)) return option.defaultText ?? '[]';
+  if (Array.isArray(value)) return '[]';
   if (typeof value === 'object') return '{}';
   if (option.unit === 'bytes') {
     const text = sizeText(value as number);
@@ -71,13 +71,14 @@ function comment(text: string): string {
 
 /** A TOML file that says nothing but the defaults, every one commented out. */
 export function sample(): string {
-  const blocks = ['# minnow: every option with its default. Remove the # to change one.'];
+  const blocks = [
+    '# minnow: every option with its default or an example. Remove the # to change one.',
+  ];
   for (const { name, description, options } of sections) {
     if (name !== '') blocks.push(`${comment(description)}\n[${name}]`);
     for (const option of options) {
-      blocks.push(
-        `${comment(option.description)}\n#${lastPart(option.path)} = ${tomlText(option)}`,
-      );
+      const line = option.example ?? `${lastPart(option.path)} = ${tomlText(option)}`;
+      blocks.push(`${comment(option.description)}\n#${line}`);
     }
   }
   return `${blocks.join('\n\n')}\n`;

@@ -70,6 +70,7 @@ export const schema = z.strictObject({
     },
     {
       default: [{ host: 'localhost', port: 1883 }],
+      defaultText: '["localhost:1883"]',
       example: 'listeners = ["localhost:1883", "192.0.2.7:1883"]',
       description:
         'Where to listen. `HOST:PORT`, IPv6 in brackets; `:1883` is every interface; `1883` and ' +

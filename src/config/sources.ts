@@ -103,7 +103,7 @@ export class RawConfig {
     const names = new Map([...options.values()].map(o => [environmentName(o.path), o]));
     const prefixes = sections.filter(s => s.name !== '').map(s => `${environmentName(s.name)}_`);
     for (const [name, text] of Object.entries(env)) {
-      if (!name.startsWith('MINNOW_') || text === undefined) continue;
+      if (!name.startsWith('MINNOW_') || !text) continue;
       const option = names.get(name);
       if (option !== undefined) {
         this.addText(option, [], text, name);
