@@ -14,11 +14,18 @@ export interface Principal {
 /** What a client offers at CONNECT. */
 export interface Credentials extends Principal {
   readonly password: Uint8Array | null;
+  /** Authentication method of MQTT 5 enhanced authentication, or null for a plain login. */
+  readonly authMethod: string | null;
+  /** What the client's CONNECT or AUTH carried for that method. */
+  readonly authData: Uint8Array | null;
 }
 
-/** The authenticator's verdict: reason 0 lets the client in, any code >= 0x80 refuses it. */
+/** The authenticator's verdict. */
 export interface AuthResult {
+  /** 0 lets the client in, 0x18 asks it to go on (with `data`), any code >= 0x80 refuses it. */
   readonly reason: number;
+  /** Authentication data for the client's next step or for CONNACK. */
+  readonly data?: Uint8Array | null;
   /** The identity to use from here on when it differs from the user name that was offered. */
   readonly username?: string | null;
 }

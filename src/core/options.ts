@@ -45,6 +45,10 @@ export interface BrokerOptions {
   readonly checkPayloadFormat: boolean;
   /** Whether an empty client id is given one [MQTT-3.1.3-6]. */
   readonly assignClientIds: boolean;
+  /** Methods of enhanced authentication that the authenticator knows; others get 0x8C. */
+  readonly authMethods: readonly string[];
+  /** Given to clients that ask for response information; empty for none. */
+  readonly responseInformation: string;
   /** How often $SYS is published; 0 turns it off. */
   readonly sysIntervalMs: number;
   readonly drainTimeoutMs: number;
@@ -81,6 +85,8 @@ export const defaultOptions: BrokerOptions = Object.freeze({
   subscriptionIdentifierAvailable: true,
   checkPayloadFormat: true,
   assignClientIds: true,
+  authMethods: Object.freeze([]),
+  responseInformation: '',
   sysIntervalMs: limits.sysIntervalMs,
   drainTimeoutMs: limits.drainTimeoutMs,
 });

@@ -1,0 +1,49 @@
+// What the broker counts about itself since it started. Plain numbers, raised in place; $SYS and
+// `minnow ctl stats` read them.
+
+export class Counters {
+  bytesReceived = 0;
+  bytesSent = 0;
+  packetsReceived = 0;
+  packetsSent = 0;
+  /** PUBLISH packets. */
+  publishReceived = 0;
+  publishSent = 0;
+  publishBytesReceived = 0;
+  publishBytesSent = 0;
+  connectsReceived = 0;
+  connectsRefused = 0;
+  connectionsOpened = 0;
+  clientsMaximum = 0;
+  sessionsExpired = 0;
+  /** QoS 0 for a client that does not take what waits for it. */
+  droppedSlowConsumer = 0;
+  /** QoS 0 for a client that is not connected. */
+  droppedOffline = 0;
+  /** QoS 1 and 2 beyond the bound of a session's queue. */
+  droppedQueueFull = 0;
+  droppedExpired = 0;
+  /** Larger than the recipient's maximum packet size [MQTT-3.1.2-25]. */
+  droppedTooLarge = 0;
+  /** Published by somebody who was not allowed to. */
+  droppedNotAuthorized = 0;
+  /** Retained messages beyond the bound of the store. */
+  droppedRetainedFull = 0;
+  /** Answered with an error by the recipient. */
+  rejectedByClient = 0;
+  publishersPaused = 0;
+  protocolErrors = 0;
+
+  /** Everything dropped, whatever the reason. */
+  get dropped(): number {
+    return (
+      this.droppedSlowConsumer +
+      this.droppedOffline +
+      this.droppedQueueFull +
+      this.droppedExpired +
+      this.droppedTooLarge +
+      this.droppedNotAuthorized +
+      this.droppedRetainedFull
+    );
+  }
+}

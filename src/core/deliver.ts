@@ -1,0 +1,393 @@
+// From a matched subscription to the recipient's output, and what the recipient answers. Owns the
+// sending order, the recipient's bounds, and the slowing of publishers. What the states of an
+// outgoing message are stands in session/outbox.ts.
+
+import {
+  ACK_LENGTH_MAX,
+  type PublishExtras,
+  publishLength,
+  writeAck,
+  writePublish,
+} from '../mqtt/encode-publish.ts';
+import { PacketType } from '../mqtt/packet.ts';
+import { Reason } from '../mqtt/reason.ts';
+import type { Message } from './routing/message.ts';
+import type { ShareGroup } from './routing/share-group.ts';
+import type { Subscription } from './routing/subscription.ts';
+import type { Connection } from './session/connection.ts';
+import { Delivery, DeliveryState, type Outbox } from './session/outbox.ts';
+import type { Session } from './session/session.ts';
+import type { State } from './state.ts';
+
+const PUBLISH = PacketType.PUBLISH << 4;
+const PUBREL = (PacketType.PUBREL << 4) | 2;
+const DUP = 8;
+
+/** A message that outlives the call: itself when it owns its bytes, else its one copy. */
+function owned(b: State, m: Message): Message {
+  if (m !== b.borrowed) return m;
+  b.ownedCopy ??= m.own();
+  return b.ownedCopy;
+}
+
+/**
+ * Delivers `m` to one hit. `shared` tells that many others get it too, so that encoding it once pays.
+ * The retain flag travels only where the subscription asks for it [MQTT-3.3.1-12, MQTT-3.3.1-13].
+ */
+export function deliver(b: State, hit: Subscription, m: Message, shared: boolean, now: number): void {
+  const session = hit.session;
+  const qos = m.qos < hit.qos ? m.qos : hit.qos;
+  const retain = m.retain && hit.retainAsPublished;
+  if (qos > 0) {
+    const outbox = session.needOutbox();
+    const delivery = new Delivery(owned(b, m), qos, retain, hit.identifiers, hit.group);
+    const c = session.connection;
+    if (c !== null && outbox.clear && hasRoom(b, c, outbox)) {
+      send(b, c, outbox, delivery, shared ? m : null, now);
+    } else {
+      enqueue(b, session, outbox, delivery, now);
+    }
+    return;
+  }
+  deliverQoS0(b, session, hit, m, retain, shared, now);
+}
+
+function deliverQoS0(
+  b: State,
+  session: Session,
+  hit: Subscription,
+  m: Message,
+  retain: boolean,
+  shared: boolean,
+  now: number,
+): void {
+  const c = session.connection;
+  if (c === null) {
+    if (!b.options.queueQoS0 || !session.persistent) {
+      b.counters.droppedOffline++;
+      return;
+    }
+    const delivery = new Delivery(owned(b, m), 0, retain, hit.identifiers, hit.group);
+    enqueue(b, session, session.needOutbox(), delivery, now);
+  } else if (c.out.length > b.options.outputBytesMax) {
+    b.counters.droppedSlowConsumer++;
+    noteCongestion(b, session);
+  } else {
+    const byte0 = PUBLISH | (retain ? 1 : 0);
+    writeTo(b, c, byte0, 0, m, hit.identifiers, shared, now);
+  }
+}
+
+/** Whether one more message may go out now. */
+function hasRoom(b: State, c: Connection, outbox: Outbox): boolean {
+  return (
+    outbox.window < c.inflightMax &&
+    outbox.inflight < 0xffff &&
+    c.out.length <= b.options.outputHighWater
+  );
+}
+
+/** Sends a delivery for the first time. `frame` is the message while its layouts are at hand. */
+function send(
+  b: State,
+  c: Connection,
+  outbox: Outbox,
+  delivery: Delivery,
+  frame: Message | null,
+  now: number,
+): void {
+  if (delivery.qos > 0) outbox.begin(delivery);
+  const byte0 = PUBLISH | (delivery.qos << 1) | (delivery.retain ? 1 : 0);
+  const message = frame ?? delivery.message;
+  const id = delivery.packetId;
+  if (!writeTo(b, c, byte0, id, message, delivery.identifiers, frame !== null, now)) {
+    // Too large for this client: as if it had been delivered [MQTT-3.1.2-25].
+    if (delivery.qos > 0) outbox.finish(delivery);
+  }
+}
+
+/** Appends one PUBLISH to the output of `c`; false when the client does not take that size. */
+function writeTo(
+  b: State,
+  c: Connection,
+  byte0: number,
+  packetId: number,
+  m: Message,
+  identifiers: readonly number[] | null,
+  shared: boolean,
+  now: number,
+): boolean {
+  const v5 = c.version === 5;
+  const out = c.out;
+  let length: number;
+  if (shared && !(v5 && (identifiers !== null || c.outAliasMax > 0))) {
+    const frame = b.frames.get(m, (byte0 >> 1) & 3, v5);
+    length = frame.bytes.length;
+    if (length > c.packetSizeMax) return tooLarge(b);
+    out.reserve(length);
+    const at = out.end;
+    out.buffer.set(frame.bytes, at);
+    out.buffer[at] = byte0;
+    if (frame.idAt !== 0) {
+      out.buffer[at + frame.idAt] = packetId >> 8;
+      out.buffer[at + frame.idAt + 1] = packetId & 0xff;
+    }
+    out.end = at + length;
+  } else {
+    const extras = b.extras;
+    extras.clear();
+    if (v5) fillExtras(c, m, identifiers, extras, now);
+    length = publishLength(m, extras, (byte0 >> 1) & 3, v5);
+    if (length > c.packetSizeMax) return tooLarge(b);
+    if (extras.alias !== 0 && !extras.topicKnown) c.outAliases!.set(m.topic, extras.alias);
+    out.reserve(length);
+    out.end = writePublish(out.buffer, out.end, byte0, packetId, m, extras, v5);
+  }
+  b.counters.packetsSent++;
+  b.counters.publishSent++;
+  b.counters.publishBytesSent += length;
+  if (!c.dirty) b.effects.markDirty(c);
+  if (out.length > b.options.outputHighWater) noteCongestion(b, c.session!);
+  return true;
+}
+
+function tooLarge(b: State): boolean {
+  b.counters.droppedTooLarge++;
+  return false;
+}
+
+/** The MQTT 5 properties that differ from recipient to recipient. */
+function fillExtras(
+  c: Connection,
+  m: Message,
+  identifiers: readonly number[] | null,
+  extras: PublishExtras,
+  now: number,
+): void {
+  extras.expirySeconds = m.remainingSeconds(now);
+  extras.identifiers = identifiers;
+  if (c.outAliasMax === 0) return;
+  c.outAliases ??= new Map();
+  const known = c.outAliases.get(m.topic);
+  if (known !== undefined) {
+    extras.alias = known;
+    extras.topicKnown = true;
+  } else if (c.outAliases.size < c.outAliasMax) {
+    extras.alias = c.outAliases.size + 1; // never above the client's maximum [MQTT-3.3.2-9]
+  }
+}
+
+/** Lets a delivery wait for its session, within the session's bounds. */
+function enqueue(b: State, session: Session, outbox: Outbox, d: Delivery, now: number): void {
+  const size = d.size;
+  if (queueFull(b, outbox, size)) dropExpired(b, outbox, now);
+  if (b.options.queuePolicy === 'drop-oldest') {
+    while (outbox.queued > 0 && queueFull(b, outbox, size)) {
+      dequeue(b, outbox);
+      b.counters.droppedQueueFull++;
+    }
+  }
+  if (queueFull(b, outbox, size)) {
+    b.counters.droppedQueueFull++;
+  } else {
+    outbox.enqueue(d);
+    b.queuedBytes += size;
+    // Its acknowledgements are what frees the queue: go on reading them.
+    if (session.connection?.paused) resumeReading(b, session.connection);
+  }
+  if (session.connection !== null && aboveHalf(b, outbox)) noteCongestion(b, session);
+}
+
+function queueFull(b: State, outbox: Outbox, size: number): boolean {
+  const o = b.options;
+  return (
+    outbox.queued >= o.queueMessagesMax ||
+    outbox.queuedBytes + size > o.queueBytesMax ||
+    b.queuedBytes + size > o.queuedBytesTotalMax
+  );
+}
+
+function dequeue(b: State, outbox: Outbox): Delivery {
+  const delivery = outbox.dequeue();
+  b.queuedBytes -= delivery.size;
+  return delivery;
+}
+
+/** Drops what has expired at the front of the queue. */
+function dropExpired(b: State, outbox: Outbox, now: number): void {
+  let next = outbox.peek();
+  while (next !== null && next.message.expiresAt <= now) {
+    dequeue(b, outbox);
+    b.counters.droppedExpired++;
+    next = outbox.peek();
+  }
+}
+
+function aboveHalf(b: State, outbox: Outbox): boolean {
+  const o = b.options;
+  return outbox.queued * 2 > o.queueMessagesMax || outbox.queuedBytes * 2 > o.queueBytesMax;
+}
+
+/** Sends what waits for `session`, as far as there is room: first what must be sent again. */
+export function pump(b: State, session: Session, now: number): void {
+  const c = session.connection;
+  const outbox = session.outbox;
+  if (c === null || outbox === null) return;
+  for (let d = outbox.nextResend(); d !== null; d = outbox.nextResend()) {
+    if (!hasRoom(b, c, outbox)) return;
+    outbox.resent();
+    resend(b, c, outbox, d, now);
+  }
+  while (outbox.queued > 0) {
+    if (!hasRoom(b, c, outbox)) return;
+    const d = dequeue(b, outbox);
+    if (d.message.expiresAt <= now) b.counters.droppedExpired++;
+    else send(b, c, outbox, d, null, now);
+  }
+}
+
+/** Sends again on a new connection what the last one left in flight [MQTT-4.4.0-1]. */
+function resend(b: State, c: Connection, outbox: Outbox, d: Delivery, now: number): void {
+  if (d.state === DeliveryState.AwaitPubcomp) {
+    sendAck(b, c, PUBREL, d.packetId, 0);
+    return;
+  }
+  outbox.count(d);
+  const byte0 = PUBLISH | DUP | (d.qos << 1) | (d.retain ? 1 : 0); // [MQTT-3.3.1-1]
+  if (!writeTo(b, c, byte0, d.packetId, d.message, d.identifiers, false, now)) outbox.finish(d);
+}
+
+/** Appends an acknowledgement to the output of `c`; reasons are left out before MQTT 5. */
+export function sendAck(b: State, c: Connection, byte0: number, id: number, reason: number): void {
+  c.out.reserve(ACK_LENGTH_MAX);
+  c.out.end = writeAck(c.out.buffer, c.out.end, byte0, id, c.version === 5 ? reason : 0);
+  b.counters.packetsSent++;
+  if (!c.dirty) b.effects.markDirty(c);
+}
+
+/** PUBACK: the end of a QoS 1 delivery. An error discards the message [MQTT-4.8.2-6]. */
+export function onPuback(b: State, c: Connection, id: number, reason: number, now: number): number {
+  const outbox = c.session!.outbox;
+  const d = outbox === null ? null : outbox.find(id);
+  if (d === null) return 0; // an answer to what a lost session sent: harmless
+  if (d.state !== DeliveryState.AwaitPuback) return Reason.ProtocolError;
+  if (reason >= 0x80) b.counters.rejectedByClient++;
+  outbox!.finish(d);
+  progress(b, c.session!, now);
+  return 0;
+}
+
+export function onPubrec(b: State, c: Connection, id: number, reason: number, now: number): number {
+  const outbox = c.session!.outbox;
+  const d = outbox === null ? null : outbox.find(id);
+  if (d !== null && d.state === DeliveryState.AwaitPuback) return Reason.ProtocolError;
+  if (d === null) {
+    if (reason < 0x80) sendAck(b, c, PUBREL, id, Reason.PacketIdNotFound);
+    return 0;
+  }
+  if (reason >= 0x80) {
+    if (d.state !== DeliveryState.AwaitPubrec) return Reason.ProtocolError;
+    b.counters.rejectedByClient++;
+    outbox!.finish(d);
+    progress(b, c.session!, now);
+    return 0;
+  }
+  outbox!.release(d);
+  sendAck(b, c, PUBREL, id, 0); // [MQTT-4.3.3-3]
+  return 0;
+}
+
+export function onPubcomp(b: State, c: Connection, id: number, now: number): number {
+  const outbox = c.session!.outbox;
+  const d = outbox === null ? null : outbox.find(id);
+  if (d === null) return 0;
+  if (d.state !== DeliveryState.AwaitPubcomp) return Reason.ProtocolError;
+  outbox!.finish(d);
+  progress(b, c.session!, now);
+  return 0;
+}
+
+/** The client took something: send what waits, and let publishers go on that waited for it. */
+export function progress(b: State, session: Session, now: number): void {
+  if (session.outbox !== null && !session.outbox.clear) pump(b, session, now);
+  if (session.congested) relieve(b, session);
+  scheduleWalk(b, session);
+}
+
+/** Puts `session` on the list of those that get retained messages (subscribe.ts) next turn. */
+export function scheduleWalk(b: State, session: Session): void {
+  if (session.walks === null || session.walking) return;
+  session.walking = true;
+  b.walking.push(session);
+}
+
+// ---- Slowing publishers --------------------------------------------------------------------------
+
+function noteCongestion(b: State, session: Session): void {
+  session.congested = true;
+  if (!session.stalled) b.congested = session;
+}
+
+/** Ends the congestion of `session` when it has caught up, and what waited for that. */
+export function relieve(b: State, session: Session): void {
+  const c = session.connection;
+  if (c !== null) {
+    const outbox = session.outbox;
+    if (c.out.length * 4 > b.options.outputHighWater) return;
+    if (outbox !== null && outbox.queued * 4 > b.options.queueMessagesMax) return;
+    if (outbox !== null && outbox.queuedBytes * 4 > b.options.queueBytesMax) return;
+  }
+  session.congested = false;
+  session.stalled = false;
+  if (session.waiting === null) return;
+  for (const publisher of session.waiting) {
+    if (publisher.pausedFor === session) resumeReading(b, publisher);
+  }
+  session.waiting = null;
+}
+
+/**
+ * Stops reading from a publisher for the sake of a slow consumer, for a bounded time. Never a client
+ * that has messages in flight itself: its acknowledgements would be stuck behind its publishing.
+ */
+export function pauseReading(b: State, c: Connection, slow: Session, now: number): void {
+  const outbox = c.session!.outbox;
+  if (c.paused || slow.connection === null || slow === c.session) return;
+  if (outbox !== null && (outbox.inflight > 0 || !outbox.clear)) return;
+  c.paused = true;
+  c.pausedFor = slow;
+  slow.waiting ??= [];
+  slow.waiting.push(c);
+  b.effects.paused.push(c);
+  b.counters.publishersPaused++;
+  b.timers.arm(c.needPauseTimer(), now + b.options.publisherPauseMaxMs);
+}
+
+export function resumeReading(b: State, c: Connection): void {
+  if (!c.paused) return;
+  c.paused = false;
+  c.pausedFor = null;
+  c.resuming = true;
+  if (c.pauseTimer !== null) b.timers.cancel(c.pauseTimer);
+  b.effects.paused.push(c);
+  b.resumed.push(c);
+}
+
+// ---- The end of a session ------------------------------------------------------------------------
+
+/**
+ * What an ended session leaves behind: messages it got through a share go to another member, unless
+ * they are QoS 2 and were sent [MQTT-4.8.2-4, MQTT-4.8.2-5].
+ */
+export function redistribute(b: State, session: Session, now: number): void {
+  if (session.outbox === null) return;
+  b.queuedBytes -= session.outbox.queuedBytes;
+  for (const d of session.outbox.takeAll()) {
+    const group: ShareGroup | null = d.group;
+    if (group === null || d.message.expiresAt <= now) continue;
+    if (d.qos === 2 && d.state !== DeliveryState.Queued) continue;
+    const member = group.pick(session);
+    if (member !== null) deliver(b, member, d.message, false, now);
+  }
+  session.outbox = null;
+}

@@ -1,0 +1,148 @@
+// How connections and sessions end, and what a will does then [MQTT 5.0 3.1.2.5, 4.1].
+//
+//   connection ends ──▶ session lives on: waits for its client, its end and its will's delay
+//                  └──▶ session ends with it: its will is published, its subscriptions go
+
+import { Reason } from '../mqtt/reason.ts';
+import { utf8Encode } from '../mqtt/utf8.ts';
+import { redistribute, relieve } from './deliver.ts';
+import { publishOwn } from './publish.ts';
+import { makeMessage, NEVER } from './routing/message.ts';
+import { type Connection, ConnectionState } from './session/connection.ts';
+import type { Session } from './session/session.ts';
+import type { State } from './state.ts';
+import { removeSubscription } from './subscribe.ts';
+import { logEvent, reasonField, sendDisconnect, startClosing } from './transport.ts';
+
+/**
+ * The broker ends a connection: tells an MQTT 5 client why, takes care of its session, closes. The
+ * will is published as after any close that was not the client's own DISCONNECT [MQTT-3.1.2-8].
+ */
+export function endConnection(
+  b: State,
+  c: Connection,
+  reason: number,
+  why: string | null,
+  now: number,
+): void {
+  if (c.state === ConnectionState.Closing) return;
+  sendDisconnect(b, c, reason, why);
+  if (c.state === ConnectionState.Connected) {
+    logEvent(b, 'info', 'disconnect', c, { reason: reasonField(reason, why), by: 'broker' });
+    leaveSession(b, c, now);
+  } else {
+    b.counters.connectsRefused++;
+    logEvent(b, 'info', 'refused', c, { reason: reasonField(reason, why) });
+  }
+  startClosing(b, c, now);
+}
+
+/** Takes the session away from a connection that is past CONNACK. */
+export function leaveSession(b: State, c: Connection, now: number): void {
+  const session = c.session!;
+  session.connection = null;
+  c.session = null;
+  b.clientCount--;
+  relieve(b, session);
+  if (!session.persistent) {
+    endSession(b, session, now);
+    return;
+  }
+  const endsAt = session.expires ? now + session.expirySeconds * 1000 : NEVER;
+  session.endsAt = endsAt;
+  if (session.will !== null) {
+    session.willDueAt = now + session.will.delaySeconds * 1000;
+    if (session.willDueAt <= now) publishWill(b, session, now);
+  }
+  armSession(b, session);
+}
+
+function armSession(b: State, session: Session): void {
+  const next = Math.min(session.endsAt, session.willDueAt);
+  if (next === NEVER) b.timers.cancel(session.timer);
+  else b.timers.arm(session.timer, next);
+}
+
+/** A session's timer: its delayed will is due, or its time is over. */
+export function onSessionTimer(b: State, session: Session, now: number): void {
+  if (session.connection !== null) return;
+  if (session.endsAt <= now) {
+    b.counters.sessionsExpired++;
+    b.effects.log.push({
+      level: 'debug',
+      event: 'session expired',
+      fields: { clientId: session.clientId },
+    });
+    endSession(b, session, now);
+    return;
+  }
+  if (session.willDueAt <= now) publishWill(b, session, now);
+  armSession(b, session);
+}
+
+/** A client is back before its session ended or its will was due [MQTT-3.1.3-9]. */
+export function reviveSession(b: State, session: Session): void {
+  session.will = null;
+  session.willDueAt = NEVER;
+  session.endsAt = NEVER;
+  b.timers.cancel(session.timer);
+}
+
+/** The end of a session: its will if it still has one, then everything it held. */
+export function endSession(b: State, session: Session, now: number): void {
+  b.sessions.delete(session.clientId);
+  b.timers.cancel(session.timer);
+  session.walks = null;
+  session.received = null;
+  if (session.subscriptions !== null) {
+    for (const subscription of [...session.subscriptions.values()]) {
+      removeSubscription(b, session, subscription);
+    }
+  }
+  redistribute(b, session, now);
+  publishWill(b, session, now);
+}
+
+function publishWill(b: State, session: Session, now: number): void {
+  const will = session.will;
+  session.will = null;
+  session.willDueAt = NEVER;
+  if (will === null || b.stopping) return;
+  if (!b.access.mayPublish(session, will.topic)) {
+    b.counters.droppedNotAuthorized++;
+    return;
+  }
+  const message = makeMessage(
+    will.topic,
+    utf8Encode(will.topic),
+    will.properties,
+    will.payload,
+    will.qos,
+    will.retain,
+  );
+  if (will.expirySeconds !== null) message.expiresAt = now + will.expirySeconds * 1000;
+  publishOwn(b, message, session, now);
+}
+
+/** The client said goodbye: the will goes with it unless it asks for it [MQTT-3.14.4-3]. */
+export function onDisconnect(
+  b: State,
+  c: Connection,
+  reason: number,
+  expirySeconds: number | null,
+  now: number,
+): string | null {
+  const session = c.session!;
+  if (expirySeconds !== null) {
+    // A session that was to end with its connection cannot be prolonged now [MQTT-3.14.2-2].
+    if (session.expirySeconds === 0 && expirySeconds !== 0) {
+      return 'session expiry cannot be raised from 0 at DISCONNECT';
+    }
+    session.expirySeconds = Math.min(expirySeconds, b.options.sessionExpiryMaxSeconds);
+  }
+  if (reason === Reason.NormalDisconnection) session.will = null;
+  logEvent(b, 'info', 'disconnect', c, { reason: reasonField(reason, null), by: 'client' });
+  leaveSession(b, c, now);
+  startClosing(b, c, now);
+  return null;
+}

@@ -1,0 +1,250 @@
+// PUBLISH and PUBREL as they come in, and the routing of every message: from clients, wills and $SYS.
+// Route first, acknowledge last.
+
+import { decodePublish, type PublishView, withoutOwnProperties } from '../mqtt/decode-publish.ts';
+import { PacketType, type QoS } from '../mqtt/packet.ts';
+import { Reason } from '../mqtt/reason.ts';
+import { payloadUtf8Valid, utf8Valid } from '../mqtt/utf8.ts';
+import { deliver, pauseReading, sendAck } from './deliver.ts';
+import { type Message, NEVER } from './routing/message.ts';
+import type { Retained } from './routing/retained.ts';
+import { mergeHits } from './routing/subscription.ts';
+import type { Topic } from './routing/topics.ts';
+import type { Connection } from './session/connection.ts';
+import type { Session } from './session/session.ts';
+import type { State } from './state.ts';
+
+const PUBACK = PacketType.PUBACK << 4;
+const PUBREC = PacketType.PUBREC << 4;
+const PUBCOMP = PacketType.PUBCOMP << 4;
+
+/** One PUBLISH: buf[start, end) behind the fixed header. Returns 0 or why the connection must go. */
+export function onPublish(
+  b: State,
+  c: Connection,
+  buf: Uint8Array,
+  byte0: number,
+  start: number,
+  end: number,
+  now: number,
+): number {
+  const view = b.publishView;
+  const malformed = decodePublish(view, buf, byte0, start, end, c.version);
+  if (malformed !== 0) return malformed;
+  b.counters.publishReceived++;
+  b.counters.publishBytesReceived += end - start;
+  const topic = topicOf(b, c, view, buf);
+  if (typeof topic === 'number') return topic;
+  if (topic.levels > b.options.topicLevelsMax) return Reason.TopicNameInvalid;
+  const capability = checkCapabilities(b, view);
+  if (capability !== 0) return capability;
+  if (view.qos === 0) {
+    admit(b, c, view, topic, buf, now);
+  } else {
+    if (c.receiveUsed >= b.options.receiveMaximum && c.version === 5) {
+      return Reason.ReceiveMaximumExceeded;
+    }
+    c.receiveUsed++;
+    if (view.qos === 1) onQoS1(b, c, view, topic, buf, now);
+    else onQoS2(b, c, view, topic, buf, now);
+  }
+  if (b.congested !== null) {
+    pauseReading(b, c, b.congested, now);
+    b.congested = null;
+  }
+  return 0;
+}
+
+function onQoS1(
+  b: State,
+  c: Connection,
+  view: PublishView,
+  topic: Topic,
+  buf: Uint8Array,
+  now: number,
+): void {
+  const id = view.packetId;
+  const reason = admit(b, c, view, topic, buf, now);
+  sendAck(b, c, PUBACK, id, reason); // [MQTT-4.3.2-4]
+  endExchange(c);
+}
+
+function onQoS2(
+  b: State,
+  c: Connection,
+  view: PublishView,
+  topic: Topic,
+  buf: Uint8Array,
+  now: number,
+): void {
+  const id = view.packetId;
+  const session = c.session!;
+  session.received ??= new Set();
+  if (session.received.has(id)) {
+    // Known and not yet released: the client missed our PUBREC [MQTT-4.3.3-10].
+    c.receiveUsed--;
+    sendAck(b, c, PUBREC, id, 0);
+    return;
+  }
+  const reason = admit(b, c, view, topic, buf, now);
+  if (reason < 0x80) session.received.add(id);
+  else endExchange(c);
+  sendAck(b, c, PUBREC, id, reason); // [MQTT-4.3.3-8]
+}
+
+/** PUBREL: the client may use the identifier again, and so forget it here [MQTT-4.3.3-11]. */
+export function onPubrel(b: State, c: Connection, id: number): void {
+  const known = c.session!.received?.delete(id) === true;
+  if (known) endExchange(c);
+  sendAck(b, c, PUBCOMP, id, known ? 0 : Reason.PacketIdNotFound);
+}
+
+/** The place in the receive maximum is free again when the acknowledgement has left. */
+function endExchange(c: Connection): void {
+  c.receiveEnding++;
+}
+
+/** The topic named by name, by alias, or by both (which defines the alias); or a reason code. */
+function topicOf(b: State, c: Connection, view: PublishView, buf: Uint8Array): Topic | number {
+  const start = view.topicStart;
+  const end = view.topicEnd;
+  const alias = view.alias;
+  if (alias !== 0) return aliasedTopic(b, c, view, buf);
+  const last = c.lastTopic;
+  if (last !== null && last.equals(buf, start, end)) return last;
+  if (start === end) return c.version === 5 ? Reason.ProtocolError : Reason.TopicNameInvalid;
+  const topic = b.topics.find(buf, start, end);
+  if (topic === null) return invalidName(view, buf);
+  c.lastTopic = topic;
+  return topic;
+}
+
+function aliasedTopic(b: State, c: Connection, view: PublishView, buf: Uint8Array) {
+  const alias = view.alias;
+  if (alias > b.options.topicAliasMaximum) return Reason.TopicAliasInvalid; // [MQTT-3.3.2-9]
+  if (view.topicStart === view.topicEnd) return c.aliases?.[alias] ?? Reason.ProtocolError;
+  const topic = b.topics.find(buf, view.topicStart, view.topicEnd);
+  if (topic === null) return invalidName(view, buf);
+  c.aliases ??= new Array(b.options.topicAliasMaximum + 1).fill(undefined);
+  c.aliases[alias] = topic;
+  return topic;
+}
+
+/** Broken UTF-8 is malformed [MQTT-1.5.4-1]; a wildcard in a name is a wrong name. */
+function invalidName(view: PublishView, buf: Uint8Array): number {
+  return utf8Valid(buf, view.topicStart, view.topicEnd)
+    ? Reason.TopicNameInvalid
+    : Reason.MalformedPacket;
+}
+
+function checkCapabilities(b: State, view: PublishView): number {
+  if (view.qos > b.options.maximumQoS) return Reason.QoSNotSupported; // [MQTT-3.2.2-11]
+  if (view.retain && !b.options.retainAvailable) return Reason.RetainNotSupported;
+  return 0;
+}
+
+/** Judges, keeps and routes one message of a client; returns the reason code to answer with. */
+function admit(
+  b: State,
+  c: Connection,
+  view: PublishView,
+  topic: Topic,
+  buf: Uint8Array,
+  now: number,
+): number {
+  if (topic.reserved || !b.access.mayPublish(c, topic.name)) {
+    b.counters.droppedNotAuthorized++;
+    return Reason.NotAuthorized;
+  }
+  if (view.payloadIsUtf8 && b.options.checkPayloadFormat) {
+    if (!payloadUtf8Valid(buf, view.payloadStart, view.end)) return Reason.PayloadFormatInvalid;
+  }
+  const m = b.borrowed;
+  m.topic = topic.name;
+  m.topicBytes = topic.bytes;
+  m.source = buf;
+  m.propertiesStart = view.propertiesStart;
+  m.payloadStart = view.payloadStart;
+  m.end = view.end;
+  m.qos = view.qos as QoS;
+  m.retain = view.retain;
+  m.expiresAt = view.expirySeconds < 0 ? NEVER : now + view.expirySeconds * 1000;
+  if (!view.propertiesTravel) dropOwnProperties(m);
+  b.ownedCopy = null;
+  const kept = m.retain ? retain(b, m, now) : true;
+  const recipients = routeTo(b, topic, m, c.session, now);
+  b.ownedCopy = null;
+  if (!kept) return Reason.QuotaExceeded;
+  return recipients > 0 ? 0 : Reason.NoMatchingSubscribers;
+}
+
+/**
+ * Topic alias and message expiry are this connection's own: the rest travels on unchanged and in
+ * order [MQTT-3.3.2-15, -16, -17, -18, -20].
+ */
+function dropOwnProperties(m: Message): void {
+  m.source = withoutOwnProperties(m.source, m.propertiesStart, m.payloadStart, m.end);
+  m.payloadStart = m.source.length - (m.end - m.payloadStart);
+  m.propertiesStart = 0;
+  m.end = m.source.length;
+}
+
+/** Routes a message that the broker itself holds (will, $SYS), keeping it first if retained. */
+export function publishOwn(b: State, m: Message, from: Session | null, now: number): void {
+  b.ownedCopy = m;
+  if (m.retain) retain(b, m, now);
+  routeTo(b, b.topics.named(m.topic), m, from, now);
+  b.ownedCopy = null;
+  b.congested = null;
+}
+
+/** Keeps or clears the retained message of a topic; false when there is no room for it. */
+function retain(b: State, m: Message, now: number): boolean {
+  if (m.payloadLength === 0) {
+    const node = b.retained.find(m.topic); // [MQTT-3.3.1-6]
+    if (node !== null) clearRetained(b, node);
+    return true;
+  }
+  if (!b.retained.accepts(m)) {
+    b.counters.droppedRetainedFull++;
+    return false;
+  }
+  if (m === b.borrowed) b.ownedCopy ??= m.own();
+  const copy = b.ownedCopy ?? m;
+  const node = b.retained.set(copy);
+  if (node.timer !== null) b.timers.cancel(node.timer);
+  if (copy.expiresAt !== NEVER) b.timers.arm(node.expiryTimer(), Math.max(copy.expiresAt, now));
+  return true;
+}
+
+export function clearRetained(b: State, node: Retained): void {
+  if (node.timer !== null) b.timers.cancel(node.timer);
+  b.retained.clear(node);
+}
+
+/** Delivers `m` to everybody who subscribed to its topic; returns how many that were. */
+function routeTo(b: State, topic: Topic, m: Message, from: Session | null, now: number): number {
+  if (topic.generation !== b.router.generation) b.topics.resolve(topic);
+  const hits = topic.hits;
+  const groups = topic.groups;
+  const shared = hits.length + groups.length > 1;
+  if (shared) b.frames.reset(m.remainingSeconds(now));
+  let recipients = 0;
+  for (let i = 0; i < hits.length; i++) {
+    let hit = hits[i];
+    if (hit.noLocal && hit.session === from) {
+      const others = hit.parts?.filter(part => !part.noLocal) ?? [];
+      if (others.length === 0) continue; // [MQTT-3.8.3-3]
+      hit = mergeHits(others);
+    }
+    recipients++;
+    deliver(b, hit, m, shared, now);
+  }
+  for (let i = 0; i < groups.length; i++) {
+    const member = groups[i].pick(null);
+    if (member === null) continue;
+    recipients++;
+    deliver(b, member, m, shared, now);
+  }
+  return recipients;
+}

@@ -1,0 +1,129 @@
+// Retained messages: the last one of each topic, in a tree of levels so that a filter finds its own
+// without looking at the rest. Bounded in number and bytes. Expiry is the caller's timer.
+
+import { Timer, TimerKind } from '../timers.ts';
+import type { Message } from './message.ts';
+
+export class Retained {
+  children: Map<string, Retained> | null = null;
+  message: Message | null = null;
+  readonly parent: Retained | null;
+  readonly name: string;
+  /** Armed by publish.ts when the message has an expiry. */
+  timer: Timer<unknown> | null = null;
+
+  constructor(parent: Retained | null, name: string) {
+    this.parent = parent;
+    this.name = name;
+  }
+
+  /** The timer for this topic's expiry, made when first needed. */
+  expiryTimer(): Timer<unknown> {
+    this.timer ??= new Timer<unknown>(TimerKind.RetainedExpiry, this);
+    return this.timer;
+  }
+}
+
+export class RetainedStore {
+  count = 0;
+  bytes = 0;
+  private readonly root = new Retained(null, '');
+  private readonly countMax: number;
+  private readonly bytesMax: number;
+
+  constructor(countMax: number, bytesMax: number) {
+    this.countMax = countMax;
+    this.bytesMax = bytesMax;
+  }
+
+  find(topic: string): Retained | null {
+    let node: Retained | undefined = this.root;
+    for (const name of topic.split('/')) {
+      node = node.children?.get(name);
+      if (node === undefined) return null;
+    }
+    return node;
+  }
+
+  /** Whether `message` may be kept: there is room, or it takes the place of another. */
+  accepts(message: Message): boolean {
+    const old = this.find(message.topic)?.message ?? null;
+    const bytes = this.bytes - (old === null ? 0 : old.size) + message.size;
+    return (old !== null || this.count < this.countMax) && bytes <= this.bytesMax;
+  }
+
+  /** Keeps `message` (owned) as the last of its topic [MQTT-3.3.1-5]. */
+  set(message: Message): Retained {
+    let node = this.root;
+    for (const name of message.topic.split('/')) {
+      node.children ??= new Map();
+      let child = node.children.get(name);
+      if (child === undefined) {
+        child = new Retained(node, name);
+        node.children.set(name, child);
+      }
+      node = child;
+    }
+    if (node.message === null) this.count++;
+    else this.bytes -= node.message.size;
+    node.message = message;
+    this.bytes += message.size;
+    return node;
+  }
+
+  /** Forgets the message of `node` and the levels that nothing needs any more. */
+  clear(node: Retained): void {
+    if (node.message === null) return;
+    this.count--;
+    this.bytes -= node.message.size;
+    node.message = null;
+    let at: Retained = node;
+    while (at.parent !== null && at.message === null && at.children === null) {
+      const siblings = at.parent.children!;
+      siblings.delete(at.name);
+      if (siblings.size === 0) at.parent.children = null;
+      at = at.parent;
+    }
+  }
+
+  /**
+   * The topics with a message that `filter` (no $share) matches, one at a time: the caller may stop
+   * and go on later, whatever has been set or cleared meanwhile.
+   */
+  *match(filter: string): Generator<Retained, void, undefined> {
+    yield* walk(this.root, filter.split('/'), 0);
+  }
+}
+
+function* walk(
+  node: Retained,
+  names: readonly string[],
+  depth: number,
+): Generator<Retained, void, undefined> {
+  if (depth === names.length) {
+    if (node.message !== null) yield node;
+    return;
+  }
+  const name = names[depth];
+  if (name === '#') {
+    yield* everything(node, depth === 0);
+  } else if (node.children === null) {
+    return;
+  } else if (name === '+') {
+    for (const child of node.children.values()) {
+      // A wildcard at the front does not match topics that begin with $ [MQTT-4.7.2-1].
+      if (depth > 0 || child.name.charCodeAt(0) !== 36) yield* walk(child, names, depth + 1);
+    }
+  } else {
+    const child = node.children.get(name);
+    if (child !== undefined) yield* walk(child, names, depth + 1);
+  }
+}
+
+function* everything(node: Retained, atRoot: boolean): Generator<Retained, void, undefined> {
+  if (node.message !== null) yield node;
+  if (node.children === null) return;
+  for (const child of node.children.values()) {
+    if (!atRoot || child.name.charCodeAt(0) !== 36) yield* everything(child, false);
+  }
+}

@@ -1,0 +1,102 @@
+// The topics that are being published to: their bytes, checked once, and who gets what is published
+// there, worked out once per generation of the router. A bounded memory, emptied when it is full.
+
+import { topicNameValid } from '../../mqtt/topic.ts';
+import { utf8Decode, utf8Encode } from '../../mqtt/utf8.ts';
+import type { Router } from './router.ts';
+import type { ShareGroup } from './share-group.ts';
+import type { Subscription } from './subscription.ts';
+
+export class Topic {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly hash: number;
+  readonly levels: number;
+  /** Below $SYS: the broker's own, clients do not publish there. */
+  readonly reserved: boolean;
+  /** The next topic in the same slot of the table. */
+  next: Topic | null = null;
+  /** Recipients, as of `generation` of the router. */
+  hits: Subscription[] = [];
+  groups: ShareGroup[] = [];
+  generation = 0;
+
+  constructor(name: string, bytes: Uint8Array, hash: number) {
+    this.name = name;
+    this.bytes = bytes;
+    this.hash = hash;
+    this.reserved = name.startsWith('$SYS/') || name === '$SYS';
+    let levels = 1;
+    for (let i = 0; i < bytes.length; i++) if (bytes[i] === 0x2f) levels++;
+    this.levels = levels;
+  }
+
+  equals(buf: Uint8Array, start: number, end: number): boolean {
+    const bytes = this.bytes;
+    const length = end - start;
+    if (bytes.length !== length) return false;
+    for (let i = length - 1; i >= 0; i--) if (bytes[i] !== buf[start + i]) return false;
+    return true;
+  }
+}
+
+const SLOTS = 1 << 14;
+
+export class Topics {
+  private readonly router: Router;
+  private readonly countMax: number;
+  private readonly slots: (Topic | null)[] = new Array(SLOTS).fill(null);
+  private count = 0;
+  private hitCount = 0;
+
+  constructor(router: Router, countMax: number) {
+    this.router = router;
+    this.countMax = countMax;
+  }
+
+  /** The topic named by buf[start, end), or null when that is no valid topic name. */
+  find(buf: Uint8Array, start: number, end: number): Topic | null {
+    let hash = 0;
+    for (let i = start; i < end; i++) hash = (Math.imul(hash, 31) + buf[i]) | 0;
+    const slot = (hash ^ (hash >>> 15)) & (SLOTS - 1);
+    for (let topic = this.slots[slot]; topic !== null; topic = topic.next) {
+      if (topic.hash === hash && topic.equals(buf, start, end)) return topic;
+    }
+    if (!topicNameValid(buf, start, end)) return null;
+    return this.remember(utf8Decode(buf, start, end), buf.slice(start, end), hash, slot);
+  }
+
+  /** The topic of that name, which must be valid. */
+  named(name: string): Topic {
+    const bytes = utf8Encode(name);
+    return this.find(bytes, 0, bytes.length)!;
+  }
+
+  /** Works out who gets what is published to `topic`, unless that is known. */
+  resolve(topic: Topic): void {
+    if (topic.generation === this.router.generation) return;
+    this.hitCount -= topic.hits.length;
+    topic.hits = [];
+    topic.groups = [];
+    this.router.match(topic.name, topic.hits, topic.groups);
+    topic.generation = this.router.generation;
+    this.hitCount += topic.hits.length;
+    // What is remembered is bounded in hits as well: a few subscribers to everything add up.
+    if (this.hitCount > this.countMax * 64 && topic.hits.length < this.hitCount) this.clear();
+  }
+
+  private remember(name: string, bytes: Uint8Array, hash: number, slot: number): Topic {
+    if (this.count >= this.countMax) this.clear();
+    const topic = new Topic(name, bytes, hash);
+    topic.next = this.slots[slot];
+    this.slots[slot] = topic;
+    this.count++;
+    return topic;
+  }
+
+  private clear(): void {
+    this.slots.fill(null);
+    this.count = 0;
+    this.hitCount = 0;
+  }
+}

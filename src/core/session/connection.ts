@@ -1,0 +1,121 @@
+// A connection: one transport's life. It has a place to keep bytes of a packet that is not whole
+// yet, and an output; everything that outlives it is in its session.
+
+import { type ConnectPacket, PACKET_SIZE_LIMIT, type ProtocolVersion } from '../../mqtt/packet.ts';
+import type { Credentials, Principal } from '../access.ts';
+import type { Counters } from '../counters.ts';
+import { NO_BYTES } from '../routing/message.ts';
+import type { Topic } from '../routing/topics.ts';
+import { Timer, TimerKind } from '../timers.ts';
+import { type BufferPool, Output } from './output.ts';
+import type { Session } from './session.ts';
+
+export const ConnectionState = {
+  /** Nothing but CONNECT may come. */
+  AwaitConnect: 0,
+  /** CONNECT came; the authenticator has been asked. */
+  Authenticating: 1,
+  /** The authenticator asked the client something; nothing but AUTH may come. */
+  AwaitAuth: 2,
+  Connected: 3,
+  /** Its session is somebody else's or gone; what waits is written, then the transport closes. */
+  Closing: 4,
+} as const;
+
+export class Connection implements Principal {
+  /** A small integer, used again after the transport has closed: drivers index by it. */
+  readonly slot: number;
+  readonly peer: string;
+  readonly out: Output;
+  /** CONNECT time-out, then keep alive, then forced close. */
+  readonly timer: Timer<unknown>;
+  state: number = ConnectionState.AwaitConnect;
+  version: ProtocolVersion = 4;
+  session: Session | null = null;
+  clientId = '';
+  username: string | null = null;
+  connectedAt = 0;
+  /** 0: no keep alive. */
+  keepAliveMs = 0;
+  lastReceivedAt = 0;
+
+  /** Bytes of a packet that is not whole yet, or that must wait: partial[0, partialEnd). */
+  partial: Uint8Array = NO_BYTES;
+  partialEnd = 0;
+
+  /** CONNECT while the authenticator thinks; null afterwards. */
+  pending: ConnectPacket | null = null;
+  /** What the authenticator is asked; null unless it is being asked. */
+  credentials: Credentials | null = null;
+  /** Authentication method of CONNECT; null for none. */
+  authMethod: string | null = null;
+  reauthenticating = false;
+
+  /** Largest packet the client takes, bytes. */
+  packetSizeMax = PACKET_SIZE_LIMIT;
+  /** Messages in flight towards the client at once. */
+  inflightMax = 0;
+  /** QoS 1 and 2 messages received whose exchange is not over [MQTT-3.3.4-7]. */
+  receiveUsed = 0;
+  /** Of these, how many are over as soon as what is in the output has left. */
+  receiveEnding = 0;
+  /** Topic aliases the client defined; [0] is unused. */
+  aliases: (Topic | undefined)[] | null = null;
+  /** Topic aliases we defined, by topic name; null when the client takes none. */
+  outAliases: Map<string, number> | null = null;
+  outAliasMax = 0;
+  requestResponseInformation = false;
+
+  /** The topic last published to: the next PUBLISH most likely names it too. */
+  lastTopic: Topic | null = null;
+
+  /** Not read from. */
+  paused = false;
+  /** The session that reading waits for while `paused`. */
+  pausedFor: Session | null = null;
+  pauseTimer: Timer<unknown> | null = null;
+  /** No longer paused, but what was kept meanwhile has not been handled yet. */
+  resuming = false;
+
+  /** On the effects' list of connections with output. */
+  dirty = false;
+  /** Close at once, whatever waits. */
+  aborted = false;
+
+  constructor(slot: number, peer: string, pool: BufferPool, counters: Counters) {
+    this.slot = slot;
+    this.peer = peer;
+    this.out = new Output(pool, counters);
+    this.timer = new Timer<unknown>(TimerKind.Connection, this);
+  }
+
+  get v5(): boolean {
+    return this.version === 5;
+  }
+
+  /** The timer that ends a pause, made at the first one. */
+  needPauseTimer(): Timer<unknown> {
+    this.pauseTimer ??= new Timer<unknown>(TimerKind.PauseEnd, this);
+    return this.pauseTimer;
+  }
+
+  /** Acknowledgements of earlier chunks have left: their places in the receive maximum are free. */
+  freeReceives(): void {
+    if (this.receiveEnding === 0) return;
+    // Exchanges begun on an earlier connection end here without having been counted here.
+    this.receiveUsed = Math.max(0, this.receiveUsed - this.receiveEnding);
+    this.receiveEnding = 0;
+  }
+
+  /** Appends a copy of `bytes` to what must wait. */
+  keep(bytes: Uint8Array, start: number, end: number): void {
+    const needed = this.partialEnd + (end - start);
+    if (needed > this.partial.length) {
+      const grown = new Uint8Array(Math.max(needed, 2 * this.partial.length));
+      grown.set(this.partial.subarray(0, this.partialEnd), 0);
+      this.partial = grown;
+    }
+    this.partial.set(bytes.subarray(start, end), this.partialEnd);
+    this.partialEnd = needed;
+  }
+}

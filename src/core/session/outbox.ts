@@ -1,0 +1,206 @@
+// What is on its way to one session with QoS 1 or 2: the queue of messages that wait, and those in
+// flight. All transitions of an outgoing QoS 1 or 2 message stand here:
+//
+//   Queued ──send──▶ AwaitPuback ──PUBACK──▶ done                         (QoS 1)
+//   Queued ──send──▶ AwaitPubrec ──PUBREC──▶ AwaitPubcomp ──PUBCOMP──▶ done (QoS 2)
+//                        └────PUBREC ≥ 0x80──▶ done
+//
+// Packet identifiers are handed out in turn; slot = id & mask, and an id whose slot is taken is
+// skipped, so a look-up is one array access and nothing in flight is ever found twice. What was in
+// flight when the connection ended is sent again in the order it was first sent [MQTT-4.6.0-1].
+
+import { Message } from '../routing/message.ts';
+import type { ShareGroup } from '../routing/share-group.ts';
+
+export const DeliveryState = {
+  Queued: 0,
+  AwaitPuback: 1,
+  AwaitPubrec: 2,
+  AwaitPubcomp: 3,
+  Done: 4,
+} as const;
+
+/** Takes the place of a message that is no longer needed, so that its bytes can go. */
+const NO_MESSAGE = new Message();
+
+/** One message for one session. */
+export class Delivery {
+  message: Message;
+  readonly qos: number;
+  readonly retain: boolean;
+  readonly identifiers: readonly number[] | null;
+  /** The share it was picked for, or null. */
+  readonly group: ShareGroup | null;
+  packetId = 0;
+  state: number = DeliveryState.Queued;
+  /** Rank among the deliveries of its session, by first sending. */
+  order = 0;
+  /** Whether it takes up a place in the current connection's receive maximum. */
+  counted = false;
+
+  constructor(
+    message: Message,
+    qos: number,
+    retain: boolean,
+    identifiers: readonly number[] | null,
+    group: ShareGroup | null,
+  ) {
+    this.message = message;
+    this.qos = qos;
+    this.retain = retain;
+    this.identifiers = identifiers;
+    this.group = group;
+  }
+
+  get size(): number {
+    return this.message.size;
+  }
+}
+
+const SLOTS_MIN = 16;
+
+export class Outbox {
+  /** Deliveries in flight, by packet identifier & mask. */
+  private slots: (Delivery | null)[] = [];
+  private mask = -1;
+  private lastId = 0;
+  private lastOrder = 0;
+  /** Deliveries in flight, whatever their state. */
+  inflight = 0;
+  /** Of the current connection's receive maximum, what is in use [MQTT-3.3.4-9]. */
+  window = 0;
+  /** What must be sent again on the current connection, oldest first, from `resendAt` on. */
+  private resend: Delivery[] = [];
+  private resendAt = 0;
+  /** Waiting deliveries, oldest first, from `head` on. */
+  private queue: Delivery[] = [];
+  private head = 0;
+  queuedBytes = 0;
+
+  get queued(): number {
+    return this.queue.length - this.head;
+  }
+
+  /** Whether nothing waits: neither to be sent nor to be sent again. */
+  get clear(): boolean {
+    return this.head === this.queue.length && this.resendAt === this.resend.length;
+  }
+
+  /** Puts a delivery in flight under a fresh packet identifier. There must be room for it. */
+  begin(delivery: Delivery): void {
+    if (this.inflight * 2 >= this.slots.length) this.growSlots();
+    let id = this.lastId;
+    do {
+      id = id === 0xffff ? 1 : id + 1;
+    } while (this.slots[id & this.mask] !== null);
+    this.lastId = id;
+    this.slots[id & this.mask] = delivery;
+    delivery.packetId = id;
+    delivery.order = ++this.lastOrder;
+    delivery.state = delivery.qos === 1 ? DeliveryState.AwaitPuback : DeliveryState.AwaitPubrec;
+    this.inflight++;
+    this.count(delivery);
+  }
+
+  /** The delivery's PUBLISH goes out on the current connection. */
+  count(delivery: Delivery): void {
+    delivery.counted = true;
+    this.window++;
+  }
+
+  /** The delivery in flight under `id`, or null. */
+  find(id: number): Delivery | null {
+    if (this.mask < 0) return null;
+    const delivery = this.slots[id & this.mask];
+    return delivery !== null && delivery.packetId === id ? delivery : null;
+  }
+
+  /** PUBREC: the message is the client's now, only the exchange remains. */
+  release(delivery: Delivery): void {
+    delivery.state = DeliveryState.AwaitPubcomp;
+    delivery.message = NO_MESSAGE;
+  }
+
+  /** PUBACK, PUBCOMP, or an error: the exchange is over and its identifier free. */
+  finish(delivery: Delivery): void {
+    this.slots[delivery.packetId & this.mask] = null;
+    delivery.state = DeliveryState.Done;
+    this.inflight--;
+    if (delivery.counted) this.window--;
+  }
+
+  /** A new connection: everything in flight is sent again, in the order of first sending. */
+  restart(): void {
+    this.window = 0;
+    this.resend = this.inflightInOrder();
+    this.resendAt = 0;
+    for (const delivery of this.resend) delivery.counted = false;
+  }
+
+  /** The next delivery to send again, or null; `resent` moves past it. */
+  nextResend(): Delivery | null {
+    while (this.resendAt < this.resend.length) {
+      const delivery = this.resend[this.resendAt];
+      if (delivery.state !== DeliveryState.Done) return delivery;
+      this.resendAt++;
+    }
+    if (this.resendAt > 0) {
+      this.resend = [];
+      this.resendAt = 0;
+    }
+    return null;
+  }
+
+  resent(): void {
+    this.resendAt++;
+  }
+
+  inflightInOrder(): Delivery[] {
+    const list: Delivery[] = [];
+    for (const delivery of this.slots) if (delivery !== null) list.push(delivery);
+    return list.sort((a, b) => a.order - b.order);
+  }
+
+  enqueue(delivery: Delivery): void {
+    this.queue.push(delivery);
+    this.queuedBytes += delivery.size;
+  }
+
+  /** The oldest waiting delivery, or null. */
+  peek(): Delivery | null {
+    return this.head < this.queue.length ? this.queue[this.head] : null;
+  }
+
+  /** Takes the oldest waiting delivery out. */
+  dequeue(): Delivery {
+    const delivery = this.queue[this.head];
+    this.queue[this.head] = undefined as unknown as Delivery;
+    this.head++;
+    this.queuedBytes -= delivery.size;
+    if (this.head === this.queue.length) {
+      this.queue.length = 0;
+      this.head = 0;
+    } else if (this.head >= 1024 && this.head * 2 >= this.queue.length) {
+      this.queue = this.queue.slice(this.head);
+      this.head = 0;
+    }
+    return delivery;
+  }
+
+  /** Everything that is not finished, oldest first; the outbox is of no use afterwards. */
+  takeAll(): Delivery[] {
+    const all = this.inflightInOrder();
+    for (let i = this.head; i < this.queue.length; i++) all.push(this.queue[i]);
+    return all;
+  }
+
+  private growSlots(): void {
+    const grown: (Delivery | null)[] = new Array(Math.max(SLOTS_MIN, this.slots.length * 2));
+    grown.fill(null);
+    this.mask = grown.length - 1;
+    for (const delivery of this.slots) {
+      if (delivery !== null) grown[delivery.packetId & this.mask] = delivery;
+    }
+    this.slots = grown;
+  }
+}

@@ -1,0 +1,104 @@
+// Bytes on their way to one client, in one buffer that is borrowed from a pool while there are any
+// and given back when they are gone: an idle connection holds none.
+
+import type { Counters } from '../counters.ts';
+
+const EMPTY = new Uint8Array(0);
+const CLASS_MIN = 9; // 512 bytes
+const CLASS_MAX = 22; // 4 MB
+/** Bytes of free buffers kept per size class. */
+const KEPT_PER_CLASS = 2 << 20;
+
+/** Free buffers by power of two. Larger ones than the last class are left to the collector. */
+export class BufferPool {
+  private readonly free: Uint8Array[][] = [];
+
+  constructor() {
+    for (let i = 0; i <= CLASS_MAX; i++) this.free.push([]);
+  }
+
+  /** A buffer of at least `bytes`; its content is whatever it was. */
+  take(bytes: number): Uint8Array {
+    const size = sizeClass(bytes);
+    if (size > CLASS_MAX) return new Uint8Array(bytes);
+    return this.free[size].pop() ?? new Uint8Array(1 << size);
+  }
+
+  give(buffer: Uint8Array): void {
+    const size = sizeClass(buffer.length);
+    if (size > CLASS_MAX || buffer.length !== 1 << size) return;
+    const list = this.free[size];
+    if ((list.length + 1) << size <= KEPT_PER_CLASS || list.length < 2) list.push(buffer);
+  }
+}
+
+function sizeClass(bytes: number): number {
+  return bytes <= 1 << CLASS_MIN ? CLASS_MIN : 32 - Math.clz32(bytes - 1);
+}
+
+export class Output {
+  buffer: Uint8Array = EMPTY;
+  /** Bytes to be written: buffer[start, end). */
+  start = 0;
+  end = 0;
+  /** What the last turn needed: the size to begin the next one with. */
+  private hint = 0;
+  private readonly pool: BufferPool;
+  private readonly counters: Counters;
+
+  constructor(pool: BufferPool, counters: Counters) {
+    this.pool = pool;
+    this.counters = counters;
+  }
+
+  get length(): number {
+    return this.end - this.start;
+  }
+
+  /** Makes room for `bytes` more behind `end`; the caller writes there and moves `end`. */
+  reserve(bytes: number): void {
+    if (this.buffer.length - this.end >= bytes) return;
+    const waiting = this.end - this.start;
+    const needed = waiting + bytes;
+    if (this.buffer === EMPTY) {
+      this.buffer = this.pool.take(needed > this.hint ? needed : this.hint);
+      return;
+    }
+    // Half empty at the front: move down instead of growing.
+    if (this.start > 0 && needed <= this.buffer.length && this.start >= waiting) {
+      this.buffer.copyWithin(0, this.start, this.end);
+    } else {
+      const grown = this.pool.take(Math.max(needed, this.buffer.length * 2));
+      grown.set(this.buffer.subarray(this.start, this.end), 0);
+      this.pool.give(this.buffer);
+      this.buffer = grown;
+    }
+    this.start = 0;
+    this.end = waiting;
+  }
+
+  /** Appends bytes as they are. */
+  append(bytes: Uint8Array): void {
+    this.reserve(bytes.length);
+    this.buffer.set(bytes, this.end);
+    this.end += bytes.length;
+  }
+
+  /** The driver took the first `bytes` of what waits. */
+  consume(bytes: number): void {
+    this.start += bytes;
+    this.counters.bytesSent += bytes;
+    if (this.start === this.end) this.release();
+  }
+
+  /** Forgets what waits and gives the buffer back. */
+  release(): void {
+    if (this.buffer !== EMPTY) {
+      this.hint = this.end;
+      this.pool.give(this.buffer);
+      this.buffer = EMPTY;
+    }
+    this.start = 0;
+    this.end = 0;
+  }
+}

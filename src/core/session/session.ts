@@ -1,0 +1,69 @@
+// A session: what is kept for a client id whether or not its client is connected [MQTT 5.0 4.1].
+// What most sessions never need (outbox, QoS 2 identifiers, subscriptions) is made when it is needed.
+
+import { SESSION_NEVER_EXPIRES, type Will } from '../../mqtt/packet.ts';
+import type { Retained } from '../routing/retained.ts';
+import type { Subscription } from '../routing/subscription.ts';
+import { Timer, TimerKind } from '../timers.ts';
+import type { Connection } from './connection.ts';
+import { Outbox } from './outbox.ts';
+
+/** Retained messages that a new subscription has not been sent yet. */
+export interface RetainedWalk {
+  readonly subscription: Subscription;
+  readonly topics: Iterator<Retained, void>;
+}
+
+export class Session {
+  readonly clientId: string;
+  connection: Connection | null = null;
+  /** Who the last connection was, for wills that are published after it ended. */
+  username: string | null = null;
+  peer = '';
+  /** Seconds it lives on without a connection; SESSION_NEVER_EXPIRES is for good. */
+  expirySeconds = 0;
+  subscriptions: Map<string, Subscription> | null = null;
+  outbox: Outbox | null = null;
+  /** Packet identifiers of QoS 2 messages received and not yet released by PUBREL. */
+  received: Set<number> | null = null;
+  /** The will of the current connection, or of the last one while its delay runs. */
+  will: Will | null = null;
+  /** When a delayed will is due, monotonic milliseconds. */
+  willDueAt = Number.POSITIVE_INFINITY;
+  /** When a session without connection ends, monotonic milliseconds. */
+  endsAt = Number.POSITIVE_INFINITY;
+  readonly timer: Timer<unknown>;
+  walks: RetainedWalk[] | null = null;
+  /** Whether the retained walks are on the broker's list for this turn. */
+  walking = false;
+  /** Publishers that are not read from until this session has taken what waits for it. */
+  waiting: Connection[] | null = null;
+  /** It was waited for as long as allowed: nobody waits again until it has caught up. */
+  stalled = false;
+  /** More waits than it takes: publishers should be slowed (kept by deliver.ts). */
+  congested = false;
+
+  constructor(clientId: string) {
+    this.clientId = clientId;
+    this.timer = new Timer<unknown>(TimerKind.Session, this);
+  }
+
+  /** Whether it outlives its connection. */
+  get persistent(): boolean {
+    return this.expirySeconds > 0;
+  }
+
+  get expires(): boolean {
+    return this.expirySeconds !== SESSION_NEVER_EXPIRES;
+  }
+
+  get queued(): number {
+    return this.outbox === null ? 0 : this.outbox.queued;
+  }
+
+  /** The outbox, made at the first message with QoS 1 or 2. */
+  needOutbox(): Outbox {
+    this.outbox ??= new Outbox();
+    return this.outbox;
+  }
+}

@@ -1,0 +1,70 @@
+// What the rooms of the core share: options, tables, counters, effects. It holds and does nothing;
+// broker.ts makes one, and every handler gets it as its first argument.
+
+import { AckView } from '../mqtt/decode-ack.ts';
+import { PublishView } from '../mqtt/decode-publish.ts';
+import { PublishExtras } from '../mqtt/encode-publish.ts';
+import type { Access } from './access.ts';
+import { Counters } from './counters.ts';
+import { Effects } from './effects.ts';
+import type { BrokerOptions } from './options.ts';
+import { FrameSet } from './routing/frame-set.ts';
+import { Message } from './routing/message.ts';
+import { RetainedStore } from './routing/retained.ts';
+import { Router } from './routing/router.ts';
+import { Topics } from './routing/topics.ts';
+import type { Connection } from './session/connection.ts';
+import { BufferPool } from './session/output.ts';
+import type { Session } from './session/session.ts';
+import { Timers } from './timers.ts';
+
+export class State {
+  readonly options: BrokerOptions;
+  readonly access: Access;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly startedAt: number;
+
+  readonly effects = new Effects();
+  readonly counters = new Counters();
+  readonly timers = new Timers<unknown>();
+  readonly pool = new BufferPool();
+  readonly sessions = new Map<string, Session>();
+  readonly router = new Router();
+  readonly topics: Topics;
+  readonly retained: RetainedStore;
+
+  /** Open connections by slot; free slots are undefined and listed in `freeSlots`. */
+  readonly connections: (Connection | undefined)[] = [];
+  readonly freeSlots: number[] = [];
+  connectionCount = 0;
+  /** Connections past CONNACK. */
+  clientCount = 0;
+  /** Bytes waiting in all outboxes together. */
+  queuedBytes = 0;
+  stopping = false;
+
+  /** Work put off to the next `handleTime`: connections to read from again, walks to go on with. */
+  readonly resumed: Connection[] = [];
+  readonly walking: Session[] = [];
+
+  /** Scratch, filled anew for each packet. */
+  readonly publishView = new PublishView();
+  readonly ackView = new AckView();
+  readonly extras = new PublishExtras();
+  readonly frames = new FrameSet();
+  readonly borrowed = new Message();
+  /** The owned copy of the message being routed, once somebody needed one. */
+  ownedCopy: Message | null = null;
+  /** A session found congested while the current message was routed, or null. */
+  congested: Session | null = null;
+
+  constructor(options: BrokerOptions, access: Access, random: () => number, now: number) {
+    this.options = options;
+    this.access = access;
+    this.random = random;
+    this.startedAt = now;
+    this.topics = new Topics(this.router, 16_384);
+    this.retained = new RetainedStore(options.retainedMessagesMax, options.retainedBytesMax);
+  }
+}

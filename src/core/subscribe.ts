@@ -1,0 +1,164 @@
+// SUBSCRIBE and UNSUBSCRIBE, and the retained messages a new subscription is sent: a bounded number
+// per turn, so that nobody waits while a filter over 100,000 topics is served.
+
+import { decodeSubscribe, decodeUnsubscribe } from '../mqtt/decode-subscribe.ts';
+import { encodeSuback, encodeUnsuback } from '../mqtt/encode.ts';
+import { Fault } from '../mqtt/fault.ts';
+import type { QoS, SubscribeEntry, SubscribePacket } from '../mqtt/packet.ts';
+import { Reason } from '../mqtt/reason.ts';
+import { countLevels, hasWildcard, parseShare } from '../mqtt/topic.ts';
+import { limits } from '../limits.ts';
+import { deliver, scheduleWalk } from './deliver.ts';
+import { Subscription } from './routing/subscription.ts';
+import type { Connection } from './session/connection.ts';
+import type { RetainedWalk, Session } from './session/session.ts';
+import type { State } from './state.ts';
+import { sendPacket } from './transport.ts';
+
+/** SUBSCRIBE: buf[start, end) behind the fixed header. Returns null or the fault of the client. */
+export function onSubscribe(
+  b: State,
+  c: Connection,
+  buf: Uint8Array,
+  start: number,
+  end: number,
+): Fault | null {
+  const packet = decodeSubscribe(buf, start, end, c.version);
+  if (packet instanceof Fault) return packet;
+  if (packet.identifier !== 0 && !b.options.subscriptionIdentifierAvailable) {
+    return new Fault(Reason.SubscriptionIdsNotSupported, 'subscription identifiers are off');
+  }
+  const session = c.session!;
+  const walks: RetainedWalk[] = [];
+  const codes = packet.entries.map(entry => subscribe(b, c, session, entry, packet, walks));
+  sendPacket(b, c, encodeSuback(packet.packetId, codes, c.version)); // [MQTT-3.8.4-1]
+  if (walks.length > 0) {
+    session.walks ??= [];
+    session.walks.push(...walks);
+    scheduleWalk(b, session);
+  }
+  return null;
+}
+
+/** One filter of a SUBSCRIBE; returns its reason code [MQTT-3.8.4-6]. */
+function subscribe(
+  b: State,
+  c: Connection,
+  session: Session,
+  entry: SubscribeEntry,
+  packet: SubscribePacket,
+  walks: RetainedWalk[],
+): number {
+  const refusal = refusalOf(b, c, session, entry);
+  if (refusal !== 0) return refusal;
+  const qos = Math.min(entry.qos, b.options.maximumQoS) as QoS;
+  const identifiers = packet.identifier === 0 ? null : [packet.identifier];
+  session.subscriptions ??= new Map();
+  let subscription = session.subscriptions.get(entry.filter);
+  const isNew = subscription === undefined;
+  if (subscription === undefined) {
+    subscription = new Subscription(
+      session,
+      entry.filter,
+      qos,
+      entry.noLocal,
+      entry.retainAsPublished,
+      identifiers,
+      b.router.shareFor(entry.filter),
+    );
+    session.subscriptions.set(entry.filter, subscription);
+    b.router.add(subscription);
+  } else {
+    // Changed in place, so that no message falls between old and new [MQTT-3.8.4-3].
+    subscription.qos = qos;
+    subscription.noLocal = entry.noLocal;
+    subscription.retainAsPublished = entry.retainAsPublished;
+    subscription.identifiers = identifiers;
+    b.router.changed();
+  }
+  const wanted = entry.retainHandling === 0 || (entry.retainHandling === 1 && isNew);
+  if (wanted && subscription.group === null && b.retained.count > 0) {
+    walks.push({ subscription, topics: b.retained.match(entry.filter) });
+  }
+  return qos;
+}
+
+function refusalOf(b: State, c: Connection, session: Session, entry: SubscribeEntry): number {
+  const o = b.options;
+  if (entry.refusal !== 0) return entry.refusal;
+  const share = parseShare(entry.filter);
+  const filter = share === null ? entry.filter : share.filter;
+  if (share !== null && !o.sharedSubscriptionAvailable) {
+    return Reason.SharedSubscriptionsNotSupported;
+  }
+  if (!o.wildcardSubscriptionAvailable && hasWildcard(filter)) {
+    return Reason.WildcardSubscriptionsNotSupported;
+  }
+  if (countLevels(filter) > o.topicLevelsMax) return Reason.TopicFilterInvalid;
+  if (!b.access.maySubscribe(c, filter)) return Reason.NotAuthorized;
+  const known = session.subscriptions;
+  if (known !== null && known.size >= o.subscriptionsPerSessionMax && !known.has(entry.filter)) {
+    return Reason.QuotaExceeded;
+  }
+  return 0;
+}
+
+export function onUnsubscribe(
+  b: State,
+  c: Connection,
+  buf: Uint8Array,
+  start: number,
+  end: number,
+): Fault | null {
+  const packet = decodeUnsubscribe(buf, start, end, c.version);
+  if (packet instanceof Fault) return packet;
+  const session = c.session!;
+  const codes = packet.filters.map(filter => {
+    const subscription = session.subscriptions?.get(filter);
+    if (subscription === undefined) return Reason.NoSubscriptionExisted;
+    removeSubscription(b, session, subscription);
+    return Reason.Success;
+  });
+  sendPacket(b, c, encodeUnsuback(packet.packetId, codes, c.version)); // [MQTT-3.10.4-4]
+  return null;
+}
+
+export function removeSubscription(b: State, session: Session, subscription: Subscription): void {
+  session.subscriptions!.delete(subscription.filter);
+  if (session.subscriptions!.size === 0) session.subscriptions = null;
+  b.router.remove(subscription);
+}
+
+// ---- Retained messages for new subscriptions -----------------------------------------------------
+
+/** Sends `session` its next retained messages, as far as this turn and its bounds allow. */
+export function continueWalks(b: State, session: Session, now: number): void {
+  const walks = session.walks;
+  if (walks === null || session.connection === null) return;
+  let budget: number = limits.retainedPerTurn;
+  while (walks.length > 0) {
+    const { subscription, topics } = walks[0];
+    for (;;) {
+      // What waits is bounded: the walk goes on when the client has taken some of it.
+      if (session.congested || session.queued >= limits.retainedPerTurn) return;
+      if (budget-- === 0) return scheduleWalk(b, session);
+      const next = subscription.index < 0 ? null : topics.next();
+      if (next === null || next.done) break;
+      const message = next.value.message;
+      if (message !== null && message.expiresAt > now) {
+        deliver(b, asRetained(subscription), message, false, now);
+      }
+    }
+    walks.shift();
+  }
+  session.walks = null;
+}
+
+/**
+ * A retained message that is sent because of a new subscription always says so [MQTT-3.3.1-8], and
+ * no-local is about messages as they are published, not about this one.
+ */
+function asRetained(s: Subscription): Subscription {
+  if (s.retainAsPublished) return s;
+  return new Subscription(s.session, s.filter, s.qos, false, true, s.identifiers, null);
+}

@@ -1,0 +1,62 @@
+// What every room does to a connection: append a whole packet to its output, close it, log about it.
+
+import { encodeDisconnect } from '../mqtt/encode.ts';
+import { reasonText } from '../mqtt/reason.ts';
+import type { LogEvent } from './effects.ts';
+import { type Connection, ConnectionState } from './session/connection.ts';
+import type { State } from './state.ts';
+
+/** Appends a packet, or forgets it when it is larger than the client takes [MQTT-3.1.2-24/25]. */
+export function sendPacket(b: State, c: Connection, packet: Uint8Array): void {
+  if (packet.length > c.packetSizeMax) {
+    b.counters.droppedTooLarge++;
+    return;
+  }
+  c.out.append(packet);
+  b.counters.packetsSent++;
+  b.effects.markDirty(c);
+}
+
+/** Says DISCONNECT to an MQTT 5 client that is past CONNACK [MQTT-3.14.0-1]; 3.x has no such word. */
+export function sendDisconnect(b: State, c: Connection, reason: number, why: string | null): void {
+  if (c.version !== 5 || c.state !== ConnectionState.Connected) return;
+  sendPacket(b, c, encodeDisconnect(reason, why));
+}
+
+/**
+ * Nothing is read or handled any more; what waits is written, then the transport is closed, within
+ * a bound. The session must have been taken care of.
+ */
+export function startClosing(b: State, c: Connection, now: number): void {
+  if (c.state === ConnectionState.Closing) return;
+  c.state = ConnectionState.Closing;
+  c.session = null;
+  c.partialEnd = 0;
+  c.partial = new Uint8Array(0);
+  c.pending = null;
+  c.credentials = null;
+  if (c.pauseTimer !== null) b.timers.cancel(c.pauseTimer);
+  c.paused = false;
+  c.pausedFor = null;
+  b.effects.closing.push(c);
+  b.timers.arm(c.timer, now + b.options.drainTimeoutMs);
+}
+
+export function logEvent(
+  b: State,
+  level: LogEvent['level'],
+  event: string,
+  c: Connection,
+  fields: LogEvent['fields'],
+): void {
+  b.effects.log.push({
+    level,
+    event,
+    fields: { clientId: c.clientId, peer: c.peer, username: c.username, ...fields },
+  });
+}
+
+/** A reason code and what is known about it, for a log line. */
+export function reasonField(reason: number, why: string | null): string {
+  return why === null ? reasonText(reason) : `${reasonText(reason)}: ${why}`;
+}
