@@ -68,10 +68,19 @@ async function main(args: readonly string[]): Promise<number> {
       for (const line of error.lines) process.stderr.write(`minnow: ${line}\n`);
       return error.code;
     }
-    const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    process.stderr.write(`minnow: this is a bug in minnow, please report it\n${what}\n`);
-    return Exit.internal;
+    return reportBug(error);
   }
+}
+
+function reportBug(error: unknown): number {
+  const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`minnow: this is a bug in minnow, please report it\n${what}\n`);
+  return Exit.internal;
+}
+
+// A broker whose state may be wrong stops; who supervises it starts it again.
+for (const event of ['uncaughtException', 'unhandledRejection']) {
+  process.on(event, error => process.exit(reportBug(error)));
 }
 
 process.exit(await main(process.argv.slice(2)));

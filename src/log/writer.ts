@@ -3,10 +3,13 @@
 // to a bound and are counted and dropped past it: the caller never waits.
 
 import { constants, fstatSync, openSync, write } from 'node:fs';
+import { Socket } from 'node:net';
 import type { LogClock } from './clock.ts';
 
 const WAITING_BYTES_MAX = 1024 * 1024;
 const RETRY_MS = 50;
+/** What may pass: nobody reads just now, the disk is full just now. */
+const PASSING = new Set(['EAGAIN', 'EINTR', 'ENOSPC']);
 
 export interface Sink {
   /** Writes some of `bytes` and reports how many, or why not. Must not block the caller. */
@@ -19,8 +22,29 @@ export interface Sink {
 /** A file descriptor, written to from the runtime's thread pool. A pipe or terminal is opened once
  *  more without blocking, so that a reader who stopped reading holds up no thread either. */
 export function openSink(fd: number): Sink {
+  if (!('bun' in process.versions) && isSocket(fd)) return socketSink(fd);
   const target = reopen(fd);
   return { write: (bytes, done) => write(target, bytes, 0, bytes.length, null, done) };
+}
+
+/** systemd's journal hands out sockets. Node does not exit while a thread of its pool is stuck in
+ *  one, but its own sockets do not block; in Bun it is the other way round. */
+function socketSink(fd: number): Sink {
+  const socket = new Socket({ fd, readable: false, writable: true });
+  socket.on('error', () => {}); // Each write's callback is told as well.
+  return {
+    write: (bytes, done) => {
+      socket.write(bytes, error => done(error ?? null, error ? 0 : bytes.length));
+    },
+  };
+}
+
+function isSocket(fd: number): boolean {
+  try {
+    return fstatSync(fd).isSocket();
+  } catch {
+    return false;
+  }
 }
 
 function reopen(fd: number): number {
@@ -72,11 +96,6 @@ export class Writer {
   }
 
   private next(): void {
-    if (this.dropped > 0 && !this.broken && this.waitingBytes < WAITING_BYTES_MAX / 2) {
-      const count = this.dropped;
-      this.dropped = 0;
-      this.onDropped(count);
-    }
     if (this.waiting.length === 0) {
       for (const resolve of this.idle.splice(0)) resolve();
       return;
@@ -90,11 +109,11 @@ export class Writer {
   private push(): void {
     this.sink.write(this.underWay as Uint8Array, (error, written) => {
       const bytes = this.underWay as Uint8Array;
-      if (error !== null && (error.code === 'EAGAIN' || error.code === 'EINTR')) {
+      if (error !== null && PASSING.has(error.code ?? '')) {
         this.clock.later(RETRY_MS, () => this.push());
       } else if (error !== null) {
-        // Nobody will ever read this (EPIPE, EBADF, ENOSPC): go on without a voice.
-        this.broken = error.code !== 'ENOSPC';
+        // Nobody will ever read this (EPIPE, EBADF): the broker goes on without a voice.
+        this.broken = true;
         this.finish();
       } else if (written < bytes.length) {
         this.underWay = bytes.subarray(written);
@@ -106,8 +125,15 @@ export class Writer {
   }
 
   private finish(): void {
+    if (this.broken) {
+      this.waiting = [];
+    } else if (this.dropped > 0 && this.waitingBytes < WAITING_BYTES_MAX / 2) {
+      // Before underWay is null, so that the line which reports it only joins the others.
+      const count = this.dropped;
+      this.dropped = 0;
+      this.onDropped(count);
+    }
     this.underWay = null;
-    if (this.broken) this.waiting = [];
     this.next();
   }
 }
