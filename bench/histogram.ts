@@ -34,12 +34,13 @@ export class Histogram {
   /** The value that the given share (0 to 1) of all recorded values does not exceed. */
   percentile(share: number): number {
     const wanted = Math.max(1, Math.ceil(this.count * share));
+    if (wanted >= this.count) return this.max;
     let seen = 0;
     for (let bucket = 0; bucket < this.counts.length; bucket++) {
       seen += this.counts[bucket]!;
-      if (seen >= wanted) return Math.min(middleOf(bucket), this.max);
+      if (seen >= wanted) return middleOf(bucket);
     }
-    return 0;
+    return this.max;
   }
 
   clear(): void {

@@ -50,9 +50,4 @@ export class Ledger {
     }
     return least;
   }
-
-  /** Copies of a publisher's messages that have arrived, wherever they were due. */
-  copies(publisher: number): number {
-    return this.perPublisher[publisher]!;
-  }
 }

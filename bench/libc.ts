@@ -29,6 +29,7 @@ const symbols = {
   socket: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
   connect: { args: ['i32', 'ptr', 'u32'], returns: 'i32' },
   setsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'u32'], returns: 'i32' },
+  usleep: { args: ['u32'], returns: 'i32' },
   close: { args: ['i32'], returns: 'i32' },
   recv: { args: ['i32', 'ptr', SIZE, 'i32'], returns: 'i32' },
   send: { args: ['i32', 'ptr', SIZE, 'i32'], returns: 'i32' },
@@ -98,6 +99,11 @@ export function transmit(fd: number, address: number, size: number): number {
 export function wouldBlock(): boolean {
   const errno = read.i32(errnoAt, 0);
   return errno === EAGAIN || errno === EINTR;
+}
+
+/** Gives the processor away for about that long; the kernel adds some 50 microseconds. */
+export function pause(us: number): void {
+  libc.usleep(us);
 }
 
 /** The set of watched descriptors; each carries a number of the caller's choice. */

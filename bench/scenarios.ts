@@ -60,7 +60,7 @@ const pipelined: readonly Shape[] = [
     subscribers: 50,
     topic: 'bench/all',
     filter: 'bench/all',
-    pace: { window: 1_000 },
+    pace: { window: 500 },
   },
   {
     name: 'fan-in-50-1',
