@@ -38,7 +38,7 @@ export class Histogram {
     let seen = 0;
     for (let bucket = 0; bucket < this.counts.length; bucket++) {
       seen += this.counts[bucket]!;
-      if (seen >= wanted) return middleOf(bucket);
+      if (seen >= wanted) return Math.min(middleOf(bucket), this.max);
     }
     return this.max;
   }
