@@ -43,6 +43,8 @@ export interface Range {
 export const optionMeta = z.registry<OptionMeta>();
 export const sectionMeta = z.registry<{ readonly description: string }>();
 
+const MQTT_STRING_BYTES_MAX = 65_535;
+
 type Facts = Pick<OptionMeta, 'unit' | 'expected'> & { shape?: Shape; secret?: boolean };
 
 /** Gives `schema` its default and enters it into the registry. */
@@ -135,4 +137,12 @@ export function choice<const T extends string>(about: About<T> & { readonly of: 
 export function path(about: About<string>) {
   const schema = z.string().check(z.refine(text => !text.includes('\0')));
   return option(schema, { unit: 'path', expected: 'a path, in quotes' }, about);
+}
+
+/** Text that fits into an MQTT string [MQTT-1.5.4-1, MQTT-1.5.4-2]. */
+export function text(about: About<string>) {
+  const fits = (value: string) =>
+    !/[\0\p{Cs}]/u.test(value) && Buffer.byteLength(value) <= MQTT_STRING_BYTES_MAX;
+  const expected = `text of at most ${MQTT_STRING_BYTES_MAX} bytes, in quotes`;
+  return option(z.string().check(z.refine(fits)), { unit: 'text', expected }, about);
 }

@@ -21,6 +21,7 @@ import {
   seconds,
   section,
   sectionMeta,
+  text,
 } from './option.ts';
 
 export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -44,7 +45,7 @@ const listener = z.pipe(
 
 const rule = z.strictObject({
   user: z._default(z.string(), '*'),
-  filter: z.string().check(z.refine(text => filterValid(text) && parseShare(text) === null)),
+  filter: z.string().check(z.refine(value => filterValid(value) && parseShare(value) === null)),
   allow: z.enum(['publish', 'subscribe', 'both', 'none']),
 });
 
@@ -249,6 +250,10 @@ export const schema = z.strictObject({
     assignClientIds: flag({
       default: d.assignClientIds,
       description: 'Give a client that brings no id one.',
+    }),
+    responseInformation: text({
+      default: d.responseInformation,
+      description: 'Told to clients that ask for response information; empty for nothing.',
     }),
   }),
   session: section('Sessions that outlive their connection.', {
