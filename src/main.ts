@@ -20,6 +20,8 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'print the effective configuration, or the reference of all options',
     load: () => import('./cli/config.ts'),
   },
+  pub: { summary: 'publish messages, like mosquitto_pub', load: () => import('./cli/pub.ts') },
+  sub: { summary: 'subscribe and print, like mosquitto_sub', load: () => import('./cli/sub.ts') },
   version: { summary: 'print the version', load: () => import('./cli/version.ts') },
 };
 
