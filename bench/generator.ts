@@ -26,6 +26,7 @@ export interface Latencies {
 
 export interface TrafficResult extends MemoryUse {
   readonly kind: 'traffic';
+  readonly closedLoop: boolean;
   /** Messages received by all subscribers per second. */
   readonly perSecond: number;
   readonly latencyUs: Latencies;
@@ -112,6 +113,7 @@ function measureTraffic(job: Job, scenario: TrafficScenario): TrafficResult {
   const at = (share: number) => traffic.latency.percentile(share);
   return {
     kind: 'traffic',
+    closedLoop: 'window' in scenario.pace,
     rssBytes,
     peakBytes,
     perSecond: (received * 1e9) / elapsedNs,

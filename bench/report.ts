@@ -15,6 +15,9 @@ export const LOAD_SHARE_MAX = 0.8;
 /** Other processes that took more than that of a processor have disturbed the run. */
 export const FOREIGN_SHARE_MAX = 0.15;
 
+/** In a closed loop a broker less busy than that was waiting: it could have done more. */
+export const BROKER_SHARE_MIN = 0.9;
+
 type Numbers<R> = (result: R) => number;
 
 function isTraffic(run: Series['runs'][number]): run is TrafficResult {
@@ -34,6 +37,8 @@ function remarksOn(series: Series, traffic: readonly TrafficResult[]): string[] 
   const total = (of: Numbers<TrafficResult>) => traffic.reduce((sum, run) => sum + of(run), 0);
   if (pick(traffic, run => run.loadCpuShare) > LOAD_SHARE_MAX) remarks.push('void: load-bound');
   if (pick(traffic, run => run.foreignCpuShare) > FOREIGN_SHARE_MAX) remarks.push('disturbed');
+  const waited = pick(traffic, run => run.brokerCpuShare) < BROKER_SHARE_MIN;
+  if (waited && traffic.some(run => run.closedLoop)) remarks.push('broker had time left');
   const lost = total(run => run.lost);
   const repeated = total(run => run.repeated);
   const reordered = total(run => run.reordered);

@@ -45,6 +45,8 @@ interface Shape {
   readonly pace: Pace;
 }
 
+/** Windows: deep enough that a fast broker always has work while the generator pauses, and 10,000
+ *  messages under way at most, which is what brokers let wait for one client. */
 const pipelined: readonly Shape[] = [
   {
     name: 'p2p-50-50',
@@ -52,7 +54,7 @@ const pipelined: readonly Shape[] = [
     subscribers: 50,
     topic: 'bench/{n}',
     filter: 'bench/{n}',
-    pace: { window: 100 },
+    pace: { window: 200 },
   },
   {
     name: 'fan-out-1-50',
@@ -60,7 +62,7 @@ const pipelined: readonly Shape[] = [
     subscribers: 50,
     topic: 'bench/all',
     filter: 'bench/all',
-    pace: { window: 500 },
+    pace: { window: 250 },
   },
   {
     name: 'fan-in-50-1',
@@ -68,7 +70,7 @@ const pipelined: readonly Shape[] = [
     subscribers: 1,
     topic: 'bench/{n}',
     filter: 'bench/+',
-    pace: { window: 100 },
+    pace: { window: 200 },
   },
 ];
 
