@@ -24,9 +24,11 @@ export const limits = {
   queueMessagesMax: 10_000,
   queueBytesMax: 16 * MB,
   /** Bytes waiting in one connection's output; past it QoS 0 is dropped and counted. */
-  outputBytesMax: 4 * MB,
+  outputBytesMax: 8 * MB,
   /** Output from which on queued messages wait in the session and publishers are slowed. */
-  outputHighWater: 256 * KB,
+  outputHighWater: 1 * MB,
+  /** Output from which on it is written before the turn ends. */
+  outputUrgent: 128 * KB,
   /** Longest time a publisher is not read from on behalf of one slow consumer. */
   publisherPauseMaxMs: 2_000,
   connectionsMax: 1_000_000,

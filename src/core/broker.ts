@@ -2,6 +2,7 @@
 // dispatch of packets and the fate of connections; everything a packet means stands in its own room.
 // Synchronous and deterministic: time and randomness are arguments.
 
+import { limits } from '../limits.ts';
 import { decodeAck } from '../mqtt/decode-ack.ts';
 import { decodeDisconnect } from '../mqtt/decode-session.ts';
 import { Fault } from '../mqtt/fault.ts';
@@ -14,7 +15,6 @@ import {
 } from '../mqtt/framer.ts';
 import { PacketType } from '../mqtt/packet.ts';
 import { Reason } from '../mqtt/reason.ts';
-import { limits } from '../limits.ts';
 import type { Access, AuthResult } from './access.ts';
 import { onAuth, onAuthResult, onConnect } from './connect.ts';
 import { onPuback, onPubcomp, onPubrec, progress, resumeReading } from './deliver.ts';
@@ -162,13 +162,7 @@ export class Broker {
     return [Reason.PacketTooLarge, `a packet of ${length} bytes`]; // [MQTT-3.2.2-15]
   }
 
-  private onPacket(
-    c: Connection,
-    buf: Uint8Array,
-    pos: number,
-    length: number,
-    now: number,
-  ): void {
+  private onPacket(c: Connection, buf: Uint8Array, pos: number, length: number, now: number): void {
     const b = this.state;
     b.counters.packetsReceived++;
     const byte0 = buf[pos];

@@ -2,6 +2,7 @@
 // sending order, the recipient's bounds, and the slowing of publishers. What the states of an
 // outgoing message are stands in session/outbox.ts.
 
+import { limits } from '../limits.ts';
 import {
   ACK_LENGTH_MAX,
   type PublishExtras,
@@ -34,7 +35,13 @@ function owned(b: State, m: Message): Message {
  * Delivers `m` to one hit. `shared` tells that many others get it too, so that encoding it once pays.
  * The retain flag travels only where the subscription asks for it [MQTT-3.3.1-12, MQTT-3.3.1-13].
  */
-export function deliver(b: State, hit: Subscription, m: Message, shared: boolean, now: number): void {
+export function deliver(
+  b: State,
+  hit: Subscription,
+  m: Message,
+  shared: boolean,
+  now: number,
+): void {
   const session = hit.session;
   const qos = m.qos < hit.qos ? m.qos : hit.qos;
   const retain = m.retain && hit.retainAsPublished;
@@ -147,7 +154,10 @@ function writeTo(
   b.counters.publishSent++;
   b.counters.publishBytesSent += length;
   if (!c.dirty) b.effects.markDirty(c);
-  if (out.length > b.options.outputHighWater) noteCongestion(b, c.session!);
+  if (out.length > limits.outputUrgent) {
+    b.effects.urgent = true;
+    if (out.length > b.options.outputHighWater) noteCongestion(b, c.session!);
+  }
   return true;
 }
 

@@ -12,7 +12,9 @@ export interface LogEvent {
 
 export class Effects {
   /** Output waits: write once this turn. */
-  readonly dirty: Connection[] = [];
+  dirty: Connection[] = [];
+  /** So much waits in one of them that it should be written before the turn ends. */
+  urgent = false;
   /** Close the transport when its output has been written; at once where `aborted` is set. */
   readonly closing: Connection[] = [];
   /** Stop or go on reading, as `connection.paused` says now. */
@@ -20,6 +22,17 @@ export class Effects {
   /** Ask the authenticator about `connection.credentials`, then `handleAuthResult`. */
   readonly authenticate: Connection[] = [];
   readonly log: LogEvent[] = [];
+  private spare: Connection[] = [];
+
+  /** The connections with output, which the caller writes now; the list starts anew. */
+  takeDirty(): Connection[] {
+    const { dirty } = this;
+    this.dirty = this.spare;
+    this.spare = dirty;
+    this.dirty.length = 0;
+    for (const c of dirty) c.dirty = false;
+    return dirty;
+  }
 
   markDirty(c: Connection): void {
     if (c.dirty) return;

@@ -1,13 +1,13 @@
 // SUBSCRIBE and UNSUBSCRIBE, and the retained messages a new subscription is sent: a bounded number
 // per turn, so that nobody waits while a filter over 100,000 topics is served.
 
+import { limits } from '../limits.ts';
 import { decodeSubscribe, decodeUnsubscribe } from '../mqtt/decode-subscribe.ts';
 import { encodeSuback, encodeUnsuback } from '../mqtt/encode.ts';
 import { Fault } from '../mqtt/fault.ts';
 import type { QoS, SubscribeEntry, SubscribePacket } from '../mqtt/packet.ts';
 import { Reason } from '../mqtt/reason.ts';
 import { countLevels, hasWildcard, parseShare } from '../mqtt/topic.ts';
-import { limits } from '../limits.ts';
 import { deliver, scheduleWalk } from './deliver.ts';
 import { Subscription } from './routing/subscription.ts';
 import type { Connection } from './session/connection.ts';

@@ -51,7 +51,7 @@ export class PropertyBag {
 export class Reader {
   fault: Fault | null = null;
   private readonly buf: Uint8Array;
-  private readonly end: number;
+  private end: number;
   private at: number;
 
   constructor(buf: Uint8Array, start: number, end: number) {
@@ -139,9 +139,10 @@ export class Reader {
     const bag = new PropertyBag();
     const length = this.varint();
     if (!this.take(length)) return bag;
-    const stop = this.at + length;
-    while (this.at < stop && this.fault === null) this.property(bag, packet);
-    if (this.at > stop) this.malformed('a property reaches beyond the property length');
+    const { end } = this;
+    this.end = this.at + length; // No property reaches beyond the property length.
+    while (this.remaining > 0) this.property(bag, packet);
+    if (this.fault === null) this.end = end;
     return bag;
   }
 
@@ -152,7 +153,7 @@ export class Reader {
 
   private take(length: number): boolean {
     if (length <= this.remaining) return true;
-    this.malformed('the packet ends inside a field');
+    this.malformed('a field reaches beyond the packet or its properties');
     return false;
   }
 

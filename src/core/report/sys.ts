@@ -67,7 +67,8 @@ export class SysReport {
       const totals = this.totals();
       totals.forEach((total, i) => {
         const perMinute = ((total - this.lastTotals[i]) * 60_000) / elapsedMs;
-        for (const load of this.loads[i]) this.say(load.topic, load.update(perMinute, elapsedMs), now);
+        for (const load of this.loads[i])
+          this.say(load.topic, load.update(perMinute, elapsedMs), now);
       });
       this.lastTotals = totals;
       this.lastAt = now;

@@ -2,8 +2,12 @@
 // so that a fan-out is one copy per recipient. Layouts are encoded when the first recipient needs
 // them and forgotten with the next message.
 
-import { type PublishBody, PublishExtras, publishLength } from '../../mqtt/encode-publish.ts';
-import { writePublish } from '../../mqtt/encode-publish.ts';
+import {
+  type PublishBody,
+  PublishExtras,
+  publishLength,
+  writePublish,
+} from '../../mqtt/encode-publish.ts';
 import { NO_BYTES } from './message.ts';
 
 /** One layout of the current message. */

@@ -1,0 +1,51 @@
+// What the hallway and the drivers see of each other. A driver moves bytes and tells time; the
+// hallway (src/loop.ts) decides. One implementation per way of doing I/O stands beside this file.
+
+import type { Connection } from '../core/session/connection.ts';
+
+/** One transport, as the hallway sees it. */
+export interface Link {
+  readonly peer: string;
+  /** The hallway's own: set by `opened`, null when the transport was refused. */
+  connection: Connection | null;
+  /** Hallway's own: the driver took less than it was given and has not called `drained` since. */
+  blocked: boolean;
+  /** Hallway's own: nothing more will be written; close as soon as what waits has left. */
+  closing: boolean;
+  /** Writes buffer[start, end) as far as it goes without waiting; returns how many bytes went. */
+  write(buffer: Uint8Array, start: number, end: number): number;
+  /** Stops or goes on calling `bytes`. Saying it twice is harmless. */
+  pause(paused: boolean): void;
+  /** Says goodbye in order: the peer gets all that was written, then the end of the stream. What it
+   *  still sends is read and thrown away until it closes. */
+  close(): void;
+  /** Ends it now, whatever waits. */
+  abort(): void;
+}
+
+/** What a driver calls. After a batch of these, when every ready transport has had its turn: `turn`. */
+export interface Hallway {
+  /** A transport was accepted; false: it is one too many, abort it. */
+  opened(link: Link): boolean;
+  /** Bytes came. The chunk is borrowed until this returns. */
+  bytes(link: Link, chunk: Uint8Array): void;
+  /** A transport that took less than it was given takes bytes again. */
+  drained(link: Link): void;
+  /** It is gone, whoever ended it. Called once, and last. */
+  closed(link: Link): void;
+  /** Ends a turn: writes, closes, pauses. Returns when it wants to be called even if nothing comes:
+   *  milliseconds from now, 0 for at once after I/O has been looked at, Infinity for never. */
+  turn(): number;
+}
+
+export interface Driver {
+  /** Listens; resolves with the address in use. Rejects with an error that has `code`, `address` and
+   *  `port`, e.g. EADDRINUSE. */
+  listen(host: string, port: number): Promise<{ host: string; port: number }>;
+  /** A turn is wanted although nothing came. */
+  wake(): void;
+  /** Accepts nothing more. */
+  stopListening(): void;
+  /** Ends everything that is still open. */
+  stop(): void;
+}

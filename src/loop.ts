@@ -1,0 +1,171 @@
+// The hallway: input → broker → flush. The only place where core and io meet. A turn is everything
+// between two flushes; at its end, in this order: authenticator's verdicts, what is due, writes (one
+// per connection), closes, pauses.
+
+import type { Authenticator } from './core/access.ts';
+import type { Broker } from './core/broker.ts';
+import type { LogEvent } from './core/effects.ts';
+import { type Connection, ConnectionState } from './core/session/connection.ts';
+import type { Hallway, Link } from './io/driver.ts';
+import { Reason } from './mqtt/reason.ts';
+
+/** Output below which a connection may be given more: it will be idle soon. */
+const LOW_WATER = 64 * 1024;
+
+export class Loop implements Hallway {
+  private readonly broker: Broker;
+  private readonly authenticator: Authenticator;
+  private readonly clock: () => number;
+  private readonly log: (event: LogEvent) => void;
+  /** Asks for a turn from outside of one; set by whoever makes the driver. */
+  wake: () => void = () => {};
+  private onEmpty: (() => void) | null = null;
+  /** By connection slot. */
+  private readonly links: (Link | undefined)[] = [];
+
+  /** `clock` tells monotonic milliseconds. */
+  constructor(
+    broker: Broker,
+    authenticator: Authenticator,
+    clock: () => number,
+    log: (event: LogEvent) => void,
+  ) {
+    this.broker = broker;
+    this.authenticator = authenticator;
+    this.clock = clock;
+    this.log = log;
+  }
+
+  opened(link: Link): boolean {
+    const c = this.broker.handleOpen(link.peer, this.clock());
+    link.connection = c;
+    if (c === null) return false;
+    this.links[c.slot] = link;
+    return true;
+  }
+
+  bytes(link: Link, chunk: Uint8Array): void {
+    const c = link.connection;
+    if (c === null) return;
+    const now = this.clock();
+    this.broker.handleBytes(c, chunk, now);
+    // So much waits already that writing it now costs nothing more per byte and keeps bounds away.
+    if (this.broker.effects.urgent) this.writeDirty(now);
+  }
+
+  drained(link: Link): void {
+    link.blocked = false;
+    const c = link.connection;
+    if (c === null) return;
+    this.write(c, link, this.clock());
+  }
+
+  closed(link: Link): void {
+    const c = link.connection;
+    if (c === null) return;
+    link.connection = null;
+    this.links[c.slot] = undefined;
+    this.broker.handleClosed(c, this.clock());
+    if (this.onEmpty !== null && this.broker.state.connectionCount === 0) this.onEmpty();
+  }
+
+  /** Resolves when no connection is left; the broker must have been told to stop. */
+  whenEmpty(): Promise<void> {
+    return new Promise(resolve => {
+      if (this.broker.state.connectionCount === 0) resolve();
+      else this.onEmpty = resolve;
+    });
+  }
+
+  turn(): number {
+    const { broker } = this;
+    const now = this.clock();
+    this.askAuthenticator(now);
+    if (broker.nextDeadline() <= now) broker.handleTime(now);
+    this.writeDirty(now);
+    this.closeFinished();
+    this.applyPauses();
+    this.writeLog();
+    if (this.workWaits()) return 0;
+    const deadline = broker.nextDeadline();
+    return deadline <= now ? 0 : deadline - now;
+  }
+
+  private workWaits(): boolean {
+    const { dirty, closing, paused, authenticate } = this.broker.effects;
+    return dirty.length + closing.length + paused.length + authenticate.length > 0;
+  }
+
+  private askAuthenticator(now: number): void {
+    const { authenticate } = this.broker.effects;
+    if (authenticate.length === 0) return;
+    for (const c of authenticate.splice(0)) {
+      if (c.credentials === null) continue;
+      const verdict = this.authenticator.authenticate(c.credentials);
+      if (verdict instanceof Promise) {
+        const asked = c.credentials;
+        // An authenticator that fails lets nobody in.
+        verdict
+          .catch(() => ({ reason: Reason.ServerUnavailable }))
+          .then(result => {
+            if (c.credentials === asked) this.broker.handleAuthResult(c, result, this.clock());
+            this.wake();
+          });
+      } else {
+        this.broker.handleAuthResult(c, verdict, now);
+      }
+    }
+  }
+
+  /** Writes every dirty connection once; those that become dirty by it are for the next turn. */
+  private writeDirty(now: number): void {
+    const { effects } = this.broker;
+    effects.urgent = false;
+    if (effects.dirty.length === 0) return;
+    for (const c of effects.takeDirty()) {
+      const link = this.links[c.slot];
+      if (link !== undefined && link.connection === c && !link.blocked) this.write(c, link, now);
+    }
+  }
+
+  private write(c: Connection, link: Link, now: number): void {
+    const { out } = c;
+    if (out.length > 0) {
+      out.consume(link.write(out.buffer, out.start, out.end));
+      if (out.length > 0) link.blocked = true;
+    }
+    if (out.length === 0 && link.closing) link.close();
+    else if (out.length <= LOW_WATER) this.broker.handleDrained(c, now);
+  }
+
+  private closeFinished(): void {
+    const { closing } = this.broker.effects;
+    if (closing.length === 0) return;
+    for (const c of closing.splice(0)) {
+      const link = this.links[c.slot];
+      if (link === undefined || link.connection !== c) continue;
+      if (c.aborted) {
+        link.abort();
+      } else {
+        link.closing = true;
+        if (c.out.length === 0) link.close();
+      }
+    }
+  }
+
+  private applyPauses(): void {
+    const { paused } = this.broker.effects;
+    if (paused.length === 0) return;
+    for (const c of paused.splice(0)) {
+      const link = this.links[c.slot];
+      if (link === undefined || link.connection !== c) continue;
+      if (c.state !== ConnectionState.Closing) link.pause(c.paused);
+    }
+  }
+
+  private writeLog(): void {
+    const { log } = this.broker.effects;
+    if (log.length === 0) return;
+    for (const event of log.splice(0)) this.log(event);
+  }
+}

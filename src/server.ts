@@ -1,0 +1,73 @@
+// A running broker: core, hallway, driver and listeners put together from a configuration.
+
+import { randomInt } from 'node:crypto';
+import { createAuth } from './auth/create.ts';
+import { formatAddress } from './config/address.ts';
+import type { Config } from './config/config.ts';
+import { Broker } from './core/broker.ts';
+import type { LogEvent } from './core/effects.ts';
+import { BunDriver } from './io/bun-driver.ts';
+import type { Driver } from './io/driver.ts';
+import type { Logger } from './log.ts';
+import { Loop } from './loop.ts';
+
+export interface Server {
+  /** Where clients reach it, e.g. "127.0.0.1:1883". */
+  readonly addresses: readonly string[];
+  /** Lets nobody in any more, tells clients goodbye, resolves when all are gone. Bounded in time by
+   *  the broker's drain time-out. */
+  stop(): Promise<void>;
+}
+
+const RANDOM_STEPS = 2 ** 48 - 1;
+
+/** Starts a broker; rejects with an error that has `code` when a listener cannot be opened. */
+export async function startServer(config: Config, log: Logger): Promise<Server> {
+  const clock = () => performance.now();
+  const auth = createAuth(config.auth);
+  const random = () => randomInt(RANDOM_STEPS) / RANDOM_STEPS;
+  const broker = new Broker(config.broker, auth.access, random, clock());
+  const coreLog = log.child('core');
+  const writeEvent = (event: LogEvent) => coreLog.log(event.level, event.event, event.fields);
+  const loop = new Loop(broker, auth.authenticator, clock, writeEvent);
+  const driver: Driver = new BunDriver(loop);
+  loop.wake = () => driver.wake();
+  let addresses: string[];
+  try {
+    addresses = await listenAll(config, driver, log.child('io'));
+  } catch (error) {
+    driver.stop();
+    throw error;
+  }
+  driver.wake();
+  return {
+    addresses,
+    async stop() {
+      driver.stopListening();
+      broker.handleShutdown(clock());
+      driver.wake();
+      await loop.whenEmpty();
+      driver.stop();
+    },
+  };
+}
+
+async function listenAll(config: Config, driver: Driver, log: Logger): Promise<string[]> {
+  const addresses: string[] = [];
+  const wanted = config.listeners;
+  let lastPort = 0;
+  for (const listener of wanted) {
+    // The IPv6 sibling of a listener whose port the system chose takes the same port.
+    const port = listener.optional && listener.port === 0 ? lastPort : listener.port;
+    try {
+      const bound = await driver.listen(listener.host, port);
+      lastPort = bound.port;
+      addresses.push(formatAddress(bound.host, bound.port));
+    } catch (error) {
+      if (!listener.optional) throw error;
+      const why = error instanceof Error ? error.message : String(error);
+      log.info('no such address here', { address: formatAddress(listener.host, port), why });
+    }
+  }
+  return addresses;
+}
