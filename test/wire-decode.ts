@@ -92,7 +92,11 @@ function decodeBody(first: number, body: Cursor, version: Version, from: Sender)
   const flags = first & 15;
   const type = first >> 4;
   const wantedFlags = [6, 8, 10].includes(type) ? 2 : 0;
-  if (type !== 3 && flags !== wantedFlags) throw new Error(`flags ${flags} in packet ${type}`);
+  // MQTT 3.1 has DUP on these three as well.
+  const dup = version === 3 && wantedFlags === 2 ? 8 : 0;
+  if (type !== 3 && (flags & ~dup) !== wantedFlags) {
+    throw new Error(`flags ${flags} in packet ${type}`);
+  }
   const senders = {
     client: [1, 3, 4, 5, 6, 7, 8, 10, 12, 14],
     server: [2, 3, 4, 5, 6, 7, 9, 11, 13],
@@ -144,8 +148,13 @@ function decodeConnect(body: Cursor): WirePacket {
   const flags = body.byte();
   const qos = (flags >> 3) & 3;
   const hasWill = (flags & 4) !== 0;
-  if (flags & 1) throw new Error('the reserved connect flag is set');
-  if (qos === 3 || (!hasWill && flags & 0x38)) throw new Error('the will flags are inconsistent');
+  // MQTT 3.1 looks at the flags that it needs only, and takes fields for missing at the end.
+  if (version !== 3) {
+    if (flags & 1) throw new Error('the reserved connect flag is set');
+    if (!hasWill && flags & 0x38) throw new Error('will QoS or retain without a will');
+  }
+  const has = (flag: number) => (flags & flag) !== 0 && (version !== 3 || body.left > 0);
+  if (hasWill && qos === 3) throw new Error('the will QoS is 3');
   if (version < 5 && (flags & 0xc0) === 0x40) throw new Error('a password without a user name');
   const keepAlive = body.u16();
   const properties = decodeProperties(body, 'connect', version);
@@ -164,8 +173,8 @@ function decodeConnect(body: Cursor): WirePacket {
     const payload = body.binary();
     will = { topic, payload, qos, retain: (flags & 32) !== 0, properties: willProperties };
   }
-  const username = flags & 128 ? body.string() : null;
-  const password = flags & 64 ? body.binary() : null;
+  const username = has(128) ? body.string() : null;
+  const password = has(64) ? body.binary() : null;
   return {
     ...{ type: 'connect', version, cleanStart, keepAlive, clientId },
     ...{ will, username, password, properties },
