@@ -1,15 +1,27 @@
 // A broker with clients around it and no network: virtual time, and everything that happens is asked
 // for. It does what the hallway does (src/loop.ts): answer the authenticator, write, close, pause.
-// Every input is followed by one turn, unless `hold` gathers several into one.
+// Every input is followed by one turn, unless `hold` gathers several into one. $SYS is off unless
+// `sysIntervalMs` says otherwise.
 
+import assert from 'node:assert/strict';
 import type { Access, AuthResult, Credentials } from '../src/core/access.ts';
 import { Broker } from '../src/core/broker.ts';
 import type { LogEvent } from '../src/core/effects.ts';
 import { type BrokerOptions, defaultOptions } from '../src/core/options.ts';
 import type { Connection } from '../src/core/session/connection.ts';
-import type { ProtocolVersion } from '../src/mqtt/packet.ts';
 import { Prng } from './prng.ts';
-import { encodePacket, PacketDecoder, type WirePacket } from './wire.ts';
+import {
+  type ConnackWire,
+  encodePacket,
+  join,
+  PacketDecoder,
+  type Version,
+  type WireInput,
+  type WirePacket,
+} from './wire.ts';
+
+/** What a CONNECT says, apart from the version; what is not given has its usual value. */
+export type ConnectFields = Omit<Extract<WireInput, { type: 'connect' }>, 'type' | 'version'>;
 
 /** The verdict on a client, or null to leave it unanswered until `World.answer`. */
 export type Authenticate = (credentials: Credentials) => AuthResult | null;
@@ -18,20 +30,24 @@ export const allowAll: Access = { mayPublish: () => true, maySubscribe: () => tr
 
 /** One client's end of one transport. */
 export class Client {
-  readonly version: ProtocolVersion;
+  readonly version: Version;
   /** The broker's end; null once the transport is gone. */
   connection: Connection | null;
   /** The broker closed the transport. */
   closed = false;
   /** Bytes the client takes per turn: less than Infinity makes it a slow consumer. */
   budget = Number.POSITIVE_INFINITY;
+  /** What is left of it in this turn. */
+  allowance = Number.POSITIVE_INFINITY;
+  /** The answer to CONNECT, once `World.connect` has seen it. */
+  connack: ConnackWire | null = null;
   /** Sent while the broker did not read. */
   readonly unread: Uint8Array[] = [];
   readonly #world: World;
   readonly #decoder: PacketDecoder;
   #received: WirePacket[] = [];
 
-  constructor(world: World, connection: Connection, version: ProtocolVersion) {
+  constructor(world: World, connection: Connection, version: Version) {
     this.#world = world;
     this.connection = connection;
     this.version = version;
@@ -39,9 +55,9 @@ export class Client {
   }
 
   /** Sends packets, or bytes as they are, in one piece. */
-  send(...packets: (WirePacket | Uint8Array)[]): void {
+  send(...packets: (WireInput | Uint8Array)[]): void {
     const parts = packets.map(p => (p instanceof Uint8Array ? p : encodePacket(p, this.version)));
-    this.#world.receive(this, parts.length === 1 ? parts[0]! : Buffer.concat(parts));
+    this.#world.receive(this, join(parts));
   }
 
   /** Every packet received since the last call. */
@@ -49,6 +65,11 @@ export class Client {
     const packets = this.#received;
     this.#received = [];
     return packets;
+  }
+
+  /** Puts packets back that were taken too early. */
+  keep(packets: readonly WirePacket[]): void {
+    this.#received.unshift(...packets);
   }
 
   /** The transport is lost: nothing arrives any more, in either direction. */
@@ -74,6 +95,7 @@ export class World {
   readonly #unwritten = new Set<Connection>();
   readonly #closing = new Set<Connection>();
   #held = 0;
+  #named = 0;
 
   constructor(
     options: Partial<BrokerOptions> = {},
@@ -83,15 +105,27 @@ export class World {
     const prng = new Prng(1);
     this.#authenticate = authenticate;
     this.broker = new Broker(
-      { ...defaultOptions, ...options },
+      { ...defaultOptions, sysIntervalMs: 0, ...options },
       access,
       () => prng.fraction(),
       this.now,
     );
   }
 
+  /** A client past a successful CONNACK. Without a client id it gets one of its own. */
+  connect(version: Version, fields: ConnectFields = {}): Client {
+    const client = this.open(version);
+    client.send({ type: 'connect', version, clientId: `client-${++this.#named}`, ...fields });
+    const [connack, ...rest] = client.take();
+    assert.ok(connack?.type === 'connack', 'the first packet is CONNACK');
+    assert.equal(connack.reason, 0);
+    client.connack = connack;
+    client.keep(rest);
+    return client;
+  }
+
   /** A new transport that speaks `version`. */
-  open(version: ProtocolVersion): Client {
+  open(version: Version): Client {
     const connection = this.broker.handleOpen(`192.0.2.1:${1024 + this.clients.size}`, this.now);
     if (connection === null) throw new Error('the broker refused the connection');
     const client = new Client(this, connection, version);
@@ -150,6 +184,7 @@ export class World {
   /** Works off what the broker wants done, until it wants nothing more at this time. */
   turn(): void {
     if (this.#held > 0) return;
+    for (const client of this.clients.values()) client.allowance = client.budget;
     for (const c of this.#unwritten) this.#write(c);
     for (let again = true; again; ) {
       again = this.#work();
@@ -190,7 +225,8 @@ export class World {
   #write(c: Connection): void {
     const client = this.clients.get(c);
     if (client === undefined) return;
-    const bytes = Math.min(c.out.length, client.budget);
+    const bytes = Math.min(c.out.length, client.allowance);
+    client.allowance -= bytes;
     client.arrive(c.out.buffer.subarray(c.out.start, c.out.start + bytes));
     c.out.consume(bytes);
     if (c.out.length > 0) {

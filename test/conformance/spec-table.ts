@@ -17,7 +17,7 @@ export interface Row {
 }
 
 export interface NamedTest {
-  /** "connect.test.ts". */
+  /** "connection/connect.test.ts". */
   readonly file: string;
   /** The whole name, ids included. */
   readonly name: string;
@@ -77,7 +77,7 @@ export function rulesOf(name: string): Rule[] {
 /** Every test of this folder whose name begins with the id of a statement. */
 export function namedTests(): NamedTest[] {
   const tests: NamedTest[] = [];
-  for (const file of readdirSync(folder).sort()) {
+  for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()) {
     if (!file.endsWith('.test.ts')) continue;
     const text = readFileSync(folder + file, 'utf8');
     for (const match of text.matchAll(
