@@ -21,7 +21,14 @@ import { endConnection, endSession, leaveSession, reviveSession } from './ending
 import { type Connection, ConnectionState } from './session/connection.ts';
 import { Session } from './session/session.ts';
 import type { State } from './state.ts';
-import { logEvent, reasonField, sendDisconnect, sendPacket, startClosing } from './transport.ts';
+import {
+  logEvent,
+  reasonField,
+  sendDisconnect,
+  sendPacket,
+  sendWithWords,
+  startClosing,
+} from './transport.ts';
 
 /** The first packet of a connection: buf[start, end) behind the fixed header. */
 export function onConnect(
@@ -105,8 +112,10 @@ function ask(b: State, c: Connection, password: Uint8Array | null, data: Uint8Ar
 }
 
 function refuse(b: State, c: Connection, reason: number, why: string | null, now: number): void {
-  const properties = why === null ? null : { reasonString: why };
-  sendPacket(b, c, encodeConnack({ sessionPresent: false, reason, properties }, c.version));
+  sendWithWords(b, c, why, words => {
+    const properties = words === null ? null : { reasonString: words };
+    return encodeConnack({ sessionPresent: false, reason, properties }, c.version);
+  }); // [MQTT-3.2.2-19]
   endConnection(b, c, reason, why, now); // [MQTT-3.1.4-2]
 }
 

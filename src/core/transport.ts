@@ -20,7 +20,18 @@ export function sendPacket(b: State, c: Connection, packet: Uint8Array): void {
 /** Says DISCONNECT to an MQTT 5 client that is past CONNACK [MQTT-3.14.0-1]; 3.x has no such word. */
 export function sendDisconnect(b: State, c: Connection, reason: number, why: string | null): void {
   if (c.version !== 5 || c.state !== ConnectionState.Connected) return;
-  sendPacket(b, c, encodeDisconnect(reason, why));
+  sendWithWords(b, c, why, words => encodeDisconnect(reason, words)); // [MQTT-3.14.2-3]
+}
+
+/** Sends a packet with a reason string, or without it where the client takes fewer bytes. */
+export function sendWithWords(
+  b: State,
+  c: Connection,
+  why: string | null,
+  encode: (words: string | null) => Uint8Array,
+): void {
+  const packet = encode(why);
+  sendPacket(b, c, packet.length > c.packetSizeMax ? encode(null) : packet);
 }
 
 /**
