@@ -86,7 +86,7 @@ function createDataDirectory(config: Config): void {
 }
 
 /** Why the server did not start, in a person's words; what is no operating error is a bug. */
-function startFailure(error: unknown): unknown {
+export function startFailure(error: unknown): unknown {
   const code = errorCode(error);
   if (code === '' || error instanceof Failure) return error;
   const { address, port, message } = error as { address?: string; port?: number; message: string };
