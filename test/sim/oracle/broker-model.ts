@@ -1,0 +1,266 @@
+// What an ideal broker would know: sessions, retained messages, and what each publication owes to
+// whom at the moment it is accepted. Sessions end and delayed wills are published here too, when
+// `advance` reaches their time.
+
+import { matches } from '../topics.ts';
+import type { Owed, OwedToShare, Publication, QoS, Terms } from './message.ts';
+import { SessionModel, type Subscription } from './session.ts';
+
+/** A publication that has not been accepted yet. */
+export type Draft = Omit<Publication, 'rank' | 'publisher' | 'expiresAt'> & {
+  readonly expirySeconds: number | null;
+};
+
+export interface WillDraft {
+  readonly draft: Draft;
+  readonly delaySeconds: number;
+}
+
+export class BrokerModel {
+  readonly sessions = new Map<string, SessionModel>();
+  readonly retained = new Map<string, Publication>();
+  readonly owedToShares = new Set<OwedToShare>();
+  /** QoS 0 copies for sessions that were offline: the broker counts at least as many. */
+  droppedOffline = 0;
+  /** QoS 0 copies of which it is a matter of taste whether somebody offline was to get them. */
+  droppedOfflineMaybe = 0;
+  /** QoS 1 and 2 copies that went with the session they were for. */
+  lostWithSession = 0;
+  /** QoS 0 copies of the current input: QoS 0 is sent at once or never. */
+  readonly atOnce: { session: SessionModel | null; owed: Owed | OwedToShare }[] = [];
+  #accepted = 0;
+  readonly #queueQoS0: boolean;
+
+  constructor(queueQoS0: boolean) {
+    this.#queueQoS0 = queueQoS0;
+  }
+
+  /** Accepts a publication; returns it and how many subscribers and shares it was meant for. */
+  publish(
+    publisher: string,
+    draft: Draft,
+    now: number,
+  ): { publication: Publication; recipients: number } {
+    const { expirySeconds, ...rest } = draft;
+    const expiresAt = expirySeconds === null ? Infinity : now + expirySeconds * 1000;
+    const publication = { ...rest, expiresAt, rank: this.#accepted++, publisher };
+    if (publication.retain) this.#retain(publication);
+    let recipients = 0;
+    const shares = new Map<string, Map<SessionModel, Terms>>();
+    for (const session of this.sessions.values()) {
+      const hits: Subscription[] = [];
+      for (const subscription of session.subscriptions.values()) {
+        if (!matches(subscription.filter, publication.topic)) continue;
+        if (subscription.share === null) {
+          // No Local: not to the connection it came from [MQTT-3.8.3-3].
+          if (!(subscription.noLocal && session.clientId === publisher)) hits.push(subscription);
+          continue;
+        }
+        const members = shares.get(subscription.share) ?? new Map<SessionModel, Terms>();
+        shares.set(subscription.share, members);
+        members.set(session, termsOf(publication, [subscription]));
+      }
+      if (hits.length === 0) continue;
+      recipients++;
+      this.#owe(session, publication, termsOf(publication, hits));
+    }
+    for (const [share, members] of shares) {
+      recipients++;
+      this.#oweToShare(share, publication, members, false);
+    }
+    return { publication, recipients };
+  }
+
+  #owe(session: SessionModel, publication: Publication, terms: Terms): void {
+    if (terms.qos === 0 && !session.online && !(this.#queueQoS0 && session.expirySeconds > 0)) {
+      this.droppedOffline++;
+      return;
+    }
+    const live = { retainedFor: null, share: null, rerouted: false };
+    const owed = session.owe({ publication, terms, ...live });
+    if (terms.qos > 0) return;
+    if (session.online) this.atOnce.push({ session, owed });
+    else owed.excuse = 'QoS 0 may wait for its client, but need not';
+  }
+
+  /** One member gets it: a connected one while there is one [MQTT 5.0 4.8.2]. */
+  #oweToShare(
+    share: string,
+    publication: Publication,
+    members: ReadonlyMap<SessionModel, Terms>,
+    rerouted: boolean,
+  ): void {
+    const connected = [...members].filter(([session]) => session.online);
+    const eligible = connected.length > 0 ? connected : [...members];
+    const qos0 = eligible.filter(([, terms]) => terms.qos === 0).length;
+    let excuse: string | null = null;
+    if (connected.length === 0 && qos0 > 0) {
+      if (qos0 === eligible.length && !this.#queueQoS0) {
+        this.droppedOffline++;
+        return;
+      }
+      this.droppedOfflineMaybe++;
+      excuse = 'it may have been meant for an offline member with QoS 0';
+    }
+    const owed: OwedToShare = {
+      publication,
+      share,
+      members: new Map(eligible.map(([session, terms]) => [session.clientId, terms])),
+      rerouted,
+      excuse,
+    };
+    this.owedToShares.add(owed);
+    if (connected.length > 0 && qos0 > 0) this.atOnce.push({ session: null, owed });
+  }
+
+  // ---- Retained messages -----------------------------------------------------------------------
+
+  #retain(publication: Publication): void {
+    const { topic } = publication;
+    const cleared = publication.payload.length === 0;
+    if (cleared) this.retained.delete(topic); // [MQTT-3.3.1-6]
+    else this.retained.set(topic, publication);
+    // Where retained messages are still on their way, the old one or the new one may go.
+    for (const session of this.sessions.values()) {
+      for (const filter of session.retainedUnderway()) {
+        const subscription = session.subscriptions.get(filter);
+        session.excuseRetained(filter, topic, 'the retained message was replaced meanwhile');
+        if (cleared || subscription === undefined || !matches(subscription.filter, topic)) continue;
+        this.#oweRetained(session, subscription, filter, publication).excuse =
+          'it was retained while others were on their way';
+      }
+    }
+  }
+
+  #oweRetained(
+    session: SessionModel,
+    subscription: Subscription,
+    filter: string,
+    publication: Publication,
+  ): Owed {
+    const qos = Math.min(subscription.qos, publication.qos) as QoS;
+    const identifiers = subscription.identifier > 0 ? [subscription.identifier] : [];
+    const terms = { qos, retain: true, identifiers }; // [MQTT-3.3.1-8]
+    return session.owe({ publication, terms, retainedFor: filter, share: null, rerouted: false });
+  }
+
+  /** Sets or replaces a subscription; `filter` is as the client gave it, $share and all. */
+  subscribe(
+    session: SessionModel,
+    filter: string,
+    subscription: Subscription,
+    retainHandling: number,
+    now: number,
+  ): void {
+    const fresh = !session.subscriptions.has(filter);
+    session.subscriptions.set(filter, subscription);
+    // What was still to be sent for the old one may come on the terms of the new one, or not at all.
+    for (const owed of session.takeRetained(filter)) {
+      const again = this.#oweRetained(session, subscription, filter, owed.publication);
+      again.excuse = 'the subscription was replaced';
+    }
+    if (subscription.share !== null) return;
+    if (retainHandling === 2 || (retainHandling === 1 && !fresh)) return;
+    for (const publication of this.retained.values()) {
+      if (publication.expiresAt <= now) continue;
+      if (!matches(subscription.filter, publication.topic)) continue;
+      this.#oweRetained(session, subscription, filter, publication);
+    }
+  }
+
+  unsubscribe(session: SessionModel, filter: string): boolean {
+    session.excuseRetained(filter, null, 'the subscription is gone');
+    return session.subscriptions.delete(filter);
+  }
+
+  // ---- Sessions --------------------------------------------------------------------------------
+
+  /** The client's connection is over. `will` is null when it must not be published. */
+  disconnect(session: SessionModel, will: WillDraft | null, now: number): void {
+    session.goOffline();
+    session.endsAt = session.expirySeconds >= 0xffff_ffff ? Infinity : now + session.expirySeconds * 1000;
+    if (will !== null) {
+      const dueAt = Math.min(now + will.delaySeconds * 1000, session.endsAt);
+      session.will = { draft: will.draft, dueAt };
+    }
+    this.#settleSession(session, now);
+  }
+
+  /** A session's own time: its will is published, or it ends. */
+  #settleSession(session: SessionModel, now: number): void {
+    if (session.endsAt <= now) this.end(session, now);
+    else if (session.will !== null && session.will.dueAt <= now) this.#publishWill(session, now);
+  }
+
+  #publishWill(session: SessionModel, now: number): void {
+    const will = session.will!;
+    session.will = null;
+    this.publish(session.clientId, will.draft, now);
+  }
+
+  /** Lets everything happen that is due, oldest first. */
+  advance(now: number): void {
+    const due = [...this.sessions.values()].filter(session => session.dueAt <= now);
+    due.sort((a, b) => a.dueAt - b.dueAt);
+    for (const session of due) this.#settleSession(session, now);
+    for (const [topic, publication] of this.retained) {
+      if (publication.expiresAt <= now) this.retained.delete(topic);
+    }
+  }
+
+  /** The session ends: its share of shared messages goes to others, its will is published. */
+  end(session: SessionModel, now: number): void {
+    this.sessions.delete(session.clientId);
+    for (const owed of session.owed) {
+      if (owed.terms.qos > 0 && owed.excuse === null) this.lostWithSession++;
+    }
+    for (const { owed } of session.inFlight.values()) {
+      // QoS 1 that was not acknowledged goes to another member, QoS 2 never [MQTT-4.8.2-4, -5].
+      if (owed.share !== null && owed.terms.qos === 1) this.#reroute(owed.share, owed.publication);
+    }
+    for (const owed of [...this.owedToShares]) {
+      if (!owed.members.delete(session.clientId)) continue;
+      // It may have waited for this member, and goes to somebody else now.
+      this.owedToShares.delete(owed);
+      const others = this.#membersOf(owed.share, owed.publication);
+      const members = new Map([...others].map(([other, terms]) => [other.clientId, terms]));
+      for (const [clientId, terms] of owed.members) members.set(clientId, terms);
+      if (members.size === 0) continue;
+      const excuse = owed.excuse ?? 'it may have waited for a member whose session ended';
+      this.owedToShares.add({ ...owed, members, rerouted: true, excuse });
+    }
+    if (session.will !== null) this.#publishWill(session, now);
+  }
+
+  #membersOf(share: string, publication: Publication): Map<SessionModel, Terms> {
+    const members = new Map<SessionModel, Terms>();
+    for (const session of this.sessions.values()) {
+      for (const subscription of session.subscriptions.values()) {
+        if (subscription.share === share) {
+          members.set(session, termsOf(publication, [subscription]));
+        }
+      }
+    }
+    return members;
+  }
+
+  #reroute(share: string, publication: Publication): void {
+    const members = this.#membersOf(share, publication);
+    if (members.size > 0) this.#oweToShare(share, publication, members, true);
+  }
+}
+
+/** Overlapping subscriptions: one copy, at the highest QoS, with every identifier. */
+function termsOf(publication: Publication, hits: readonly Subscription[]): Terms {
+  const granted = Math.max(...hits.map(hit => hit.qos));
+  const asPublished = hits.filter(hit => hit.retainAsPublished).length;
+  const open = publication.retain && asPublished > 0 && asPublished < hits.length;
+  return {
+    qos: Math.min(granted, publication.qos) as QoS,
+    retain: open ? null : publication.retain && asPublished > 0,
+    identifiers: hits
+      .map(hit => hit.identifier)
+      .filter(identifier => identifier > 0)
+      .sort((a, b) => a - b),
+  };
+}

@@ -1,0 +1,33 @@
+// Runs worlds one after the other from one seed until enough steps are taken, and says how to
+// replay the one that failed.
+
+import { Prng } from '../prng.ts';
+import { World } from './world.ts';
+
+const STEPS_PER_WORLD = 2_500;
+
+/** Runs the world of `seed`; a failure tells its seed, its kind and what happened last. */
+export function runWorld(seed: number, steps: number = STEPS_PER_WORLD): World {
+  const world = new World(seed);
+  try {
+    world.run(steps);
+    world.finish();
+  } catch (error) {
+    const { config, trace, clock } = world;
+    const when = `at ${clock.now.toFixed(1)} ms, in a world that is ${config.kind}`;
+    const how = `MINNOW_SEED=${seed} MINNOW_SIM_WORLDS=1 replays it`;
+    const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    throw new Error(`${what}\n${when}; ${how}\n${trace.join('\n')}`);
+  }
+  return world;
+}
+
+/** Runs worlds from `seed` until `steps` steps are taken; the first world has that very seed. */
+export function runWorlds(seed: number, steps: number): void {
+  const seeds = new Prng(seed);
+  let next = seed;
+  for (let taken = 0; taken < steps; taken += STEPS_PER_WORLD) {
+    runWorld(next, Math.min(STEPS_PER_WORLD, steps - taken));
+    next = seeds.uint32();
+  }
+}
