@@ -47,6 +47,10 @@ export const limits = {
   sysIntervalMs: 10_000,
   /** Time clients get to take their last bytes at shutdown or before a forced close. */
   drainTimeoutMs: 2_000,
+  /** The control socket: connections at once, one request, time without a word. */
+  controlConnectionsMax: 16,
+  controlLineBytesMax: 256 * KB,
+  controlIdleMs: 60_000,
 } as const;
 
 function relation(holds: boolean, what: string): void {

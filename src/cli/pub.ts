@@ -24,10 +24,7 @@ const flags: readonly Flag[] = [
   ...clientFlags,
 ];
 
-export const usage = usageText(
-  'minnow pub [options] -t TOPIC (-m TEXT | -f FILE | -n | -s | -l)',
-  flags,
-);
+const usage = usageText('minnow pub [options] -t TOPIC (-m TEXT | -f FILE | -n | -s | -l)', flags);
 
 export function run(args: readonly string[]): Promise<number> {
   return runCommand({ name: 'pub', usage, flags, run: publish }, args);

@@ -31,7 +31,7 @@ const flags: readonly Flag[] = [
   ...clientFlags,
 ];
 
-export const usage = usageText('minnow sub [options] -t FILTER [-t FILTER ...]', flags);
+const usage = usageText('minnow sub [options] -t FILTER [-t FILTER ...]', flags);
 
 export function run(args: readonly string[]): Promise<number> {
   return runCommand({ name: 'sub', usage, flags, run: flags => new Subscriber(flags).run() }, args);
