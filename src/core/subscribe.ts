@@ -141,7 +141,10 @@ export function continueWalks(b: State, session: Session, now: number): void {
     for (;;) {
       // What waits is bounded: the walk goes on when the client has taken some of it.
       if (session.congested || session.queued >= limits.retainedPerTurn) return;
-      if (budget-- === 0) return scheduleWalk(b, session);
+      if (budget-- === 0) {
+        scheduleWalk(b, session);
+        return;
+      }
       const next = subscription.index < 0 ? null : topics.next();
       if (next === null || next.done) break;
       const message = next.value.message;

@@ -73,8 +73,8 @@ describe('what a configuration asks for', () => {
     createAuth({ anonymous: true, users: {}, rules: [], ...config });
   const rule = { user: '*', filter: 'a/#', allow: 'publish' } as const;
 
-  test('nothing configured: everybody may do everything, under the name they bring', () => {
-    const { authenticator, access } = auth({});
+  test('nothing configured: everybody may do everything, under the name they bring', async () => {
+    const { authenticator, access } = await auth({});
     assert.equal(authenticator, allowAll);
     assert.equal(access, allowAll);
     assert.deepEqual(authenticator.authenticate(offer('x', null)), { reason: Reason.Success });
@@ -82,14 +82,14 @@ describe('what a configuration asks for', () => {
     assert.ok(access.maySubscribe(offer(null, null), '#'));
   });
 
-  test('users only: who is let in may do everything', () => {
-    const { authenticator, access } = auth({ users });
+  test('users only: who is let in may do everything', async () => {
+    const { authenticator, access } = await auth({ users });
     assert.ok(authenticator instanceof StaticAuthenticator);
     assert.equal(access, allowAll);
   });
 
-  test('rules: access is what they say, and nobody takes a name for granted', () => {
-    const { authenticator, access } = auth({ rules: [rule] });
+  test('rules: access is what they say, and nobody takes a name for granted', async () => {
+    const { authenticator, access } = await auth({ rules: [rule] });
     assert.ok(authenticator instanceof StaticAuthenticator);
     assert.ok(access instanceof StaticAccess);
     assert.equal(access.mayPublish(offer('x', null), 'a/b'), true);
