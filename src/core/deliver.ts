@@ -154,10 +154,8 @@ function writeTo(
   b.counters.publishSent++;
   b.counters.publishBytesSent += length;
   if (!c.dirty) b.effects.markDirty(c);
-  if (out.length > limits.outputUrgent) {
-    b.effects.urgent = true;
-    if (out.length > b.options.outputHighWater) noteCongestion(b, c.session!);
-  }
+  if (out.length > limits.outputUrgent) b.effects.urgent = true;
+  if (out.length > b.options.outputHighWater) noteCongestion(b, c.session!);
   return true;
 }
 
