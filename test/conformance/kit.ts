@@ -35,7 +35,8 @@ export function across(
   for (const version of versions) test(`${name} · ${versionNames[version]}`, () => body(version));
 }
 
-type PacketOf<T extends WirePacket['type']> = Extract<WirePacket, { type: T }>;
+type Typed<P, T> = P extends { type: infer U } ? (T extends U ? P & { type: T } : never) : never;
+type PacketOf<T extends WirePacket['type']> = Typed<WirePacket, T>;
 export type PublishFields = Omit<Extract<WireInput, { type: 'publish' }>, 'type'>;
 
 /** What `client` has received, which is nothing but packets of this type. */
@@ -63,13 +64,18 @@ export function quiet(client: Client): void {
 
 export type Filter = string | (Partial<WireFilter> & { filter: string });
 
-/** SUBSCRIBE and its SUBACK; what follows that is left for the client to take. */
+/** SUBSCRIBE and its SUBACK; what follows that is left for the client to take. Options that came
+ *  with MQTT 5 are left out before it. */
 export function subscribe(
   client: Client,
   filters: Filter | Filter[],
   properties: WireProperties = {},
 ): SubackWire {
-  const list = Array.isArray(filters) ? filters : [filters];
+  const list = (Array.isArray(filters) ? filters : [filters]).map(filter =>
+    typeof filter === 'string' || client.version === 5
+      ? filter
+      : { filter: filter.filter, qos: filter.qos ?? 0 },
+  );
   client.send({ type: 'subscribe', packetId: 77, filters: list, properties });
   const packets = client.take();
   const at = packets.findIndex(packet => packet.type === 'suback');
