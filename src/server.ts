@@ -3,8 +3,17 @@
 import { createAuth } from './auth/create.ts';
 import { formatAddress } from './config/address.ts';
 import type { Config } from './config/config.ts';
+import { type ControlServer, startControl } from './control.ts';
 import { Broker } from './core/broker.ts';
 import type { LogEvent } from './core/effects.ts';
+import {
+  deleteRetained,
+  dropSession,
+  findSession,
+  kick,
+  listSessions,
+} from './core/report/control.ts';
+import { statistics } from './core/report/statistics.ts';
 import { BunDriver } from './io/bun-driver.ts';
 import type { Driver } from './io/driver.ts';
 import type { Logger } from './log.ts';
@@ -42,6 +51,12 @@ export async function startServer(config: Config, log: Logger): Promise<Server> 
     driver.stop();
     throw error;
   }
+  const control = await openControl(config, broker, driver, clock, log.child('control')).catch(
+    error => {
+      driver.stop();
+      throw error;
+    },
+  );
   driver.wake();
   return {
     addresses,
@@ -51,8 +66,37 @@ export async function startServer(config: Config, log: Logger): Promise<Server> 
       driver.wake();
       await loop.whenEmpty();
       driver.stop();
+      await control?.stop();
     },
   };
+}
+
+/** The control socket, if it is wanted. What is asked there is done at once and flushed as a turn. */
+async function openControl(
+  config: Config,
+  broker: Broker,
+  driver: Driver,
+  clock: () => number,
+  log: Logger,
+): Promise<ControlServer | null> {
+  if (!config.control.enabled) return null;
+  const { state } = broker;
+  const flushed = <Result>(result: Result): Result => {
+    driver.wake();
+    return result;
+  };
+  return startControl(
+    config.control.path,
+    {
+      clients: () => listSessions(state, clock),
+      client: id => findSession(state, id, clock()),
+      kick: id => flushed(kick(state, id, clock())),
+      dropSession: id => flushed(dropSession(state, id, clock())),
+      deleteRetained: filter => flushed(deleteRetained(state, filter)),
+      stats: () => statistics(state, clock()),
+    },
+    log,
+  );
 }
 
 async function listenAll(config: Config, driver: Driver, log: Logger): Promise<string[]> {

@@ -377,14 +377,6 @@ export class Broker {
       if (c !== undefined) endConnection(b, c, Reason.ServerShuttingDown, null, now);
     }
   }
-
-  /** Ends a client's connection by order of the operator; false when it has none. */
-  kick(clientId: string, now: number): boolean {
-    const c = this.state.sessions.get(clientId)?.connection;
-    if (c === null || c === undefined) return false;
-    endConnection(this.state, c, Reason.AdministrativeAction, null, now);
-    return true;
-  }
 }
 
 const NO_PARTIAL = new Uint8Array(0);
