@@ -1,5 +1,5 @@
-// Which Authenticator and which Access a configuration asks for. What is not asked for is not loaded:
-// a router that lets everybody in need not pay for the cryptography of the others.
+// Which Authenticator and which Access a configuration asks for. What is not asked for is not
+// loaded: a router that lets everybody in need not pay for the cryptography of the others.
 
 import type { AuthConfig } from '../config/config.ts';
 import type { Access, Authenticator } from '../core/access.ts';

@@ -1,4 +1,5 @@
-// `minnow check-config`: reads the configuration as serve would, says what is wrong, starts nothing.
+// `minnow check-config`: reads the configuration as serve would, says what is wrong and starts
+// nothing.
 
 import { parseFlags, print } from './command.ts';
 import { Exit } from './exit.ts';

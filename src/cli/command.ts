@@ -52,7 +52,8 @@ export function parseFlags(name: string, args: string[], specs: FlagSpecs): Flag
   return values;
 }
 
-/** Writes to standard output and waits until it is taken; a reader who left (`| head`) is no fault. */
+/** Writes to standard output and waits until it is taken; a reader who left (`| head`) is no
+ *  fault. */
 export function print(text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     process.stdout.once('error', (error: NodeJS.ErrnoException) =>

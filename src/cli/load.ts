@@ -17,7 +17,8 @@ export const configFlags = {
   set: { type: 'string', multiple: true },
 } as const;
 
-export const configUsage = `  -c, --config FILE        read a TOML file (or name it in MINNOW_CONFIG)
+export const configUsage = `\
+  -c, --config FILE        read a TOML file (or name it in MINNOW_CONFIG)
       --listen HOST:PORT   listen here; repeatable; IPv6 in brackets; ":1883" is
                            every interface, "1883" this machine only
       --data DIR           directory for everything that is kept

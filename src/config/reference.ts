@@ -30,10 +30,10 @@ Settings come from four places, and each is laid over the ones before it, tables
    with commas or as JSON, tables as \`key=value,key=value\` or as JSON; empty is as if not set,
 4. flags: \`--listen\`, \`--data\`, \`--log-level\`, and \`--set section.key=value\` for any option.
 
-Sizes are bytes or text with a unit (\`"64kB"\`, \`"2MB"\`, powers of 1024); times are numbers in the
-unit that ends the option's name or text with one (\`"500ms"\`, \`"30s"\`, \`"5m"\`, \`"12h"\`, \`"7d"\`).
-\`minnow check-config\` says what is wrong and \`minnow config\` prints what is in effect. Other users
-of the machine can see flags: passwords belong into a file that only minnow may read.
+Sizes are bytes or text with a unit, a power of 1024 (\`"64kB"\`, \`"2MB"\`). Times are numbers in
+the unit that ends the option's name or text with one (\`"500ms"\`, \`"30s"\`, \`"5m"\`, \`"12h"\`).
+\`minnow check-config\` says what is wrong, \`minnow config\` prints what is in effect. Flags can be
+seen by other users of the machine: passwords belong into a file that only minnow may read.
 `;
 
 function optionRow(option: Option): string {
@@ -45,8 +45,11 @@ function optionRow(option: Option): string {
 
 function sectionText({ name, description, options }: Section): string {
   const title = name === '' ? '## Outside of any section' : `## [${name}]\n\n${description}`;
-  const head = '| option, environment | default | unit | reload | what it is |';
-  return `${title}\n\n${head}\n| --- | --- | --- | --- | --- |\n${options.map(optionRow).join('\n')}\n`;
+  const head = [
+    '| option, environment | default | unit | reload | what it is |',
+    '| --- | --- | --- | --- | --- |',
+  ];
+  return `${title}\n\n${[...head, ...options.map(optionRow)].join('\n')}\n`;
 }
 
 /** Markdown for docs/CONFIG.md. */

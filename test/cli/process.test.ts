@@ -51,7 +51,8 @@ describe('commands that end by themselves', () => {
       'minnow: --listen: listeners.0: found "a:b", expected a list like ["127.0.0.1:1883", ' +
         '"[::1]:1883"], where ":1883" is every interface and "1883" this machine only, or ' +
         '[[listeners]] tables with host and port\n' +
-        'minnow: --set: log.level: found "loud", expected one of debug, info, warn, error, silent\n' +
+        'minnow: --set: log.level: found "loud", expected one of debug, info, warn, error, ' +
+        'silent\n' +
         'minnow: 2 faults in the configuration, nothing was started\n',
     ],
     [

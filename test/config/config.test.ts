@@ -104,7 +104,7 @@ describe('defaults that depend on the machine', () => {
     configOf({}, { ...HOST, env, isRoot });
 
   test('the data directory', () => {
-    assert.equal(data({ HOME: '/home/me' }).dataDirectory, '/home/me/.local/state/minnow');
+    assert.equal(data({ HOME: '/somebody' }).dataDirectory, '/somebody/.local/state/minnow');
     assert.equal(data({ HOME: '/h', XDG_STATE_HOME: '/x' }).dataDirectory, '/x/minnow');
     assert.equal(data({ HOME: '/root' }, true).dataDirectory, '/var/lib/minnow');
     assert.equal(data({ STATE_DIRECTORY: '/s/minnow:/t' }, true).dataDirectory, '/s/minnow');
@@ -118,6 +118,6 @@ describe('defaults that depend on the machine', () => {
   });
 
   test('the settings that are printed have them filled in', () => {
-    assert.equal(loaded().settings.data, '/home/me/.local/state/minnow');
+    assert.equal(loaded().settings.data, '/somebody/.local/state/minnow');
   });
 });

@@ -183,7 +183,9 @@ const faults: [name: string, written: Written, line: string][] = [
   [
     'a rule for somebody unknown',
     {
-      toml: '[auth.users]\nalice = "x"\n[[auth.rules]]\nfilter = "#"\nuser = "alcie"\nallow = "both"',
+      toml:
+        '[auth.users]\nalice = "x"\n' +
+        '[[auth.rules]]\nfilter = "#"\nuser = "alcie"\nallow = "both"',
     },
     'minnow.toml:5: auth.rules.0.user: found "alcie", expected "*", "" or a name from ' +
       'auth.users; did you mean "alice"?',

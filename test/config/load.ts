@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { type Config, type Host, loadConfig } from '../../src/config/config.ts';
 import type { Inputs } from '../../src/config/sources.ts';
 
-export const HOST: Host = { env: { HOME: '/home/me' }, isRoot: false, version: '9.9.9' };
+export const HOST: Host = { env: { HOME: '/somebody' }, isRoot: false, version: '9.9.9' };
 
 export interface Written extends Omit<Inputs, 'file'> {
   /** The text of minnow.toml. */
