@@ -1,0 +1,55 @@
+# Every command of the project; `make help` lists them. A machine needs Node >= 20 and npm, nothing
+# else: Bun, the linter and the compiler come with `npm ci`, which runs when something is missing.
+
+BUN       := node_modules/.bin/bun
+BIOME     := node_modules/.bin/biome
+INSTALLED := node_modules/.package-lock.json
+ROUNDS    ?= 20
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test soak check format build bench bench-quick config-reference clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: install ## start the broker on 127.0.0.1:1883; ARGS="--listen HOST:PORT ..."
+	@exec $(BUN) src/main.ts serve $(ARGS)
+
+test: install ## run everything, as CI does; SUITES="sim golden" runs only those
+	@$(BUN) test/run.ts $(SUITES)
+
+soak: install ## the same suites with ROUNDS=20 times the random rounds
+	@MINNOW_ROUNDS=$(ROUNDS) $(BUN) test/run.ts $(SUITES)
+
+check: install ## types, lint and the tidy rules only
+	@$(BUN) test/run.ts types lint tidy
+
+format: install ## format the sources and apply the linter's safe fixes
+	@$(BIOME) check --write
+
+# The module format is said aloud: without it --bytecode means CommonJS, which has no top-level
+# await and fixes the path of this folder into the program.
+build: install ## compile this machine's executable to dist/minnow
+	@$(BUN) build --compile --minify --bytecode --format=esm src/main.ts --outfile dist/minnow
+
+bench: install ## measure minnow and mosquitto side by side; ARGS="..."
+	@$(BUN) bench/main.ts $(ARGS)
+
+bench-quick: install ## the same in a minute: fewer cases, shorter runs
+	@$(BUN) bench/main.ts --quick $(ARGS)
+
+config-reference: install ## write docs/CONFIG.md from the configuration schema
+	@$(BUN) src/main.ts config --reference > docs/CONFIG.md.new
+	@mv docs/CONFIG.md.new docs/CONFIG.md
+
+install: $(INSTALLED) ## install what is missing; every target above does it by itself
+	@$(BUN) --version > /dev/null 2>&1 || node node_modules/bun/install.js
+
+# npm may have been told to run no install scripts (then the rule above finishes what bun's would
+# have done) or to leave out development packages (which is where Bun is: ask for them by name).
+$(INSTALLED): package-lock.json
+	npm ci --include=dev --include=optional --no-audit --no-fund
+	@touch $@
+
+clean: ## remove everything that was installed or built
+	rm -rf node_modules dist
