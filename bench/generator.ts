@@ -93,8 +93,7 @@ function readings(job: Job, traffic: Traffic) {
 function measureTraffic(job: Job, scenario: TrafficScenario): TrafficResult {
   const engine = new Engine();
   const traffic = new Traffic(engine, job.port, scenario);
-  traffic.start();
-  traffic.run(job.warmUpMs);
+  traffic.warmUp(job.warmUpMs);
   const before = readings(job, traffic);
   traffic.measuring = true;
   traffic.run(job.measureMs);

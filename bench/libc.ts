@@ -156,7 +156,7 @@ export class Poll {
 export class Ticker {
   readonly fd = check(libc.timerfd_create(CLOCK_MONOTONIC, CLOEXEC), 'timerfd_create');
 
-  constructor(periodNs: number) {
+  setPeriod(periodNs: number): void {
     for (let at = 0; at < 32; at += 16) {
       scratch.view.setBigInt64(at, BigInt(Math.floor(periodNs / 1e9)), true);
       scratch.view.setBigInt64(at + 8, BigInt(Math.max(1, Math.round(periodNs % 1e9))), true);

@@ -23,6 +23,9 @@ const SAMPLE_EVERY = 16;
  *  with nothing, and so measures its own promptness: noise on its processor makes brokers that
  *  write every packet by itself half as fast again. Windows are many times longer than the pause. */
 const PAUSE_US = 20;
+/** Rate at which an open loop warms its broker up: at 1,000 messages per second a just-in-time
+ *  compiler is still at work half a minute later. */
+const WARM_UP_PER_SECOND = 20_000;
 const PUBREL_HEAD = 0x62;
 
 /** A publisher's batch: the same frame many times, ready to be stamped and sent. */
@@ -81,7 +84,9 @@ export class Traffic implements FrameHandler {
   private readonly subscribers: number;
   private readonly window: number;
   private readonly refillAt: number;
-  private readonly intervalMs: number;
+  private readonly ticker = new Ticker();
+  /** In an open loop the time from one message to the next; 0 in a closed loop. */
+  private intervalMs = 0;
   private readonly sampleMask: number;
   private readonly touched: Publisher[] = [];
   private readonly epochMs = performance.now();
@@ -99,7 +104,6 @@ export class Traffic implements FrameHandler {
     this.window = 'window' in pace ? pace.window : 0;
     // Half a window at a time: a message for every one received would make every write a small one.
     this.refillAt = Math.ceil(this.window / 2);
-    this.intervalMs = 'window' in pace ? 0 : 1000 / pace.perSecond;
     this.sampleMask = 'window' in pace ? SAMPLE_EVERY - 1 : 0;
     const listening = connectClients(engine, port, version, 'bench-sub-', scenario.subscribers);
     subscribeClients(engine, listening, version, qos, n => named(scenario.filter, n));
@@ -107,16 +111,20 @@ export class Traffic implements FrameHandler {
     this.publishers = sending.map((client, n) => new Publisher(client, n, scenario));
   }
 
-  /** Sets the publishers going; run() keeps them going. */
-  start(): void {
-    if (this.intervalMs > 0) {
-      this.firstDueMs = performance.now();
-      this.engine.tickWith(
-        new Ticker(Math.max(this.intervalMs, 1000 / TICKS_PER_SECOND_MAX) * 1e6),
-      );
-    } else {
+  /** Sets the publishers going and lets the broker become what it will be after a day: a window
+   *  kept full does that by itself, a fixed rate is raised for as long as this takes. */
+  warmUp(durationMs: number): void {
+    const { pace } = this.scenario;
+    if ('window' in pace) {
       for (const publisher of this.publishers) this.touch(publisher);
       this.refill();
+      this.run(durationMs);
+    } else {
+      this.engine.tickWith(this.ticker);
+      this.setRate(Math.max(pace.perSecond, WARM_UP_PER_SECOND));
+      this.run(durationMs);
+      this.setRate(pace.perSecond);
+      this.run(durationMs);
     }
   }
 
@@ -214,6 +222,13 @@ export class Traffic implements FrameHandler {
     }
     const publisher = this.publishers[number]!;
     if (!publisher.touched) this.touch(publisher);
+  }
+
+  private setRate(perSecond: number): void {
+    this.intervalMs = 1000 / perSecond;
+    this.firstDueMs = performance.now();
+    this.emitted = 0;
+    this.ticker.setPeriod(1e9 / Math.min(perSecond, TICKS_PER_SECOND_MAX));
   }
 
   private touch(publisher: Publisher): void {
