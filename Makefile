@@ -7,7 +7,7 @@ INSTALLED := node_modules/.package-lock.json
 ROUNDS    ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test soak check format build bench bench-quick config-reference clean
+.PHONY: help install run test soak check format build bench bench-quick config-reference spec-table clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ bench-quick: install ## the same in a minute: fewer cases, shorter runs
 config-reference: install ## write docs/CONFIG.md from the configuration schema
 	@$(BUN) src/main.ts config --reference > docs/CONFIG.md.new
 	@mv docs/CONFIG.md.new docs/CONFIG.md
+
+spec-table: install ## fill docs/SPEC.md with the tests that show each statement
+	@$(BUN) test/conformance/spec-table.ts
 
 install: $(INSTALLED) ## install what is missing; every target above does it by itself
 	@$(BUN) --version > /dev/null 2>&1 || node node_modules/bun/install.js
