@@ -18,6 +18,7 @@ import {
   option,
   optionMeta,
   path,
+  scalar,
   seconds,
   section,
   sectionMeta,
@@ -213,11 +214,8 @@ export const schema = z.strictObject({
     }),
   }),
   mqtt: section('What the broker offers to clients and tells them about itself.', {
-    maximumQos: option(
-      z.pipe(
-        z.transform((value: unknown) => (/^[012]$/.test(String(value)) ? Number(value) : value)),
-        z.literal([0, 1, 2]),
-      ),
+    maximumQos: scalar(
+      value => ([0, 1, 2] as const).find(qos => String(qos) === String(value)),
       { unit: '0 \\| 1 \\| 2', expected: '0, 1 or 2' },
       { default: d.maximumQoS, description: 'Highest QoS clients may publish with.' },
     ),
