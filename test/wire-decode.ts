@@ -141,7 +141,8 @@ function decodeBody(first: number, body: Cursor, version: Version, from: Sender)
 
 function decodeConnect(body: Cursor): WirePacket {
   const name = body.string();
-  const version = (body.byte() & 127) as Version;
+  const level = body.byte();
+  const version = (level === 0x83 || level === 0x84 ? level - 0x80 : level) as Version; // Bridges.
   if (name !== (version === 3 ? 'MQIsdp' : 'MQTT') || version < 3 || version > 5) {
     throw new Error(`not a protocol: ${name} ${version}`);
   }

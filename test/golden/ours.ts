@@ -79,6 +79,7 @@ function publishParts(view: PublishView, buf: Uint8Array): Object {
   const nameValid = topicNameValid(buf, topicStart, topicEnd);
   return {
     ...{ qos, dup, retain, packetId, alias, expirySeconds, payloadIsUtf8, propertiesTravel },
+    topicEmpty: topicStart === topicEnd,
     topic: nameValid ? utf8Decode(buf, topicStart, topicEnd) : null,
     payload: buf.slice(payloadStart, end),
     properties: buf.slice(view.propertiesStart, view.propertiesEnd),
@@ -164,7 +165,12 @@ function expectConnect(packet: WirePacket & { type: 'connect' }): Omit<ConnectPa
 /** The encoded properties that travel on with a will, without their length. */
 function travelling(properties: WireProperties): Uint8Array {
   const { willDelayInterval, messageExpiryInterval, ...rest } = properties;
-  return encodeProperties(rest, 5).slice(1); // The corpus has no will of more than 127 bytes.
+  return withoutLength(rest);
+}
+
+function withoutLength(properties: WireProperties): Uint8Array {
+  const encoded = encodeProperties(properties, 5);
+  return encoded.slice(encoded.findIndex(byte => byte < 128) + 1);
 }
 
 /** What a server sends, by our encoders; null when they have no words for it. */
@@ -226,14 +232,11 @@ function publish(packet: WirePacket & { type: 'publish' }, version: Version): Ui
   extras.topicKnown = packet.topic === '';
   extras.expirySeconds = messageExpiryInterval ?? -1;
   extras.identifiers = subscriptionIdentifiers ?? null;
-  const encoded = encodeProperties(rest, version);
+  const encoded = withoutLength(rest);
   const source = join([encoded, packet.payload]);
   const body = {
-    topicBytes: text(packet.topic),
-    source,
-    propertiesStart: version === 5 ? 1 : 0, // Behind their length, always below 128 here.
-    payloadStart: encoded.length,
-    end: source.length,
+    ...{ topicBytes: text(packet.topic), source },
+    ...{ propertiesStart: 0, payloadStart: encoded.length, end: source.length },
   };
   const { qos, dup, retain, packetId } = packet;
   const first = 0x30 | (dup ? 8 : 0) | (qos << 1) | (retain ? 1 : 0);
