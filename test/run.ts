@@ -15,7 +15,7 @@ import {
   rmSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { rounds } from './harness.ts';
 
@@ -196,12 +196,17 @@ function procFile(pid: string, name: string): string {
 function report({ suite, seconds, output, faults, passed, failed, skipped }: Outcome): void {
   const verdict = failed === 0 ? 'ok' : 'FAILED';
   const numbers = `${passed} passed, ${failed} failed, ${skipped} skipped`;
-  const command = suite.command.join(' ');
-  if (failed > 0) say(`\n──── ${suite.name}: ${command}\n${output.trimEnd()}\n────`);
+  const [program, ...args] = suite.command;
+  const command = [basename(program!, '.exe'), ...args].join(' ');
+  if (failed > 0) say(`\n──── ${suite.name}: ${command}\n${withoutPasses(output)}\n────`);
   for (const fault of faults) say(`${suite.name} ${fault}`);
   const took = `${seconds.toFixed(1)} s`;
   say(`${verdict.padEnd(6)} ${suite.name.padEnd(12)} ${numbers.padEnd(36)} ${took}`);
   if (failed === 0) for (const line of worthTelling(output)) say(`       ${line}`);
+}
+
+function withoutPasses(output: string): string {
+  return output.replace(/^\(pass\) .*\n/gm, '').trimEnd();
 }
 
 /** What a reader wants of a suite that passed: the seeds that replay it, and what it left out. */
