@@ -123,7 +123,10 @@ export function faultsOf(scenario: Scenario): string[] {
     Number.isInteger(value) && value >= 1 && value <= max;
   expect(/^[a-z0-9][a-z0-9-]*$/i.test(scenario.name), 'a name is letters, digits and dashes');
   if (scenario.kind === 'idle') {
-    expect(counted(scenario.connections, 28_000), 'connections lie between 1 and 28,000 (ports)');
+    expect(
+      counted(scenario.connections, 28_000) && scenario.connections >= 10,
+      'connections lie between 10 and 28,000 (ports)',
+    );
     return faults;
   }
   const { publishers, subscribers, payloadBytes, pace } = scenario;
