@@ -3,7 +3,7 @@
 
 import { type ConnectPacket, PACKET_SIZE_LIMIT, type ProtocolVersion } from '../../mqtt/packet.ts';
 import type { Credentials, Principal } from '../access.ts';
-import type { Counters } from '../counters.ts';
+import type { Counters } from '../report/counters.ts';
 import { NO_BYTES } from '../routing/message.ts';
 import type { Topic } from '../routing/topics.ts';
 import { Timer, TimerKind } from '../timers.ts';

@@ -1,7 +1,7 @@
 // Bytes on their way to one client, in one buffer that is borrowed from a pool while there are any
 // and given back when they are gone: an idle connection holds none.
 
-import type { Counters } from '../counters.ts';
+import type { Counters } from '../report/counters.ts';
 
 const EMPTY = new Uint8Array(0);
 const CLASS_MIN = 9; // 512 bytes

@@ -1,7 +1,7 @@
 // What the broker may lose, and must count when it does: QoS 0 that its client does not take,
 // and QoS 1 and 2 beyond the bound of a queue. Everything else that is owed has to arrive.
 
-import type { Counters } from '../../../src/core/counters.ts';
+import type { Counters } from '../../../src/core/report/counters.ts';
 import type { BrokerOptions } from '../../../src/core/options.ts';
 import type { BrokerModel } from './broker-model.ts';
 import type { ConnectionModel } from './connection.ts';
@@ -50,7 +50,14 @@ export class Losses {
   }
 
   #settleQoS0(session: SessionModel, owed: Owed, c: ConnectionModel | null): void {
-    if (!session.owed.delete(owed) || c === null) return;
+    if (!session.owed.has(owed) || c === null) return;
+    if (this.#options.queueQoS0) {
+      // It waits behind others that came while the client was away, or it is lost.
+      owed.excuse ??= 'QoS 0 may wait for its client, but need not';
+      this.#slowMaybe++;
+      return;
+    }
+    session.owed.delete(owed);
     const { least, most } = sizesOf(owed.publication, owed.terms, c.version, c.aliasMax > 0);
     if (least > c.packetSizeMax) return;
     if (most > c.packetSizeMax) this.#slowMaybe++;
@@ -91,6 +98,7 @@ export class Losses {
     if (session.unacknowledged >= c.receiveMaximum) return;
     const resend = session.resendPublish.find(each => !each.mayVanish) ?? session.resendPubrel[0];
     demand(!resend, () => `${session.clientId}: packet id ${resend?.packetId} is not sent again`);
+    session.underway.clear();
     for (const owed of session.owed) {
       if (owed.publication.expiresAt <= now || owed.excuse !== null || this.#tooLarge(owed, c)) {
         session.owed.delete(owed);
