@@ -171,6 +171,7 @@ async function main(): Promise<void> {
   if (traffic.length > 0) lines.push('', trafficTable(traffic));
   if (idle.length > 0) lines.push('', idleTable(idle));
   process.stdout.write(`${lines.join('\n')}\n`);
+  if (series.some(({ runs }) => runs.some(run => 'error' in run))) process.exitCode = 1;
   if (plan.json === null) return;
   const { runs, measureMs, warmUpMs, baseline } = plan;
   const report = { started, machine, peers, runs, measureMs, warmUpMs, baseline };

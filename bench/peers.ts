@@ -1,11 +1,10 @@
 // The brokers that are compared: how each is started, alone, on a port the system chose, with its
 // data in a directory of its own that goes when it goes.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Process } from './processes.ts';
+import { makeDirectory, Process, removeDirectory } from './processes.ts';
 import { connectFrame } from './wire.ts';
 
 export interface Peer {
@@ -94,12 +93,12 @@ export interface RunningPeer {
 
 /** Starts a broker and waits until it accepts a client. */
 export async function startPeer(peer: Peer, cpu: number | null): Promise<RunningPeer> {
-  const directory = mkdtempSync(join(tmpdir(), 'minnow-bench-'));
+  const directory = makeDirectory();
   const port = await freePort();
   const broker = new Process(peer.command(port, directory), cpu, directory);
   const stop = async () => {
     await broker.stop(STOP_GRACE_MS);
-    rmSync(directory, { recursive: true, force: true });
+    removeDirectory(directory);
   };
   const deadline = performance.now() + READY_TIMEOUT_MS;
   while (!(await accepts(port))) {

@@ -1,23 +1,39 @@
-// Every process the bench starts, and the promise that none outlives it: each is ended when its
-// work is done, when the bench ends for whatever reason, and, where setpriv exists, by the kernel
-// when the bench itself is killed.
+// Every process the bench starts and every directory it makes, and the promise that none outlives
+// it: each goes when its work is done, when the bench ends for whatever reason, and, where setpriv
+// exists, processes are ended by the kernel when the bench itself is killed.
 
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 type Child = ReturnType<typeof spawn>;
 
 const living = new Set<Child>();
+const directories = new Set<string>();
 
-function killAll(): void {
+process.on('exit', () => {
   for (const child of living) child.kill('SIGKILL');
-}
-process.on('exit', killAll);
+  for (const directory of directories) removeDirectory(directory);
+});
 for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
   ['SIGHUP', 129],
 ] as const) {
   process.on(signal, () => process.exit(code));
+}
+
+/** A new directory of nobody else's. */
+export function makeDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'minnow-bench-'));
+  directories.add(directory);
+  return directory;
+}
+
+export function removeDirectory(directory: string): void {
+  directories.delete(directory);
+  rmSync(directory, { recursive: true, force: true });
 }
 
 function wrapped(command: readonly string[], cpu: number | null): string[] {
