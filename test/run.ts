@@ -215,6 +215,11 @@ function worthTelling(output: string): string[] {
   return [...new Set(lines.map(line => line.trim()))].slice(0, 20);
 }
 
+function quit(): never {
+  for (const stop of running) stop();
+  process.exit(1);
+}
+
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
@@ -247,12 +252,8 @@ if (unknown.length > 0) {
   say(`no suite is called ${unknown.join(', ')}; there are: ${names}`);
   process.exit(2);
 }
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(signal, () => {
-    for (const stop of running) stop();
-    process.exit(1);
-  });
-}
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, quit);
+process.stdout.on('error', quit); // whoever read this has left
 const chosen = suites.filter(suite => wanted.length === 0 || wanted.includes(suite.name));
 const started = performance.now();
 const outcomes = await runAll(chosen);
