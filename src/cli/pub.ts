@@ -8,6 +8,7 @@ import { type Flag, type Flags, UsageError } from './client/flags.ts';
 import { MqttClient } from './client/mqtt-client.ts';
 import { clientFlags, clientSettings } from './client/options.ts';
 import { complain, runCommand, tracer, usageText } from './client/run-command.ts';
+import { Exit, Failure } from './exit.ts';
 
 const NEWLINE = 0x0a;
 
@@ -103,15 +104,21 @@ function payloadSource(flags: Flags, stop: AbortSignal): AsyncIterable<Buffer> {
   return repeated(singlePayload(flags, stop), times, repeatDelayMs(flags), stop);
 }
 
-async function singlePayload(flags: Flags, stop: AbortSignal): Promise<Buffer> {
-  if (flags.has('message')) return Buffer.from(flags.text('message') ?? '');
-  if (flags.has('null-message')) return Buffer.alloc(0);
-  if (flags.has('stdin-file')) return Buffer.concat(await Array.fromAsync(stdinChunks(stop)));
-  const file = flags.text('file') ?? '';
+/** Reads what can be read at once, so that a file that is missing is said before connecting. */
+function singlePayload(flags: Flags, stop: AbortSignal): () => Promise<Buffer> {
+  if (flags.has('stdin-file')) {
+    return async () => Buffer.concat(await Array.fromAsync(stdinChunks(stop)));
+  }
+  const file = flags.text('file');
+  const payload = file === undefined ? Buffer.from(flags.text('message') ?? '') : readPayload(file);
+  return async () => payload;
+}
+
+function readPayload(file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (error) {
-    throw new UsageError(`--file: cannot read ${file}: ${(error as Error).message}`);
+    throw new Failure(Exit.noInput, `pub: cannot read ${file}: ${(error as Error).message}`);
   }
 }
 
@@ -123,11 +130,12 @@ function repeatDelayMs(flags: Flags): number {
 }
 
 async function* repeated(
-  payload: Promise<Buffer>,
+  read: () => Promise<Buffer>,
   times: number,
   delayMs: number,
   stop: AbortSignal,
 ): AsyncIterable<Buffer> {
+  const payload = await read();
   for (let i = 0; i < times && !stop.aborted; i++) {
     if (i > 0 && delayMs > 0) await delay(delayMs, undefined, { signal: stop }).catch(() => {});
     if (!stop.aborted) yield payload;

@@ -6,11 +6,16 @@
 // and the session's next process would see the PUBREL only.
 
 import { connect as openSocket, type Socket } from 'node:net';
-import type { ProtocolVersion, QoS, UserProperty } from '../../mqtt/packet.ts';
+import {
+  PACKET_SIZE_LIMIT,
+  type ProtocolVersion,
+  type QoS,
+  type UserProperty,
+} from '../../mqtt/packet.ts';
 import { Reason, reasonText } from '../../mqtt/reason.ts';
 import type { Properties } from './properties.ts';
 import { describeFailure, describePacket, explained, returnCodeText } from './texts.ts';
-import { type IPublishPacket, type Packet, Wire } from './wire.ts';
+import { type IConnackPacket, type IPublishPacket, type Packet, Wire } from './wire.ts';
 
 const CONNECT_TIMEOUT_MS = 30_000;
 /** How long a clean end waits for acknowledgements, and for the broker to close. */
@@ -109,7 +114,8 @@ export class MqttClient {
   readonly #wire: Wire;
   #clientId: string;
   #window: number;
-  #aliasMax = 0;
+  /** What the broker said about itself in CONNACK. */
+  #capabilities: NonNullable<IConnackPacket['properties']> = {};
   #packetId = 0;
   #inflight = 0;
   /** Messages that wait for the window, in order. */
@@ -176,15 +182,35 @@ export class MqttClient {
 
   /** Resolves with the reason code once the message is acknowledged as its QoS asks. */
   publish(message: OutgoingMessage): Promise<number> {
-    const alias = message.properties?.topicAlias as number | undefined;
-    if (alias !== undefined && alias > this.#aliasMax) {
-      const text = `topic alias ${alias}: the broker accepts ${this.#aliasMax || 'none'}`;
-      return Promise.reject(new ConnectionError(text));
-    }
+    const refusal = this.#refusal(message);
+    if (refusal !== null) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
       this.#queue.push({ message, resolve, reject });
       this.#pump();
     });
+  }
+
+  /** Why the broker would disconnect us over this message, going by what its CONNACK said. */
+  #refusal(message: OutgoingMessage): ConnectionError | null {
+    const { maximumQoS = 2, retainAvailable = true, topicAliasMaximum = 0 } = this.#capabilities;
+    const alias = (message.properties?.topicAlias ?? 0) as number;
+    if (message.qos > maximumQoS) {
+      return new ConnectionError(
+        `the broker takes QoS ${maximumQoS} at most`,
+        Reason.QoSNotSupported,
+      );
+    }
+    if (message.retain && !retainAvailable) {
+      return new ConnectionError(
+        'the broker keeps no retained messages',
+        Reason.RetainNotSupported,
+      );
+    }
+    if (alias > topicAliasMaximum) {
+      const text = `topic alias ${alias} is too high: the broker takes ${topicAliasMaximum} of them`;
+      return new ConnectionError(text, Reason.TopicAliasInvalid);
+    }
+    return null;
   }
 
   /** Resolves when another message would be sent at once rather than pile up here. */
@@ -269,7 +295,7 @@ export class MqttClient {
   }
 
   #onPacket(packet: Packet, userProperties: readonly UserProperty[]): void {
-    this.#traceIn(packet);
+    this.#trace('received', packet);
     const messageId = packet.messageId ?? 0;
     switch (packet.cmd) {
       case 'connack':
@@ -321,7 +347,7 @@ export class MqttClient {
     this.sessionPresent = packet.sessionPresent;
     this.#clientId = properties?.assignedClientIdentifier ?? this.#clientId;
     this.#window = Math.min(this.#window, properties?.receiveMaximum ?? this.#window);
-    this.#aliasMax = properties?.topicAliasMaximum ?? 0;
+    this.#capabilities = properties ?? {};
     this.#keepAlive(properties?.serverKeepAlive ?? this.#options.keepAliveSeconds);
     this.#connected?.resolve();
     this.#connected = null;
@@ -379,7 +405,12 @@ export class MqttClient {
       if (message.qos > 0 && this.#inflight >= this.#window) break;
       this.#queue.shift();
       const messageId = message.qos > 0 ? this.#nextPacketId() : 0;
-      this.#send({ cmd: 'publish', dup: false, ...message, ...(messageId ? { messageId } : {}) });
+      const packet = { cmd: 'publish', dup: false, ...message } as const;
+      if (!this.#send(messageId === 0 ? packet : { ...packet, messageId })) {
+        const text = `the message is too large: the broker takes packets of ${this.#packetSizeMax} bytes`;
+        reject(new ConnectionError(text, Reason.PacketTooLarge));
+        continue;
+      }
       if (messageId === 0) {
         resolve(Reason.Success);
         continue;
@@ -414,10 +445,18 @@ export class MqttClient {
     }, seconds * 1000);
   }
 
-  #send(packet: Packet): void {
-    if (this.#socket.destroyed) return;
-    this.#traceOut(packet);
-    this.#socket.write(this.#wire.encode(packet));
+  /** False, and nothing is sent, when the packet is larger than the broker takes. */
+  #send(packet: Packet): boolean {
+    const bytes = this.#wire.encode(packet);
+    if (bytes.length > this.#packetSizeMax) return false;
+    if (this.#socket.destroyed) return true;
+    this.#trace('sending', packet);
+    this.#socket.write(bytes);
+    return true;
+  }
+
+  get #packetSizeMax(): number {
+    return this.#capabilities.maximumPacketSize ?? PACKET_SIZE_LIMIT;
   }
 
   #fail(message: string, exitCode = 1): void {
@@ -450,13 +489,8 @@ export class MqttClient {
     for (const resume of waiters) resume();
   }
 
-  #traceOut(packet: Packet): void {
-    this.#events.trace(`Client ${this.#clientId || '(unnamed)'} sending ${describePacket(packet)}`);
-  }
-
-  #traceIn(packet: Packet): void {
-    this.#events.trace(
-      `Client ${this.#clientId || '(unnamed)'} received ${describePacket(packet)}`,
-    );
+  #trace(direction: 'sending' | 'received', packet: Packet): void {
+    const who = this.#clientId || '(unnamed)';
+    this.#events.trace(`Client ${who} ${direction} ${describePacket(packet)}`);
   }
 }

@@ -1,10 +1,10 @@
 // mqtt-packet as the client commands use it. mqtt-packet is lenient and lossy in one way that a
 // person would see: it groups received user properties by name. Their order is kept here.
 
-import mqttPacket, { type IPublishPacket, type Packet } from 'mqtt-packet';
+import mqttPacket, { type IConnackPacket, type IPublishPacket, type Packet } from 'mqtt-packet';
 import type { ProtocolVersion, UserProperty } from '../../mqtt/packet.ts';
 
-export type { IPublishPacket, Packet };
+export type { IConnackPacket, IPublishPacket, Packet };
 
 export interface WireEvents {
   packet(packet: Packet, userProperties: readonly UserProperty[]): void;
