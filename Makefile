@@ -7,7 +7,8 @@ INSTALLED := node_modules/.package-lock.json
 ROUNDS    ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test soak check format build bench bench-quick config-reference spec-table clean
+.PHONY: help install run test soak check format build clean
+.PHONY: bench bench-quick config-reference spec-table
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -5,7 +5,6 @@ import { type ImportClause, type Node, SyntaxKind } from 'typescript/unstable/as
 import {
   isCallExpression,
   isExportDeclaration,
-  isFunctionLikeDeclaration,
   isIdentifier,
   isImportDeclaration,
   isImportTypeNode,
@@ -14,7 +13,7 @@ import {
   isStringLiteral,
 } from 'typescript/unstable/ast/is';
 import { type Fault, file, type Rule } from './shape-rules.ts';
-import { lineOf, type Source, type Tree, walk } from './tree.ts';
+import { callsAtOnce, lineOf, type Source, type Tree, walk } from './tree.ts';
 
 interface Import {
   readonly specifier: string;
@@ -252,18 +251,6 @@ const registered: Rule = {
     file('test/core/router.ts', 'for (const a of [1, 2]) describe(String(a), () => {});\n'),
   ],
 };
-
-/** Whether loading a module calls a function of that name; those that wait in functions do not. */
-function callsAtOnce(node: Node, name: string): boolean {
-  let calls = false;
-  node.forEachChild(child => {
-    if (isFunctionLikeDeclaration(child)) return;
-    const callee = isCallExpression(child) ? child.expression : undefined;
-    const named = callee !== undefined && isIdentifier(callee) && callee.text.match(`^(${name})$`);
-    calls ||= Boolean(named) || callsAtOnce(child, name);
-  });
-  return calls;
-}
 
 const focus: Rule = {
   name: 'no test is focused or left out',

@@ -5,6 +5,11 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Node, SourceFile } from 'typescript/unstable/ast';
+import {
+  isCallExpression,
+  isFunctionLikeDeclaration,
+  isIdentifier,
+} from 'typescript/unstable/ast/is';
 import { API } from 'typescript/unstable/async';
 
 export interface File {
@@ -93,4 +98,17 @@ export function walk(node: Node, visit: (node: Node, parent: Node) => void): voi
 /** The one-based line that a position of `source` is on. */
 export function lineOf(source: Source, position: number): number {
   return source.ast.getLineAndCharacterOfPosition(position).line + 1;
+}
+
+/** Whether running `node` calls a function of that name; what waits in inner functions does not
+ *  count. */
+export function callsAtOnce(node: Node, name: string): boolean {
+  let calls = false;
+  node.forEachChild(child => {
+    if (isFunctionLikeDeclaration(child)) return;
+    const callee = isCallExpression(child) ? child.expression : undefined;
+    const named = callee !== undefined && isIdentifier(callee) && callee.text.match(`^(${name})$`);
+    calls ||= Boolean(named) || callsAtOnce(child, name);
+  });
+  return calls;
 }
