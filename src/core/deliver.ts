@@ -32,8 +32,9 @@ function owned(b: State, m: Message): Message {
 }
 
 /**
- * Delivers `m` to one hit. `shared` tells that many others get it too, so that encoding it once pays.
- * The retain flag travels only where the subscription asks for it [MQTT-3.3.1-12, MQTT-3.3.1-13].
+ * Delivers `m` to one hit. `shared` tells that many others get it too, so that encoding it once
+ * pays. The retain flag travels only where the subscription asks for it [MQTT-3.3.1-12,
+ * MQTT-3.3.1-13].
  */
 export function deliver(
   b: State,
@@ -69,11 +70,10 @@ function deliverQoS0(
   now: number,
 ): void {
   const c = session.connection;
-  if (c === null) {
-    if (!b.options.queueQoS0 || !session.persistent) {
-      b.counters.droppedOffline++;
-      return;
-    }
+  if (c === null && !(b.options.queueQoS0 && session.persistent)) {
+    b.counters.droppedOffline++;
+  } else if (c === null || (session.outbox !== null && session.outbox.queuedQoS0 > 0)) {
+    // Behind those that came while the client was away [MQTT-4.6.0-6].
     const delivery = new Delivery(owned(b, m), 0, retain, hit.identifiers, hit.group);
     enqueue(b, session, session.needOutbox(), delivery, now);
   } else if (c.out.length > b.options.outputBytesMax) {

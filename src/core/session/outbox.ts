@@ -76,6 +76,8 @@ export class Outbox {
   private queue: Delivery[] = [];
   private head = 0;
   queuedBytes = 0;
+  /** Of the waiting deliveries, those with QoS 0: later ones must not overtake them. */
+  queuedQoS0 = 0;
 
   get queued(): number {
     return this.queue.length - this.head;
@@ -164,6 +166,7 @@ export class Outbox {
   enqueue(delivery: Delivery): void {
     this.queue.push(delivery);
     this.queuedBytes += delivery.size;
+    if (delivery.qos === 0) this.queuedQoS0++;
   }
 
   /** The oldest waiting delivery, or null. */
@@ -177,6 +180,7 @@ export class Outbox {
     this.queue[this.head] = undefined as unknown as Delivery;
     this.head++;
     this.queuedBytes -= delivery.size;
+    if (delivery.qos === 0) this.queuedQoS0--;
     if (this.head === this.queue.length) {
       this.queue.length = 0;
       this.head = 0;
