@@ -42,7 +42,8 @@ export class Client {
   }
 }
 
-/** Who understands the frames. Reads them in place: bytes and scanner are valid until it returns. */
+/** Who understands the frames. Reads them in place: bytes and scanner are valid until it returns.
+ *  */
 export interface FrameHandler {
   onFrame(client: Client, scanner: FrameScanner, memory: Memory): void;
   /** The time was read anew: once before the frames of each read. */

@@ -14,8 +14,8 @@ export class Ledger {
   private readonly perPublisher: Float64Array;
   private readonly shape: 'pairs' | 'all' | 'shared';
 
-  /** 'pairs': subscriber n hears publisher n; 'all': everyone hears everyone; 'shared': each message
-   *  goes to any one subscriber. Sequence numbers begin at 1. */
+  /** 'pairs': subscriber n hears publisher n; 'all': everyone hears everyone; 'shared': each
+   *  message goes to any one subscriber. Sequence numbers begin at 1. */
   constructor(publishers: number, subscribers: number, shape: 'pairs' | 'all' | 'shared') {
     this.publishers = publishers;
     this.last = new Int32Array(publishers * subscribers);

@@ -21,7 +21,8 @@ const SAMPLE_EVERY = 16;
 /** In a closed loop the sockets are looked at again only after a short pause. A generator that is
  *  woken by every single packet makes the broker pay for the waking, keeps its own processor busy
  *  with nothing, and so measures its own promptness: noise on its processor makes brokers that
- *  write every packet by itself half as fast again. Windows are many times longer than the pause. */
+ *  write every packet by itself half as fast again. Windows are many times longer than the pause.
+ * */
 const PAUSE_US = 20;
 /** Rate at which an open loop warms its broker up: at 1,000 messages per second a just-in-time
  *  compiler is still at work half a minute later. */

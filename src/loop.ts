@@ -1,6 +1,6 @@
 // The hallway: input → broker → flush. The only place where core and io meet. A turn is everything
-// between two flushes; at its end, in this order: authenticator's verdicts, what is due, writes (one
-// per connection), closes, pauses.
+// between two flushes; at its end, in this order: authenticator's verdicts, what is due, writes
+// (one per connection), closes, pauses.
 
 import type { Authenticator } from './core/access.ts';
 import type { Broker } from './core/broker.ts';

@@ -1,7 +1,7 @@
-// A broker with clients around it and no network: virtual time, and everything that happens is asked
-// for. It does what the hallway does (src/loop.ts): answer the authenticator, write, close, pause.
-// Every input is followed by one turn, unless `hold` gathers several into one. $SYS is off unless
-// `sysIntervalMs` says otherwise.
+// A broker with clients around it and no network: virtual time, and everything that happens is
+// asked for. It does what the hallway does (src/loop.ts): answer the authenticator, write, close,
+// pause. Every input is followed by one turn, unless `hold` gathers several into one. $SYS is off
+// unless `sysIntervalMs` says otherwise.
 
 import assert from 'node:assert/strict';
 import type { Access, AuthResult, Credentials } from '../src/core/access.ts';
@@ -91,7 +91,8 @@ export class World {
   /** Clients whose transport is open. */
   readonly clients = new Map<Connection, Client>();
   readonly #authenticate: Authenticate;
-  /** Connections with output that their client did not take yet, and those to be closed after it. */
+  /** Connections with output that their client did not take yet, and those to be closed after it.
+   *  */
   readonly #unwritten = new Set<Connection>();
   readonly #closing = new Set<Connection>();
   #held = 0;

@@ -1,6 +1,6 @@
-// The broker's face: inputs come in as handle*, what it wants done goes out in `effects`. It owns the
-// dispatch of packets and the fate of connections; everything a packet means stands in its own room.
-// Synchronous and deterministic: time and randomness are arguments.
+// The broker's face: inputs come in as handle*, what it wants done goes out in `effects`. It owns
+// the dispatch of packets and the fate of connections; everything a packet means stands in its own
+// room. Synchronous and deterministic: time and randomness are arguments.
 
 import { limits } from '../limits.ts';
 import { decodeAck } from '../mqtt/decode-ack.ts';

@@ -1,7 +1,8 @@
 // CONNECT and AUTH: from a silent connection to one with a session. All transitions of a connection
 // up to CONNACK, and of re-authentication after it, stand here:
 //
-//   AwaitConnect ──CONNECT──▶ Authenticating ──let in──▶ Connected ──AUTH 0x19──▶ (being asked again)
+//   AwaitConnect ──CONNECT──▶ Authenticating ──let in──▶ Connected ──AUTH 0x19──▶ (being asked
+// again)
 //                               │   ▲   └──refused──▶ Closing
 //                          go on ▼   │ AUTH 0x18
 //                             AwaitAuth

@@ -1,5 +1,5 @@
-// PUBLISH and PUBREL as they come in, and the routing of every message: from clients, wills and $SYS.
-// Route first, acknowledge last.
+// PUBLISH and PUBREL as they come in, and the routing of every message: from clients, wills and
+// $SYS. Route first, acknowledge last.
 
 import { decodePublish, type PublishView, withoutOwnProperties } from '../mqtt/decode-publish.ts';
 import { PacketType, type QoS } from '../mqtt/packet.ts';
@@ -18,7 +18,8 @@ const PUBACK = PacketType.PUBACK << 4;
 const PUBREC = PacketType.PUBREC << 4;
 const PUBCOMP = PacketType.PUBCOMP << 4;
 
-/** One PUBLISH: buf[start, end) behind the fixed header. Returns 0 or why the connection must go. */
+/** One PUBLISH: buf[start, end) behind the fixed header. Returns 0 or why the connection must go.
+ *  */
 export function onPublish(
   b: State,
   c: Connection,

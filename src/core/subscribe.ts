@@ -129,7 +129,8 @@ export function removeSubscription(b: State, session: Session, subscription: Sub
   b.router.remove(subscription);
 }
 
-// ---- Retained messages for new subscriptions -----------------------------------------------------
+// ---- Retained messages for new subscriptions
+// -----------------------------------------------------
 
 /** Sends `session` its next retained messages, as far as this turn and its bounds allow. */
 export function continueWalks(b: State, session: Session, now: number): void {

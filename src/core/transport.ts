@@ -1,4 +1,5 @@
-// What every room does to a connection: append a whole packet to its output, close it, log about it.
+// What every room does to a connection: append a whole packet to its output, close it, log about
+// it.
 
 import { encodeDisconnect } from '../mqtt/encode.ts';
 import { reasonText } from '../mqtt/reason.ts';

@@ -1,5 +1,5 @@
-// The asynchronous driver on Bun: `Bun.listen` sockets. A turn runs when all sockets of one poll have
-// been read, and one timer stands for all of the broker's deadlines.
+// The asynchronous driver on Bun: `Bun.listen` sockets. A turn runs when all sockets of one poll
+// have been read, and one timer stands for all of the broker's deadlines.
 
 import type { Socket, TCPSocketListener } from 'bun';
 import type { Connection } from '../core/session/connection.ts';
@@ -43,7 +43,8 @@ class BunLink implements Link {
   }
 }
 
-/** An IPv6 listener leaves IPv4 to its sibling on the same port. Bun takes it, its types lack it. */
+/** An IPv6 listener leaves IPv4 to its sibling on the same port. Bun takes it, its types lack it.
+ *  */
 const ipv6Alone = { ipv6Only: true };
 
 /** Timers are not finer than this, and a wake-up too early is only a turn without work. */

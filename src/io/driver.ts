@@ -23,7 +23,8 @@ export interface Link {
   abort(): void;
 }
 
-/** What a driver calls. After a batch of these, when every ready transport has had its turn: `turn`. */
+/** What a driver calls. After a batch of these, when every ready transport has had its turn:
+ *  `turn`. */
 export interface Hallway {
   /** A transport was accepted; false: it is one too many, abort it. */
   opened(link: Link): boolean;

@@ -1,5 +1,5 @@
-// Writes what a broker sends all day: PUBLISH and the four acknowledgements, straight into the bytes
-// that will leave. The caller reserves the room; nothing is allocated here.
+// Writes what a broker sends all day: PUBLISH and the four acknowledgements, straight into the
+// bytes that will leave. The caller reserves the room; nothing is allocated here.
 
 import { varintLength } from './decode-publish.ts';
 import { PropertyId } from './properties.ts';

@@ -42,7 +42,8 @@ export interface Will {
   /** Message Expiry Interval, seconds, or null when the message never expires. */
   readonly expirySeconds: number | null;
   /** The encoded properties that travel on to subscribers unchanged and in order: payload format
-   *  indicator, content type, response topic, correlation data, user properties. No length prefix. */
+   *  indicator, content type, response topic, correlation data, user properties. No length prefix.
+   * */
   readonly properties: Uint8Array;
   /** Payload Format Indicator: true when the payload claims to be UTF-8. */
   readonly payloadIsUtf8: boolean;

@@ -1,6 +1,6 @@
-// UTF-8 as MQTT wants it [MQTT 5.0 1.5.4]: strict validation in place, decoding that keeps a leading
-// U+FEFF, encoding. Non-characters and control characters other than U+0000 are let pass: the
-// specification advises against them and does not forbid them.
+// UTF-8 as MQTT wants it [MQTT 5.0 1.5.4]: strict validation in place, decoding that keeps a
+// leading U+FEFF, encoding. Non-characters and control characters other than U+0000 are let pass:
+// the specification advises against them and does not forbid them.
 
 // U+FEFF is never skipped or stripped [MQTT-1.5.4-3].
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });

@@ -130,7 +130,8 @@ export function texts(messages: readonly PublishWire[]): string[] {
   return messages.map(message => new TextDecoder().decode(message.payload));
 }
 
-/** The broker has ended the connection: DISCONNECT with `reason` in MQTT 5, a plain close before. */
+/** The broker has ended the connection: DISCONNECT with `reason` in MQTT 5, a plain close before.
+ *  */
 export function ended(client: Client, reason: number): void {
   const packets = client.take();
   if (client.version === 5) {

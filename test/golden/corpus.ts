@@ -1,5 +1,5 @@
-// Reads the wire corpus: the JSON files of this folder, one case per packet and version. Numbers and
-// texts a case leaves out have their usual value; {"hex": "…"} stands for bytes.
+// Reads the wire corpus: the JSON files of this folder, one case per packet and version. Numbers
+// and texts a case leaves out have their usual value; {"hex": "…"} stands for bytes.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

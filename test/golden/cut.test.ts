@@ -1,5 +1,5 @@
-// The wire corpus through a whole broker: what a faulty packet is answered with, and that it makes no
-// difference where the bytes of any packet are cut on their way.
+// The wire corpus through a whole broker: what a faulty packet is answered with, and that it makes
+// no difference where the bytes of any packet are cut on their way.
 
 import assert from 'node:assert/strict';
 import { describe, test } from '../harness.ts';

@@ -1,7 +1,7 @@
 // The wire corpus against mqtt-packet, an implementation that is not ours. Where the two differ is
-// listed in mqtt-packet.txt, and this test holds the list to the facts: a case that is not listed is
-// read, refused and written by mqtt-packet as the corpus says. Most of the list is faults that it lets
-// pass and user properties whose order it loses, which is why it does not read for us.
+// listed in mqtt-packet.txt, and this test holds the list to the facts: a case that is not listed
+// is read, refused and written by mqtt-packet as the corpus says. Most of the list is faults that
+// it lets pass and user properties whose order it loses, which is why it does not read for us.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// Mutated packets at the decoders: none throws or hangs, and our codec and the test codec agree about
-// every one of them, whether it can be read and what it then says.
+// Mutated packets at the decoders: none throws or hangs, and our codec and the test codec agree
+// about every one of them, whether it can be read and what it then says.
 
 import assert from 'node:assert/strict';
 import { NEED_MORE, packetLength } from '../../src/mqtt/framer.ts';
@@ -59,7 +59,8 @@ function read(data: Uint8Array, version: Version): WirePacket | null {
   }
 }
 
-/** Whether our decoders take the packet; what they leave to the core is judged as the core would. */
+/** Whether our decoders take the packet; what they leave to the core is judged as the core would.
+ *  */
 function accepted(decoded: object | number, data: Uint8Array, version: Version): boolean {
   if (typeof decoded === 'number') return false;
   const type = data[0] >> 4;

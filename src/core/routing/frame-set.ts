@@ -1,6 +1,6 @@
-// The message being routed, encoded once per layout (MQTT 3 or 5, with or without packet identifier),
-// so that a fan-out is one copy per recipient. Layouts are encoded when the first recipient needs
-// them and forgotten with the next message.
+// The message being routed, encoded once per layout (MQTT 3 or 5, with or without packet
+// identifier), so that a fan-out is one copy per recipient. Layouts are encoded when the first
+// recipient needs them and forgotten with the next message.
 
 import {
   type PublishBody,

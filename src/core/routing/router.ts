@@ -1,6 +1,6 @@
-// Who wants what. Filters without wildcards are found by one look-up of the topic name; filters with
-// wildcards stand in a tree of levels. Each change raises `generation`, which tells topics.ts that
-// what it remembers is old.
+// Who wants what. Filters without wildcards are found by one look-up of the topic name; filters
+// with wildcards stand in a tree of levels. Each change raises `generation`, which tells topics.ts
+// that what it remembers is old.
 
 import { hasWildcard, parseShare } from '../../mqtt/topic.ts';
 import { ShareGroup } from './share-group.ts';

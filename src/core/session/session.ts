@@ -1,5 +1,6 @@
 // A session: what is kept for a client id whether or not its client is connected [MQTT 5.0 4.1].
-// What most sessions never need (outbox, QoS 2 identifiers, subscriptions) is made when it is needed.
+// What most sessions never need (outbox, QoS 2 identifiers, subscriptions) is made when it is
+// needed.
 
 import { SESSION_NEVER_EXPIRES, type Will } from '../../mqtt/packet.ts';
 import type { Retained } from '../routing/retained.ts';
