@@ -112,7 +112,7 @@ function topicOf(b: State, c: Connection, view: PublishView, buf: Uint8Array): T
   const alias = view.alias;
   if (alias !== 0) return aliasedTopic(b, c, view, buf);
   const last = c.lastTopic;
-  if (last !== null && last.equals(buf, start, end)) return last;
+  if (last?.equals(buf, start, end)) return last;
   if (start === end) return c.version === 5 ? Reason.ProtocolError : Reason.TopicNameInvalid;
   const topic = b.topics.find(buf, start, end);
   if (topic === null) return invalidName(view, buf);

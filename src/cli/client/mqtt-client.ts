@@ -2,8 +2,8 @@
 // the handshakes of QoS 1 and 2 in both directions, the send window, topic aliases towards us and
 // the keep alive. It does not reconnect, and it remembers nothing between connections.
 //
-// A QoS 2 message is handed on when it first arrives, not at PUBREL: the process may end in between,
-// and the session's next process would see the PUBREL only.
+// A QoS 2 message is handed on when it first arrives, not at PUBREL: the process may end in
+// between, and the session's next process would see the PUBREL only.
 
 import { connect as openSocket, type Socket } from 'node:net';
 import {
@@ -207,7 +207,7 @@ export class MqttClient {
       );
     }
     if (alias > topicAliasMaximum) {
-      const text = `topic alias ${alias} is too high: the broker takes ${topicAliasMaximum} of them`;
+      const text = `topic alias ${alias} is too high: the broker takes ${topicAliasMaximum}`;
       return new ConnectionError(text, Reason.TopicAliasInvalid);
     }
     return null;
@@ -407,7 +407,7 @@ export class MqttClient {
       const messageId = message.qos > 0 ? this.#nextPacketId() : 0;
       const packet = { cmd: 'publish', dup: false, ...message } as const;
       if (!this.#send(messageId === 0 ? packet : { ...packet, messageId })) {
-        const text = `the message is too large: the broker takes packets of ${this.#packetSizeMax} bytes`;
+        const text = `message too large: the broker takes packets of ${this.#packetSizeMax} bytes`;
         reject(new ConnectionError(text, Reason.PacketTooLarge));
         continue;
       }

@@ -8,7 +8,8 @@ export function describePacket(packet: Packet): string {
   const name = packet.cmd.toUpperCase();
   switch (packet.cmd) {
     case 'publish': {
-      const flags = `d${+packet.dup}, q${packet.qos}, r${+packet.retain}, m${packet.messageId ?? 0}`;
+      const id = packet.messageId ?? 0;
+      const flags = `d${+packet.dup}, q${packet.qos}, r${+packet.retain}, m${id}`;
       return `${name} (${flags}, '${packet.topic}', ... (${packet.payload.length} bytes))`;
     }
     case 'connack':
