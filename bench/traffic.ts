@@ -152,7 +152,8 @@ export class Traffic implements FrameHandler {
     }
   }
 
-  /** Sends nothing new and waits until everything has arrived, or for that long without progress. */
+  /** Sends nothing new and waits until everything has arrived, or for that long without progress.
+   *  */
   drain(patienceMs: number): void {
     let received = this.ledger.received;
     let deadline = performance.now() + patienceMs;
