@@ -18,7 +18,8 @@ export function sendPacket(b: State, c: Connection, packet: Uint8Array): void {
   b.effects.markDirty(c);
 }
 
-/** Says DISCONNECT to an MQTT 5 client that is past CONNACK [MQTT-3.14.0-1]; 3.x has no such word. */
+/** Says DISCONNECT to an MQTT 5 client that is past CONNACK [MQTT-3.14.0-1]; 3.x has no such word.
+ *  */
 export function sendDisconnect(b: State, c: Connection, reason: number, why: string | null): void {
   if (c.version !== 5 || c.state !== ConnectionState.Connected) return;
   sendWithWords(b, c, why, words => encodeDisconnect(reason, words)); // [MQTT-3.14.2-3]
