@@ -40,8 +40,8 @@ export interface Hallway {
 }
 
 export interface Driver {
-  /** Listens; resolves with the address in use. Rejects with an error that has `code`, `address` and
-   *  `port`, e.g. EADDRINUSE. */
+  /** Listens; resolves with the address in use. Rejects with an error that has `code`, `address`
+   *  and `port`, e.g. EADDRINUSE. */
   listen(host: string, port: number): Promise<{ host: string; port: number }>;
   /** A turn is wanted although nothing came. */
   wake(): void;
