@@ -329,7 +329,8 @@ export function scheduleWalk(b: State, session: Session): void {
   b.walking.push(session);
 }
 
-// ---- Slowing publishers --------------------------------------------------------------------------
+// ---- Slowing publishers
+// --------------------------------------------------------------------------
 
 function noteCongestion(b: State, session: Session): void {
   session.congested = true;
