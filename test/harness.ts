@@ -16,10 +16,11 @@ interface Runner {
 
 async function bunRunner(): Promise<Runner> {
   const t = await import('bun:test');
+  const { skip } = t.test;
   return {
     describe: (name, body) => t.describe(name, body),
     test: (name, body, timeoutMs = 30_000) => t.test(name, body, timeoutMs),
-    skipped: (name, reason) => t.test.skip(`${name} (skipped: ${reason})`, () => {}),
+    skipped: (name, reason) => skip(`${name} (skipped: ${reason})`, () => {}),
     beforeAll: body => t.beforeAll(body),
     afterAll: body => t.afterAll(body),
     beforeEach: body => t.beforeEach(body),
