@@ -24,7 +24,7 @@ export const version = fc.constantFrom<Version[]>(3, 4, 5);
 
 /** Any string that MQTT can carry, mostly short. */
 const string = fc
-  .oneof({ weight: 9, arbitrary: fc.string({ unit: 'binary', maxLength: 12 }) }, longString())
+  .oneof({ weight: 30, arbitrary: fc.string({ unit: 'binary', maxLength: 12 }) }, longString())
   .map(value => value.replaceAll('\0', ''));
 
 function longString(): fc.Arbitrary<string> {
