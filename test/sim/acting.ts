@@ -1,5 +1,6 @@
-// What happens in a world, one step at a time: a client is chosen and publishes, subscribes, leaves,
-// is cut off, stops reading … And how it ends: everybody comes back, drains, and leaves for good.
+// What happens in a world, one step at a time: a client is chosen and publishes, subscribes,
+// leaves, is cut off, stops reading … And how it ends: everybody comes back, drains, and leaves for
+// good.
 
 import { join, text, type WireFilter, type WireInput } from '../wire.ts';
 import type { WireProperties } from '../wire-properties.ts';
@@ -14,6 +15,7 @@ const words = ['', 'ä', 'text/plain', '日本', 'x'.repeat(130)];
 export class Acting {
   readonly #world: World;
   #published = 0;
+  #shared = 0;
 
   constructor(world: World) {
     this.#world = world;
@@ -189,19 +191,18 @@ export class Acting {
     const { prng, config } = this.#world;
     const { v5 } = client;
     const sys = config.options.sysIntervalMs > 0 && prng.oneIn(20);
-    const shared = config.shares && v5 && prng.oneIn(4);
-    const filter = sys ? '$SYS/#' : drawFilter(prng);
     return {
-      filter: shared ? `$share/${prng.pick(['g', 'h'])}/${filter}` : filter,
+      filter: sys ? '$SYS/#' : drawFilter(prng),
       qos: sys ? 0 : prng.below(3),
-      noLocal: v5 && !shared && prng.oneIn(5),
+      noLocal: v5 && prng.oneIn(5),
       retainAsPublished: v5 && prng.oneIn(4),
       retainHandling: v5 ? prng.below(3) : 0,
     };
   }
 
   #subscribe(client: Client): void {
-    const { prng } = this.#world;
+    const { prng, config } = this.#world;
+    if (config.shares && client.v5 && prng.oneIn(4)) return this.#subscribeShared(client);
     const filters = Array.from({ length: prng.between(1, 3) }, () => this.#filter(client));
     // MQTT 3.1 has no word for a refused filter.
     if (client.character.version === 3 && filters.some(f => f.filter.startsWith('forbidden'))) {
@@ -213,6 +214,17 @@ export class Acting {
       : {};
     this.#world.note(() => `${client.id} subscribes to ${filters.map(f => `${f.filter} (${f.qos})`)}`);
     client.request({ type: 'subscribe', filters, properties });
+  }
+
+  /** With an identifier that is used once, so that each copy tells which share it came through. */
+  #subscribeShared(client: Client): void {
+    const { prng } = this.#world;
+    const name = prng.pick(['g', 'h']);
+    const inner = prng.oneIn(2) ? prng.pick(['#', 'a/#', 'b', '+']) : drawFilter(prng);
+    const filter = { ...this.#filter(client), filter: `$share/${name}/${inner}`, noLocal: false };
+    const properties = { subscriptionIdentifiers: [100_000 + ++this.#shared] };
+    this.#world.note(() => `${client.id} subscribes to ${filter.filter} (${filter.qos})`);
+    client.request({ type: 'subscribe', filters: [filter], properties });
   }
 
   #unsubscribe(client: Client): void {
@@ -230,6 +242,7 @@ export class Acting {
   heal(): void {
     const { clients, clock } = this.#world;
     for (const link of this.#world.links) {
+      if (!clients.some(client => client.link === link)) link.abandon(null);
       link.weather.capacity = 1_000_000;
       link.weather.fragments = 0;
       link.stall(false);
@@ -257,8 +270,9 @@ export class Acting {
       if (!link.quiet || link.connection.out.length > 0) return `a link of ${link.connection.peer}`;
     }
     if (this.#leaving) {
-      const left = [...links].length === 0 && this.#world.oracle.model.sessions.size === 0;
-      return left ? null : 'somebody has not left';
+      const left = links.map(link => link.connection.peer);
+      left.push(...this.#world.oracle.model.sessions.keys());
+      return left.length === 0 ? null : left.join(', ');
     }
     return clients.find(client => !client.idle)?.id ?? null;
   }
@@ -299,6 +313,14 @@ export class Acting {
         ...{ type: 'connect', version: client.character.version, clientId: client.id },
         cleanStart: true,
       });
+    }
+    this.#leaveOnceConnected(client);
+  }
+
+  #leaveOnceConnected(client: Client): void {
+    if (!client.connected) {
+      this.#world.clock.after(50, () => this.#leaveOnceConnected(client));
+      return;
     }
     client.send({ type: 'disconnect' });
     client.link?.finish();

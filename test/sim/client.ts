@@ -1,6 +1,6 @@
-// A model client: it keeps to the protocol of its version, and has a memory of its own that outlives
-// its connections, so that it sends again what was not acknowledged. What it does when is the
-// world's decision; how it answers is its own.
+// A model client: it keeps to the protocol of its version, and has a memory of its own that
+// outlives its connections, so that it sends again what was not acknowledged. What it does when is
+// the world's decision; how it answers is its own.
 
 import type { Prng } from '../prng.ts';
 import {
@@ -136,7 +136,8 @@ export class Client {
     this.#quota = Math.min(properties.receiveMaximum ?? 65_535, 100);
     this.#aliasMaxOut = properties.topicAliasMaximum ?? 0;
     this.#packetSizeMaxOut = properties.maximumPacketSize ?? Infinity;
-    if (!packet.sessionPresent) this.#forget();
+    // MQTT 3.1 does not tell: its clients have to believe in their session.
+    if (!packet.sessionPresent && this.character.version > 3) this.#forget();
     this.#resend = [...this.#outgoing.values()];
     this.#sendAgain();
     this.#keepUp(this.#connection);
@@ -300,7 +301,7 @@ export class Client {
 }
 
 /** A character, drawn: what is rare in life is frequent here. */
-export function drawCharacter(prng: Prng): Character {
+export function drawCharacter(prng: Prng, anySize: boolean): Character {
   const version = prng.weighted({ 3: 1, 4: 4, 5: 7 });
   const v5 = version === '5';
   return {
@@ -309,7 +310,7 @@ export function drawCharacter(prng: Prng): Character {
     sessionExpiry: prng.pick([0, 2, 15, 0xffff_ffff, 0xffff_ffff]),
     keepAlive: prng.pick([0, 0, 5, 30]),
     receiveMaximum: v5 ? prng.pick([1, 2, 5, 65_535]) : 65_535,
-    packetSizeMax: v5 && prng.oneIn(5) ? prng.pick([120, 200, 1_000]) : null,
+    packetSizeMax: v5 && !anySize && prng.oneIn(5) ? prng.pick([120, 200, 1_000]) : null,
     aliasMax: prng.pick([0, 2, 10]),
     ackDelayMs: prng.pick([1, 20, 300]),
     shuffles: prng.oneIn(5),

@@ -80,10 +80,10 @@ export class Oracle {
   afterTime(resumed: readonly Connection[], now: number): void {
     const closing = this.#newlyClosing();
     for (const c of this.#timedOut(closing, resumed, now)) {
-      this.model.advance(this.#deadlineOf(this.#of(c)));
-      this.#scan(c, now, true);
       const m = this.#of(c);
+      this.model.advance(this.#deadlineOf(m));
       if (m.session !== null) m.farewells.add(0x8d);
+      this.#scan(c, now, true);
       this.#inbound.leave(m, now);
     }
     this.model.advance(now);

@@ -15,7 +15,7 @@ import { demand } from './oracle/message.ts';
 import { FORBIDDEN } from './topics.ts';
 
 /** What everybody's last moments looked like, for the message of a failure. */
-const TRACE_LENGTH = Number(process.env.TR ?? 60);
+const TRACE_LENGTH = 60;
 
 export class World {
   readonly config: WorldConfig;
@@ -48,7 +48,7 @@ export class World {
     const note = (what: () => string) => this.note(what);
     this.oracle = new Oracle(this.broker, options, this.config.exactDrops, note);
     for (let i = 0; i < this.config.clients; i++) {
-      const character = drawCharacter(this.prng);
+      const character = drawCharacter(this.prng, this.config.exactDrops);
       const unnamed = character.version > 3 && this.prng.oneIn(12);
       const id = unnamed ? '' : `c${i}`;
       this.clients.push(new Client(id, character, this.clock, this.prng));
@@ -105,7 +105,7 @@ export class World {
     const resumed = [...state.resumed];
     const known = effects.paused.length;
     this.broker.handleTime(now);
-    for (const c of effects.paused.slice(known)) if (!c.paused) resumed.push(c);
+    resumed.push(...effects.paused.slice(known)); // some of them may be paused again
     this.oracle.afterTime([...new Set(resumed)].filter(c => this.#links.has(c)), now);
   }
 
@@ -143,7 +143,9 @@ export class World {
     );
     this.#same('sessions', state.sessions.size, model.sessions.size);
     this.#same('subscriptions', state.router.subscriptionCount, subscriptions);
-    this.#same('retained messages', state.retained.count, model.retained.size);
+    if (this.config.options.sysIntervalMs === 0) {
+      this.#same('retained messages', state.retained.count, model.retained.size);
+    }
     this.#same('bytes queued', state.queuedBytes, 0);
   }
 
@@ -155,10 +157,14 @@ export class World {
     this.#same('sessions', state.sessions.size, 0);
     this.#same('subscriptions', state.router.subscriptionCount, 0);
     this.#same('shares', state.router.groupCount, 0);
-    this.#same('retained messages', state.retained.count, 0);
-    this.#same('retained bytes', state.retained.bytes, 0);
     this.#same('bytes queued', state.queuedBytes, 0);
-    this.#same('timers', state.timers.size, this.config.options.sysIntervalMs > 0 ? 1 : 0);
+    if (this.config.options.sysIntervalMs > 0) return; // its topics stay, and its timer
+    // Wills that came due at the very end may have been retained, with their expiry's timer.
+    const { retained } = this.oracle.model;
+    const expiring = [...retained.values()].filter(each => each.expiresAt < Infinity).length;
+    this.#same('retained messages', state.retained.count, retained.size);
+    if (retained.size === 0) this.#same('retained bytes', state.retained.bytes, 0);
+    this.#same('timers', state.timers.size, expiring);
   }
 
   #same(what: string, found: number, expected: number): void {
@@ -187,8 +193,8 @@ export class World {
   }
 
   /** Every link that the broker's driver still holds. */
-  get links(): Iterable<Link> {
-    return this.#links.values();
+  get links(): Link[] {
+    return [...this.#links.values()];
   }
 
   #feed(link: Link, piece: Uint8Array): void {
@@ -199,6 +205,7 @@ export class World {
     this.broker.handleBytes(c, borrowed, this.clock.now);
     borrowed.fill(0xee); // it was only lent
     this.oracle.afterBytes(c, this.clock.now);
+    if (this.broker.effects.urgent || this.prng.oneIn(50)) this.#writeDirty();
     this.#planFlush();
   }
 
@@ -238,10 +245,7 @@ export class World {
     this.#flushPlanned = false;
     const { effects } = this.broker;
     for (const c of effects.authenticate.splice(0)) this.#authenticate(c);
-    for (const c of effects.takeDirty()) {
-      const link = this.#links.get(c);
-      if (link !== undefined) this.#write(link);
-    }
+    this.#writeDirty();
     for (const c of effects.closing.splice(0)) {
       const link = this.#links.get(c);
       if (link === undefined) continue;
@@ -251,6 +255,14 @@ export class World {
     for (const c of effects.paused.splice(0)) this.#links.get(c)?.pause(c.paused);
     effects.log.length = 0;
     if (effects.dirty.length > 0 || effects.closing.length > 0) this.#planFlush();
+  }
+
+  #writeDirty(): void {
+    this.broker.effects.urgent = false;
+    for (const c of this.broker.effects.takeDirty()) {
+      const link = this.#links.get(c);
+      if (link !== undefined) this.#write(link);
+    }
   }
 
   #write(link: Link): void {

@@ -80,7 +80,7 @@ export class BrokerModel {
     const owed = session.owe({ publication, terms, ...live });
     if (terms.qos > 0) return;
     if (session.online) this.atOnce.push({ session, owed });
-    else owed.excuse = 'QoS 0 may wait for its client, but need not';
+    if (this.#queueQoS0) owed.excuse = 'QoS 0 may wait for its client, but need not';
   }
 
   /** One member gets it: a connected one while there is one [MQTT 5.0 4.8.2]. */
@@ -122,12 +122,14 @@ export class BrokerModel {
     else this.retained.set(topic, publication);
     // Where retained messages are still on their way, the old one or the new one may go.
     for (const session of this.sessions.values()) {
-      for (const filter of session.retainedUnderway()) {
+      for (const [filter, times] of session.underway) {
         const subscription = session.subscriptions.get(filter);
         session.excuseRetained(filter, topic, 'the retained message was replaced meanwhile');
         if (cleared || subscription === undefined || !matches(subscription.filter, topic)) continue;
-        this.#oweRetained(session, subscription, filter, publication).excuse =
-          'it was retained while others were on their way';
+        for (let i = 0; i < times; i++) {
+          this.#oweRetained(session, subscription, filter, publication).excuse =
+            'it was retained while others were on their way';
+        }
       }
     }
   }
@@ -154,13 +156,16 @@ export class BrokerModel {
   ): void {
     const fresh = !session.subscriptions.has(filter);
     session.subscriptions.set(filter, subscription);
-    // What was still to be sent for the old one may come on the terms of the new one, or not at all.
-    for (const owed of session.takeRetained(filter)) {
+    // What was still to be sent for the old one may come on either's terms, or not at all.
+    session.excuseRetained(filter, null, 'the subscription was replaced');
+    for (const owed of [...session.owed]) {
+      if (owed.retainedFor !== filter) continue;
       const again = this.#oweRetained(session, subscription, filter, owed.publication);
       again.excuse = 'the subscription was replaced';
     }
     if (subscription.share !== null) return;
     if (retainHandling === 2 || (retainHandling === 1 && !fresh)) return;
+    session.underway.set(filter, (session.underway.get(filter) ?? 0) + 1);
     for (const publication of this.retained.values()) {
       if (publication.expiresAt <= now) continue;
       if (!matches(subscription.filter, publication.topic)) continue;

@@ -1,12 +1,12 @@
-// What the packets that the broker has read mean: the oracle's model of the broker follows them, and
-// notes the answers that are due. Clients of the simulation keep to the protocol, so no packet here
-// may make the broker close a connection (but for DISCONNECT).
+// What the packets that the broker has read mean: the oracle's model of the broker follows them,
+// and notes the answers that are due. Clients of the simulation keep to the protocol, so no packet
+// here may make the broker close a connection (but for DISCONNECT).
 
 import type { AckWire, ConnectWire, PublishWire, SubscribeWire, WirePacket } from '../../wire.ts';
 import { FORBIDDEN, sharedParts } from '../topics.ts';
 import type { BrokerModel } from './broker-model.ts';
 import type { ConnectionModel } from './connection.ts';
-import { demand } from './message.ts';
+import { demand, nameOf } from './message.ts';
 import { type InFlight, SessionModel } from './session.ts';
 import { draftOfPublish, draftOfWill, sizesOf } from './wire-terms.ts';
 
@@ -111,6 +111,7 @@ export class Inbound {
     c.keepAliveMs = (short ? connect.keepAlive : most) * 1000;
     c.receiveMaximum = Math.min(properties.receiveMaximum ?? 65_535, this.#policy.inflightMax);
     c.packetSizeMax = properties.maximumPacketSize ?? Infinity;
+    session.packetSizeMax = c.packetSizeMax;
     c.aliasMax = properties.topicAliasMaximum ?? 0;
     c.will = connect.will === null ? null : draftOfWill(connect.will);
     c.lastPacketAt = now;
@@ -175,8 +176,9 @@ export class Inbound {
 
   /** Exactly once, seen from the publisher's end: however often it had to send it. */
   #onlyOnce(session: SessionModel, topic: string, packet: PublishWire): void {
-    if (packet.payload.length === 0) return;
-    const name = `${session.clientId}\n${topic}\n${Buffer.from(packet.payload.subarray(0, 24))}`;
+    // A client of MQTT 3.1 cannot know that its session has ended meanwhile.
+    if (packet.payload.length === 0 || session.version === 3) return;
+    const name = nameOf(topic, packet.payload);
     demand(!this.#once.has(name), () => `a QoS 2 message was accepted twice: ${name}`);
     this.#once.add(name);
   }

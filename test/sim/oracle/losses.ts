@@ -50,13 +50,9 @@ export class Losses {
   }
 
   #settleQoS0(session: SessionModel, owed: Owed, c: ConnectionModel | null): void {
-    if (!session.owed.has(owed) || c === null) return;
-    if (this.#options.queueQoS0) {
-      // It waits behind others that came while the client was away, or it is lost.
-      owed.excuse ??= 'QoS 0 may wait for its client, but need not';
-      this.#slowMaybe++;
-      return;
-    }
+    if (!session.owed.has(owed)) return;
+    if (this.#options.queueQoS0) this.#slowMaybe++;
+    if (this.#options.queueQoS0 || c === null) return;
     session.owed.delete(owed);
     const { least, most } = sizesOf(owed.publication, owed.terms, c.version, c.aliasMax > 0);
     if (least > c.packetSizeMax) return;
@@ -125,13 +121,22 @@ export class Losses {
       const [left] = session.inFlight.keys();
       demand(left === undefined || !session.online, () => `${session.clientId}: packet id ${left} stays in flight`);
     }
-    for (const { publication, share, excuse } of this.#model.owedToShares) {
+    for (const owed of this.#model.owedToShares) {
+      const { publication, share, excuse } = owed;
       const name = nameOf(publication.topic, publication.payload);
-      if (excuse !== null || publication.expiresAt <= now) this.#excused++;
+      const excused = excuse !== null || this.#tooLargeForSome(owed);
+      if (excused || publication.expiresAt <= now) this.#excused++;
       else missing.push(`${share}: ${JSON.stringify(name)}`);
     }
     if (!this.#exact) this.#checkQueueFull(missing);
     this.#checkOffline();
+  }
+
+  #tooLargeForSome({ publication, members }: OwedToShare): boolean {
+    return [...members].some(([clientId, terms]) => {
+      const most = this.#model.sessions.get(clientId)?.packetSizeMax ?? 0;
+      return sizesOf(publication, terms, 5, true).most > most;
+    });
   }
 
   #checkQueueFull(missing: readonly string[]): void {

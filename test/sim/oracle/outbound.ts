@@ -31,7 +31,7 @@ export class Outbound {
     demand(first || packet.type !== 'connack', () => `${text()}: a second CONNACK`);
     if (packet.type === 'connack') {
       c.connackSeen = true;
-      const { sessionPresent: present } = c;
+      const present = c.sessionPresent && c.version > 3; // MQTT 3.1 does not tell
       demand(packet.sessionPresent === present, () => `${text()}, session present is ${present}`);
       // MQTT 3 has words for little: not authorized is 5 [MQTT 3.1.1 table 3.1].
       const reason = c.refusal === 0 || c.version === 5 ? c.refusal : 5;
@@ -111,11 +111,9 @@ export class Outbound {
 
   /** PUBREL answers a PUBREC, or is sent again after a reconnect. */
   #pubrel(c: ConnectionModel, packet: WirePacket & { packetId: number }): void {
-    const next = c.session?.resendPubrel[0];
-    if (next !== undefined && next.packetId === packet.packetId) {
-      c.session!.resendPubrel.shift();
-    } else {
-      c.answered(packet);
-    }
+    const again = c.session?.resendPubrel ?? [];
+    const at = again.findIndex(each => each.packetId === packet.packetId);
+    if (at >= 0) again.splice(at, 1);
+    else c.answered(packet);
   }
 }

@@ -9,6 +9,7 @@ import {
   nameOf,
   type Owed,
   type OwedToShare,
+  type Publication,
   sameBytes,
   sameNumbers,
   show,
@@ -43,6 +44,8 @@ export class SessionModel {
   readonly version: number;
   online = true;
   expirySeconds = 0;
+  /** As of its last connection. */
+  packetSizeMax = Infinity;
   /** When it ends unless its client comes back. */
   endsAt = Infinity;
   will: { readonly draft: Draft; readonly dueAt: number } | null = null;
@@ -53,6 +56,8 @@ export class SessionModel {
   /** By packet identifier, in the order of first sending. */
   readonly inFlight = new Map<number, InFlight>();
   readonly received = new Set<number>();
+  /** Filters for which retained messages may still be on their way, and how many times over. */
+  readonly underway = new Map<string, number>();
   /** After a reconnect: what must be sent again, in this order. */
   resendPublish: InFlight[] = [];
   resendPubrel: InFlight[] = [];
@@ -87,8 +92,8 @@ export class SessionModel {
   goOffline(): void {
     this.online = false;
     for (const owed of this.owed) {
-      if (owed.terms.qos === 0 && owed.excuse === null) this.owed.delete(owed);
-      else if (owed.retainedFor !== null) owed.excuse ??= 'the connection ended before it was sent';
+      if (owed.retainedFor !== null) owed.excuse ??= 'the connection ended before it was sent';
+      else if (owed.terms.qos === 0 && owed.excuse === null) this.owed.delete(owed);
     }
   }
 
@@ -105,26 +110,12 @@ export class SessionModel {
 
   // ---- Retained messages on their way ----------------------------------------------------------
 
-  /** The filters for which retained messages may still be sent. */
-  retainedUnderway(): Set<string> {
-    const filters = new Set<string>();
-    for (const owed of this.owed) if (owed.retainedFor !== null) filters.add(owed.retainedFor);
-    return filters;
-  }
-
   /** Retained copies for `filter` (of `topic`, unless it is null) need not arrive any more. */
   excuseRetained(filter: string, topic: string | null, excuse: string): void {
     for (const owed of this.owed) {
       if (owed.retainedFor !== filter) continue;
       if (topic === null || owed.publication.topic === topic) owed.excuse ??= excuse;
     }
-  }
-
-  /** Forgets the retained copies for `filter`, and returns them. */
-  takeRetained(filter: string): Owed[] {
-    const taken = [...this.owed].filter(owed => owed.retainedFor === filter);
-    for (const owed of taken) this.owed.delete(owed);
-    return taken;
   }
 
   // ---- What the broker sends -------------------------------------------------------------------
@@ -152,7 +143,7 @@ export class SessionModel {
 
   /** A PUBLISH with DUP = 0: it must be owed; returns what it was, now paid. */
   sent(copy: Copy, shares: Set<OwedToShare>, now: number): Owed {
-    const owed = this.#find(copy, shares);
+    const owed = this.#find(copy, shares, now);
     checkContent(owed, copy, this.version, now, true);
     this.#checkOrder(owed, copy);
     this.owed.delete(owed);
@@ -164,14 +155,17 @@ export class SessionModel {
     return owed;
   }
 
-  #find(copy: Copy, shares: Set<OwedToShare>): Owed {
+  #find(copy: Copy, shares: Set<OwedToShare>, now: number): Owed {
     const name = nameOf(copy.topic, copy.payload);
     let near: Terms | null = null;
     let excused: Owed | null = null;
+    let unlike: Owed | null = null;
     for (const owed of this.owed) {
-      const { topic, payload } = owed.publication;
+      const { publication } = owed;
+      const { topic, payload } = publication;
       if (topic !== copy.topic || nameOf(topic, payload) !== name) continue;
       if (!fits(owed.terms, copy)) near ??= owed.terms;
+      else if (!this.#alike(publication, copy, now)) unlike ??= payload.length > 0 ? owed : null;
       else if (owed.excuse === null) return owed;
       else excused ??= owed;
     }
@@ -179,6 +173,7 @@ export class SessionModel {
       const { publication, share, rerouted } = owed;
       const terms = owed.members.get(this.clientId);
       if (terms === undefined || nameOf(publication.topic, publication.payload) !== name) continue;
+      if (publication.payload.length === 0 && !this.#alike(publication, copy, now)) continue;
       if (fits(terms, copy)) {
         shares.delete(owed);
         return { publication, terms, retainedFor: null, share, rerouted, excuse: null };
@@ -186,13 +181,31 @@ export class SessionModel {
       near ??= terms;
     }
     if (excused !== null) return excused;
+    if (unlike !== null) return unlike; // what differs is said by checkContent
     const instead = near === null ? 'nothing of the kind' : JSON.stringify(near);
     demand(false, () => `${this.clientId} gets ${show(copy)}, but is owed ${instead}`);
   }
 
+  /**
+   * Whether `copy` is one of `publication` and not of another by the same name: one that was sent
+   * again, or that has no payload to tell it by.
+   */
+  #alike(publication: Publication, copy: Copy, now: number): boolean {
+    const { properties, expiresAt } = publication;
+    if (expiresAt < now) return false;
+    if (this.version < 5) return true;
+    const expiry = expiresAt === Infinity ? null : (expiresAt - now) / 1000;
+    if (expiry === null || copy.expirySeconds === null) {
+      if (expiry !== copy.expirySeconds) return false;
+    } else if (Math.abs(expiry - copy.expirySeconds) > 1) {
+      return false;
+    }
+    return properties === copy.properties;
+  }
+
   /** First sendings of one publisher's messages on one topic keep their order [MQTT-4.6.0-6]. */
   #checkOrder(owed: Owed, copy: Copy): void {
-    if (owed.retainedFor !== null || owed.rerouted) return;
+    if (owed.retainedFor !== null || owed.rerouted || copy.payload.length === 0) return;
     const { publisher, topic, rank } = owed.publication;
     const overtaken = this.resendPublish.find(({ owed: { publication, terms } }) => {
       if (publication.publisher !== publisher || publication.topic !== topic) return false;
