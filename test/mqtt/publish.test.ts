@@ -1,5 +1,5 @@
-// PUBLISH read and written in place: offsets into the middle of a buffer, nothing written beside the
-// packet, and the properties that travel on.
+// PUBLISH read and written in place: offsets into the middle of a buffer, nothing written beside
+// the packet, and the properties that travel on.
 
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
