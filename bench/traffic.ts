@@ -135,7 +135,8 @@ export class Traffic implements FrameHandler {
     let received = this.ledger.received;
     let progressMs = now;
     while (now < end) {
-      this.engine.turn(this, Math.min(100, Math.ceil(end - now)));
+      const patienceMs = this.touched.length > 0 ? 0 : Math.min(100, Math.ceil(end - now));
+      this.engine.turn(this, patienceMs);
       if (this.intervalMs > 0) {
         this.emitDue();
       } else {
@@ -238,10 +239,12 @@ export class Traffic implements FrameHandler {
     this.touched.push(publisher);
   }
 
-  /** Fills the windows of those for whom something arrived, once half of a window is free. Room is
-   *  given back by receipt, and with QoS 1 and 2 by acknowledgement as well. */
+  /** Sends for those for whom something arrived, once half of a window is free. Room is given back
+   *  by receipt, and with QoS 1 and 2 by acknowledgement as well. Never more than half a window at
+   *  once: a whole one would stay together, and broker and generator would wait for each other. */
   private refill(): void {
     const { touched } = this;
+    let open = 0;
     for (let i = 0; i < touched.length; i++) {
       const publisher = touched[i]!;
       publisher.touched = false;
@@ -249,9 +252,13 @@ export class Traffic implements FrameHandler {
       const arrived = this.ledger.completed(publisher.number);
       const done = this.scenario.qos === 0 ? arrived : Math.min(arrived, publisher.acknowledged);
       const room = this.window - (publisher.sent - done);
-      if (room >= this.refillAt) this.publish(publisher, room);
+      if (room < this.refillAt) continue;
+      this.publish(publisher, this.refillAt);
+      if (room - this.refillAt < this.refillAt) continue;
+      publisher.touched = true;
+      touched[open++] = publisher;
     }
-    touched.length = 0;
+    touched.length = open;
   }
 
   private publish(publisher: Publisher, count: number): void {
