@@ -96,7 +96,7 @@ function exchanges(broker: Broker): void {
     assert.equal((await run([...minnow, 'sub', ...broker.address, ...all, '-W', '1'])).code, 27);
   });
 
-  test('a will is published for a client that is killed, not for one that is interrupted', async () => {
+  test('a will is published for a client that is killed, not for one that leaves', async () => {
     const watcher = await minnowSub(broker, '-t', 'will', '-q', '1');
     const will = ['-t', 'x', '--will-topic', 'will', '--will-qos', '1', '--will-payload'];
     const polite = await minnowSub(broker, ...will, 'never');

@@ -114,7 +114,7 @@ function suite(): void {
       }
 
       for (const qos of levels) {
-        test(`payloads at QoS ${qos} are bytes: binary ones, and one almost too large`, async () => {
+        test(`payloads at QoS ${qos} are bytes, and almost as many as allowed`, async () => {
           const binary = Buffer.from(Array.from({ length: 1024 }, (_, i) => (i * 7) & 0xff));
           const room = limits.packetSizeMax - 64;
           for (const payload of [binary, Buffer.alloc(room, '\0minnow\xff', 'latin1')]) {

@@ -225,7 +225,7 @@ describe('MQTT.js', () => {
       const properties = { receiveMaximum: 1 };
       const [publisher, subscriber] = [await join(), await join({ properties })];
       const inbox = new Inbox(subscriber);
-      // MQTT.js handles what has arrived in turn; what is on the wire shows what was sent too early.
+      // MQTT.js takes what has arrived in turn; the wire shows what was sent too early.
       const wire = mqttPacket.parser({ protocolVersion: 5 });
       let unacknowledged = 0;
       let most = 0;
