@@ -322,7 +322,7 @@ across(
 );
 
 across(
-  '[MQTT-3.1.4-2] a CONNECT that fails authentication is refused and closed',
+  '[v5 MQTT-3.1.4-2] a CONNECT that fails authentication is refused and closed',
   everyVersion,
   version => {
     const world = new World({}, undefined, () => ({ reason: 0x86 }));

@@ -146,7 +146,11 @@ across(
   only5,
   version => {
     const world = new World();
-    const client = world.connect(version);
+    const client = world.connect(version, {
+      clientId: 'c',
+      cleanStart: false,
+      properties: { sessionExpiryInterval: 100 },
+    });
     subscribe(client, 'a');
     client.budget = 0;
     const publisher = world.connect(version);

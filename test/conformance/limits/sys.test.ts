@@ -1,7 +1,7 @@
 // The $SYS topics.
 
 import assert from 'node:assert/strict';
-import type { Version } from '../../wire.ts';
+import { text, type Version } from '../../wire.ts';
 import { type Client, World } from '../../world.ts';
 import { across, everyVersion, publish, quiet, receive, subscribe, texts } from '../kit.ts';
 
@@ -65,6 +65,21 @@ across('$SYS reaches nobody who asked for #', everyVersion, version => {
   subscribe(client, ['#', '+/broker/#']);
   world.advance(60_000);
   quiet(client);
+});
+
+across('clients cannot publish below $SYS, nor can their wills', everyVersion, version => {
+  const { world, watcher } = watching(version);
+  world.advance(10_000);
+  reported(watcher);
+  const topic = '$SYS/broker/version';
+  const client = world.connect(version, { will: { topic, payload: text('forged'), retain: true } });
+  assert.equal(publish(client, topic, { payload: 'x', qos: 1 }), version === 5 ? 0x87 : 0);
+  assert.equal(publish(client, '$SYS', { payload: 'x', qos: 2 }), version === 5 ? 0x87 : 0);
+  client.drop();
+  quiet(watcher);
+  const late = world.connect(version);
+  subscribe(late, topic);
+  assert.deepEqual(texts(receive(late)), ['minnow test']);
 });
 
 across('without an interval there is no $SYS', everyVersion, version => {
