@@ -108,7 +108,7 @@ function publishWill(b: State, session: Session, now: number): void {
   session.will = null;
   session.willDueAt = NEVER;
   if (will === null || b.stopping) return;
-  if (!b.access.mayPublish(session, will.topic)) {
+  if (b.topics.named(will.topic).reserved || !b.access.mayPublish(session, will.topic)) {
     b.counters.droppedNotAuthorized++;
     return;
   }
