@@ -46,6 +46,7 @@ export interface IdleResult extends MemoryUse {
   readonly kind: 'idle';
   /** Resident memory before the first connection. */
   readonly emptyBytes: number;
+  readonly emptyPrivateBytes: number;
   readonly bytesPerConnection: number;
   readonly connectsPerSecond: number;
 }
@@ -68,23 +69,23 @@ function measureIdle(job: Job, scenario: IdleScenario): IdleResult {
   const engine = new Engine();
   const residentNow = () => {
     settle(engine);
-    return memoryOf(job.brokerPid).rssBytes;
+    return memoryOf(job.brokerPid);
   };
-  const emptyBytes = residentNow();
+  const empty = residentNow();
   const first = Math.ceil(connections / 10);
   connectClients(engine, job.port, version, 'bench-first-', first);
-  const shapedBytes = residentNow();
+  const shaped = residentNow();
   const started = performance.now();
   connectClients(engine, job.port, version, 'bench-idle-', connections - first);
   const elapsedMs = performance.now() - started;
-  const grownBytes = residentNow() - shapedBytes;
-  const memory = memoryOf(job.brokerPid);
+  const memory = residentNow();
   engine.close();
   return {
     kind: 'idle',
     ...memory,
-    emptyBytes,
-    bytesPerConnection: grownBytes / (connections - first),
+    emptyBytes: empty.rssBytes,
+    emptyPrivateBytes: empty.privateBytes,
+    bytesPerConnection: (memory.rssBytes - shaped.rssBytes) / (connections - first),
     connectsPerSecond: ((connections - first) * 1000) / elapsedMs,
   };
 }
@@ -108,7 +109,7 @@ function measureTraffic(job: Job, scenario: TrafficScenario): TrafficResult {
   traffic.run(job.measureMs);
   traffic.measuring = false;
   const after = readings(job, traffic);
-  const { rssBytes } = memoryOf(job.brokerPid);
+  const { rssBytes, privateBytes } = memoryOf(job.brokerPid);
   traffic.drain(DRAIN_PATIENCE_MS);
   const { peakBytes } = memoryOf(job.brokerPid);
   engine.close();
@@ -123,6 +124,7 @@ function measureTraffic(job: Job, scenario: TrafficScenario): TrafficResult {
     kind: 'traffic',
     closedLoop: 'window' in scenario.pace,
     rssBytes,
+    privateBytes,
     peakBytes,
     perSecond: (received * 1e9) / elapsedNs,
     latencyUs: { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: at(1) },

@@ -13,12 +13,18 @@ function statusBytes(status: string, field: string): number {
 
 export interface MemoryUse {
   readonly rssBytes: number;
+  /** The part that is not pages of files, which the kernel shares and can take back. */
+  readonly privateBytes: number;
   readonly peakBytes: number;
 }
 
 export function memoryOf(pid: number): MemoryUse {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return { rssBytes: statusBytes(status, 'VmRSS'), peakBytes: statusBytes(status, 'VmHWM') };
+  return {
+    rssBytes: statusBytes(status, 'VmRSS'),
+    privateBytes: statusBytes(status, 'RssAnon'),
+    peakBytes: statusBytes(status, 'VmHWM'),
+  };
 }
 
 /** Processor time of the whole machine spent in processes, in nanoseconds (10 ms steps). */

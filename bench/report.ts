@@ -72,6 +72,7 @@ export interface IdleRow {
   readonly scenario: string;
   readonly peer: string;
   readonly emptyBytes: number;
+  readonly emptyPrivateBytes: number;
   readonly rssBytes: number;
   readonly bytesPerConnection: number;
   readonly connectsPerSecond: number;
@@ -108,6 +109,7 @@ export function idleRow(series: Series): IdleRow {
     scenario: series.scenario,
     peer: series.peer,
     emptyBytes: pick(runs, run => run.emptyBytes),
+    emptyPrivateBytes: pick(runs, run => run.emptyPrivateBytes),
     rssBytes: pick(runs, run => run.rssBytes),
     bytesPerConnection: pick(runs, run => run.bytesPerConnection),
     connectsPerSecond: pick(runs, run => run.connectsPerSecond),
@@ -179,13 +181,8 @@ export function trafficTable(rows: readonly TrafficRow[]): string {
 }
 
 const IDLE_HEADS = [
-  'scenario',
-  'broker',
-  'empty MB',
-  'RSS MB',
-  'bytes/connection',
-  'connects/s',
-  '',
+  ...['scenario', 'broker', 'empty MB', 'of it private', 'RSS MB', 'bytes/connection'],
+  ...['connects/s', ''],
 ];
 
 export function idleTable(rows: readonly IdleRow[]): string {
@@ -193,6 +190,7 @@ export function idleTable(rows: readonly IdleRow[]): string {
     row.scenario,
     row.peer,
     megabytes(row.emptyBytes),
+    megabytes(row.emptyPrivateBytes),
     megabytes(row.rssBytes),
     count(row.bytesPerConnection),
     count(row.connectsPerSecond),

@@ -1,0 +1,69 @@
+// Rows say what is wrong with them: a figure that proves nothing must not look like one that does.
+
+import assert from 'node:assert/strict';
+import type { TrafficResult } from '../../bench/generator.ts';
+import { type Series, trafficRow, trafficTable } from '../../bench/report.ts';
+import { describe, test } from '../harness.ts';
+
+const clean: TrafficResult = {
+  kind: 'traffic',
+  closedLoop: true,
+  perSecond: 1_000_000,
+  latencyUs: { p50: 1_500, p90: 2_000, p99: 2_500, p999: 3_000, max: 12_000 },
+  cpuUsPerMessage: 1,
+  brokerCpuShare: 1,
+  loadCpuShare: 0.4,
+  foreignCpuShare: 0,
+  sent: 1_000_000,
+  lost: 0,
+  repeated: 0,
+  reordered: 0,
+  rssBytes: 50 * 2 ** 20,
+  privateBytes: 20 * 2 ** 20,
+  peakBytes: 60 * 2 ** 20,
+};
+
+function series(peer: string, ...runs: Series['runs']): Series {
+  return { scenario: 'p2p', peer, runs };
+}
+
+describe('report', () => {
+  test('a clean series has medians and ratios of its runs, and no remarks', () => {
+    const slow = { ...clean, perSecond: 250_000, cpuUsPerMessage: 4 };
+    const row = trafficRow(series('fast', clean, clean), series('slow', slow, slow));
+    assert.equal(row.perSecond, 1_000_000);
+    assert.equal(row.perSecondRatio, 4);
+    assert.equal(row.cpuRatio, 0.25);
+    assert.deepEqual(row.remarks, []);
+    assert.match(trafficTable([row]), /p2p +fast +1,000,000 +0 % +4\.00 +1\.50 +2\.50 /);
+  });
+
+  test('every doubt about a figure is a remark', () => {
+    const doubts: readonly [Partial<TrafficResult>, RegExp][] = [
+      [{ loadCpuShare: 0.81 }, /^void: load-bound$/],
+      [{ foreignCpuShare: 0.5 }, /^disturbed$/],
+      [{ brokerCpuShare: 0.5 }, /^broker had time left$/],
+      [{ lost: 3 }, /^3 lost$/],
+      [{ repeated: 2 }, /^2 repeated$/],
+      [{ reordered: 1 }, /^1 out of order$/],
+    ];
+    for (const [change, remark] of doubts) {
+      const row = trafficRow(series('one', { ...clean, ...change }), undefined);
+      assert.match(row.remarks.join('; '), remark);
+    }
+    const paced = { ...clean, brokerCpuShare: 0.02, closedLoop: false };
+    assert.deepEqual(trafficRow(series('one', paced), undefined).remarks, []);
+  });
+
+  test('a failed run is told and kept out of the medians', () => {
+    const row = trafficRow(
+      series('one', clean, { error: 'refused' }),
+      series('base', clean, clean),
+    );
+    assert.equal(row.perSecond, 1_000_000);
+    assert.equal(row.perSecondRatio, 1);
+    assert.deepEqual(row.remarks, ['failed: refused']);
+    const failed = trafficRow(series('one', { error: 'refused' }), undefined);
+    assert.match(trafficTable([failed]), /p2p +one +– .*failed: refused/);
+  });
+});
