@@ -2,7 +2,9 @@
 // independent broker is not merely agreeing with itself.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Exit } from '../../src/cli/exit.ts';
@@ -161,6 +163,43 @@ function exchanges(broker: Broker): void {
     await pub('-t', 'again', '-m', 'x', '-q', '1', '--repeat', '3', '--repeat-delay=0.01');
     assert.equal(await subscriber.finished(), 0);
     assert.deepEqual(messages(subscriber), ['again x', 'again x', 'again x']);
+  });
+
+  test('a client that says nothing keeps its connection alive', async () => {
+    const args = ['-t', 'quiet', '-k', '1', '-C', '1', '-q', '1'];
+    const subscriber = await minnowSub(broker, ...args);
+    await subscriber.matching(/received PINGRESP/, 2);
+    await pub('-t', 'quiet', '-m', 'still here', '-q', '1');
+    assert.equal(await subscriber.finished(), 0);
+    assert.deepEqual(messages(subscriber), ['quiet still here']);
+  });
+
+  test('a unix socket instead of an address', async () => {
+    const path = join(directory, 'broker.sock');
+    const relay = createServer(client => {
+      const onward = connect(broker.port, '127.0.0.1');
+      client.pipe(onward).pipe(client);
+      for (const socket of [client, onward]) socket.on('error', () => {});
+    });
+    relay.listen({ path });
+    await once(relay, 'listening');
+    const args = ['--unix', path, '-t', 'unix', '-q', '1'];
+    await ok([...minnow, 'pub', ...args, '-m', 'here', '-r']);
+    const { lines } = await ok([...minnow, 'sub', ...args, '-C', '1', '-W', '10']);
+    assert.deepEqual(lines, ['here']);
+    relay.close();
+  });
+
+  test('a subscriber whose reader has gone ends', async () => {
+    const args = [...broker.address, '-t', 'pipe', '-q', '1', '-d'];
+    const pipeline = ['bash', '-c', '"$@" | head -n 1; exit $PIPESTATUS', 'bash'];
+    const subscriber = new Background([...pipeline, ...minnow, 'sub', ...args]);
+    await subscriber.line(/received SUBACK/);
+    await pub('-t', 'pipe', '-m', 'first', '-q', '1');
+    await subscriber.line(/^first$/);
+    // It finds out when it prints the next message that nobody takes.
+    while (subscriber.running) await pub('-t', 'pipe', '-m', 'more', '-q', '1');
+    assert.equal(await subscriber.finished(), 0);
   });
 
   test('interrupting a publisher that reads lines ends it cleanly', async () => {

@@ -99,6 +99,10 @@ export class Background {
     });
   }
 
+  get running(): boolean {
+    return this.#running;
+  }
+
   /** The first `count` lines that match, once they are there. */
   async matching(pattern: RegExp, count: number): Promise<string[]> {
     const found = () => this.lines.filter(line => pattern.test(line));
