@@ -27,8 +27,8 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** Uniform in [0, 1), from the system's source: assigned client ids are not to be guessed. Web Crypto
- *  and not node:crypto, whose loading alone costs 7 MB. */
+/** Uniform in [0, 1), from the system's source: assigned client ids are not to be guessed. Web
+ *  Crypto and not node:crypto, whose loading alone costs 7 MB. */
 function random(): number {
   const [word] = crypto.getRandomValues(new Uint32Array(1));
   return word / 2 ** 32;
@@ -71,7 +71,7 @@ export async function startServer(config: Config, log: Logger): Promise<Server> 
   };
 }
 
-/** The control socket, if it is wanted. What is asked there is done at once and flushed as a turn. */
+/** The control socket, if it is wanted. What is asked there is done at once, as a turn. */
 async function openControl(
   config: Config,
   broker: Broker,
@@ -112,8 +112,11 @@ async function listenAll(config: Config, driver: Driver, log: Logger): Promise<s
       addresses.push(formatAddress(bound.host, bound.port));
     } catch (error) {
       if (!listener.optional) throw error;
-      const why = error instanceof Error ? error.message : String(error);
-      log.info('no such address here', { address: formatAddress(listener.host, port), why });
+      const address = formatAddress(listener.host, port);
+      const code = (error as { code?: string }).code ?? String(error);
+      // A machine without IPv6 is none of our business; an address that is taken may surprise.
+      const missing = code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT';
+      log.log(missing ? 'debug' : 'warn', 'not listening', { address, code });
     }
   }
   return addresses;

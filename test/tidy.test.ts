@@ -29,11 +29,6 @@ const exceptions: readonly Exception[] = [
   },
   { rule: waiting, where: 'test/run.ts', reason: 'bounds the time of a suite' },
   {
-    rule: 'folders of src have at most 12 files',
-    where: 'src/mqtt',
-    reason: 'one short file per family of packets: the codec is one room',
-  },
-  {
     rule: waiting,
     where: 'test/integration/process.ts',
     reason: 'bounds the time of real processes',

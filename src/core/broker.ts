@@ -3,8 +3,8 @@
 // room. Synchronous and deterministic: time and randomness are arguments.
 
 import { limits } from '../limits.ts';
-import { decodeAck } from '../mqtt/decode-ack.ts';
-import { decodeDisconnect } from '../mqtt/decode-session.ts';
+import { decodeAck } from '../mqtt/decode/ack.ts';
+import { decodeDisconnect } from '../mqtt/decode/session.ts';
 import { Fault } from '../mqtt/fault.ts';
 import {
   firstByteValid,
@@ -17,13 +17,14 @@ import { PacketType } from '../mqtt/packet.ts';
 import { Reason } from '../mqtt/reason.ts';
 import type { Access, AuthResult } from './access.ts';
 import { onAuth, onAuthResult, onConnect } from './connect.ts';
-import { onPuback, onPubcomp, onPubrec, progress, resumeReading } from './deliver.ts';
+import { onPuback, onPubcomp, onPubrec, progress } from './deliver.ts';
 import type { Effects } from './effects.ts';
 import { endConnection, leaveSession, onDisconnect, onSessionTimer } from './ending.ts';
 import type { BrokerOptions } from './options.ts';
 import { clearRetained, onPublish, onPubrel } from './publish.ts';
 import { SysReport } from './report/sys.ts';
 import type { Retained } from './routing/retained.ts';
+import { resumeReading } from './session/congestion.ts';
 import { Connection, ConnectionState } from './session/connection.ts';
 import type { Session } from './session/session.ts';
 import { State } from './state.ts';

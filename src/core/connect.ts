@@ -9,16 +9,17 @@
 //
 // While the authenticator thinks nothing is read; bytes that came already are kept.
 
-import { decodeConnect } from '../mqtt/decode-connect.ts';
-import { decodeAuth } from '../mqtt/decode-session.ts';
-import { type Connack, encodeAuth, encodeConnack } from '../mqtt/encode.ts';
+import { decodeConnect } from '../mqtt/decode/connect.ts';
+import { decodeAuth } from '../mqtt/decode/session.ts';
+import { type Connack, encodeAuth, encodeConnack } from '../mqtt/encode/packets.ts';
 import { Fault } from '../mqtt/fault.ts';
 import type { ConnectPacket } from '../mqtt/packet.ts';
 import { Reason } from '../mqtt/reason.ts';
 import { countLevels } from '../mqtt/topic.ts';
 import type { AuthResult } from './access.ts';
-import { pump, resumeReading, scheduleWalk } from './deliver.ts';
+import { pump } from './deliver.ts';
 import { endConnection, endSession, leaveSession, reviveSession } from './ending.ts';
+import { resumeReading } from './session/congestion.ts';
 import { type Connection, ConnectionState } from './session/connection.ts';
 import { Session } from './session/session.ts';
 import type { State } from './state.ts';
@@ -55,6 +56,7 @@ export function onConnect(
   c.version = packet.version;
   c.clientId = packet.clientId;
   c.username = packet.username;
+  c.bridge = packet.bridge;
   c.packetSizeMax = packet.packetSizeMax;
   const reason = judge(b, packet);
   if (reason !== 0) {
@@ -72,10 +74,8 @@ function judge(b: State, packet: ConnectPacket): number {
   const o = b.options;
   const method = packet.authenticationMethod;
   if (method !== null && !o.authMethods.includes(method)) return Reason.BadAuthenticationMethod;
-  if (packet.clientId === '') {
-    // An unnamed 3.x client that wants its session kept could never find it again [MQTT-3.1.3-8].
-    if (packet.version !== 5 && !packet.cleanStart) return Reason.ClientIdNotValid;
-    if (packet.version !== 5 && !o.assignClientIds) return Reason.ClientIdNotValid;
+  if (packet.clientId === '' && packet.version !== 5 && !o.assignClientIds) {
+    return Reason.ClientIdNotValid;
   }
   const will = packet.will;
   if (will !== null) {
@@ -212,7 +212,7 @@ function admit(
     session.outbox.restart();
     pump(b, session, now);
   }
-  scheduleWalk(b, session);
+  b.scheduleWalk(session);
 }
 
 /**

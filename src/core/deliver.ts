@@ -1,5 +1,5 @@
 // From a matched subscription to the recipient's output, and what the recipient answers. Owns the
-// sending order, the recipient's bounds, and the slowing of publishers. What the states of an
+// sending order and the recipient's bounds. What the states of an
 // outgoing message are stands in session/outbox.ts.
 
 import { limits } from '../limits.ts';
@@ -9,12 +9,13 @@ import {
   publishLength,
   writeAck,
   writePublish,
-} from '../mqtt/encode-publish.ts';
+} from '../mqtt/encode/publish.ts';
 import { PacketType } from '../mqtt/packet.ts';
 import { Reason } from '../mqtt/reason.ts';
 import type { Message } from './routing/message.ts';
 import type { ShareGroup } from './routing/share-group.ts';
 import type { Subscription } from './routing/subscription.ts';
+import { noteCongestion, relieve, resumeReading } from './session/congestion.ts';
 import type { Connection } from './session/connection.ts';
 import { Delivery, DeliveryState, type Outbox } from './session/outbox.ts';
 import type { Session } from './session/session.ts';
@@ -319,70 +320,8 @@ export function onPubcomp(b: State, c: Connection, id: number, now: number): num
 export function progress(b: State, session: Session, now: number): void {
   if (session.outbox !== null && !session.outbox.clear) pump(b, session, now);
   if (session.congested) relieve(b, session);
-  scheduleWalk(b, session);
+  b.scheduleWalk(session);
 }
-
-/** Puts `session` on the list of those that get retained messages (subscribe.ts) next turn. */
-export function scheduleWalk(b: State, session: Session): void {
-  if (session.walks === null || session.walking) return;
-  session.walking = true;
-  b.walking.push(session);
-}
-
-// ---- Slowing publishers
-// --------------------------------------------------------------------------
-
-function noteCongestion(b: State, session: Session): void {
-  session.congested = true;
-  if (!session.stalled) b.congested = session;
-}
-
-/** Ends the congestion of `session` when it has caught up, and what waited for that. */
-export function relieve(b: State, session: Session): void {
-  const c = session.connection;
-  if (c !== null) {
-    const outbox = session.outbox;
-    if (c.out.length * 4 > b.options.outputHighWater) return;
-    if (outbox !== null && outbox.queued * 4 > b.options.queueMessagesMax) return;
-    if (outbox !== null && outbox.queuedBytes * 4 > b.options.queueBytesMax) return;
-  }
-  session.congested = false;
-  session.stalled = false;
-  if (session.waiting === null) return;
-  for (const publisher of session.waiting) {
-    if (publisher.pausedFor === session) resumeReading(b, publisher);
-  }
-  session.waiting = null;
-}
-
-/**
- * Stops reading from a publisher for the sake of a slow consumer, for a bounded time. Never a client
- * that has messages in flight itself: its acknowledgements would be stuck behind its publishing.
- */
-export function pauseReading(b: State, c: Connection, slow: Session, now: number): void {
-  const outbox = c.session!.outbox;
-  if (c.paused || slow.connection === null || slow === c.session) return;
-  if (outbox !== null && (outbox.inflight > 0 || !outbox.clear)) return;
-  c.paused = true;
-  c.pausedFor = slow;
-  slow.waiting ??= [];
-  slow.waiting.push(c);
-  b.effects.paused.push(c);
-  b.counters.publishersPaused++;
-  b.timers.arm(c.needPauseTimer(), now + b.options.publisherPauseMaxMs);
-}
-
-export function resumeReading(b: State, c: Connection): void {
-  if (!c.paused) return;
-  c.paused = false;
-  c.pausedFor = null;
-  c.resuming = true;
-  if (c.pauseTimer !== null) b.timers.cancel(c.pauseTimer);
-  b.effects.paused.push(c);
-  b.resumed.push(c);
-}
-
-// ---- The end of a session ------------------------------------------------------------------------
 
 /**
  * What an ended session leaves behind: messages it got through a share go to another member, unless

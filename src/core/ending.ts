@@ -5,9 +5,10 @@
 
 import { Reason } from '../mqtt/reason.ts';
 import { utf8Encode } from '../mqtt/utf8.ts';
-import { redistribute, relieve } from './deliver.ts';
+import { redistribute } from './deliver.ts';
 import { publishOwn } from './publish.ts';
 import { makeMessage, NEVER } from './routing/message.ts';
+import { relieve } from './session/congestion.ts';
 import { type Connection, ConnectionState } from './session/connection.ts';
 import type { Session } from './session/session.ts';
 import type { State } from './state.ts';

@@ -1,9 +1,9 @@
 // What the rooms of the core share: options, tables, counters, effects. It holds and does nothing;
 // broker.ts makes one, and every handler gets it as its first argument.
 
-import { AckView } from '../mqtt/decode-ack.ts';
-import { PublishView } from '../mqtt/decode-publish.ts';
-import { PublishExtras } from '../mqtt/encode-publish.ts';
+import { AckView } from '../mqtt/decode/ack.ts';
+import { PublishView } from '../mqtt/decode/publish.ts';
+import { PublishExtras } from '../mqtt/encode/publish.ts';
 import type { Access } from './access.ts';
 import { Effects } from './effects.ts';
 import type { BrokerOptions } from './options.ts';
@@ -66,5 +66,12 @@ export class State {
     this.startedAt = now;
     this.topics = new Topics(this.router, 16_384);
     this.retained = new RetainedStore(options.retainedMessagesMax, options.retainedBytesMax);
+  }
+
+  /** Lets `session` go on with its retained messages (subscribe.ts) next turn. */
+  scheduleWalk(session: Session): void {
+    if (session.walks === null || session.walking) return;
+    session.walking = true;
+    this.walking.push(session);
   }
 }

@@ -2,13 +2,13 @@
 // per turn, so that nobody waits while a filter over 100,000 topics is served.
 
 import { limits } from '../limits.ts';
-import { decodeSubscribe, decodeUnsubscribe } from '../mqtt/decode-subscribe.ts';
-import { encodeSuback, encodeUnsuback } from '../mqtt/encode.ts';
+import { decodeSubscribe, decodeUnsubscribe } from '../mqtt/decode/subscribe.ts';
+import { encodeSuback, encodeUnsuback } from '../mqtt/encode/packets.ts';
 import { Fault } from '../mqtt/fault.ts';
 import type { QoS, SubscribeEntry, SubscribePacket } from '../mqtt/packet.ts';
 import { Reason } from '../mqtt/reason.ts';
-import { countLevels, hasWildcard, parseShare } from '../mqtt/topic.ts';
-import { deliver, scheduleWalk } from './deliver.ts';
+import { countLevels, filterValid, hasWildcard, parseShare } from '../mqtt/topic.ts';
+import { deliver } from './deliver.ts';
 import { Subscription } from './routing/subscription.ts';
 import type { Connection } from './session/connection.ts';
 import type { RetainedWalk, Session } from './session/session.ts';
@@ -35,7 +35,7 @@ export function onSubscribe(
   if (walks.length > 0) {
     session.walks ??= [];
     session.walks.push(...walks);
-    scheduleWalk(b, session);
+    b.scheduleWalk(session);
   }
   return null;
 }
@@ -54,6 +54,8 @@ function subscribe(
   const qos = Math.min(entry.qos, b.options.maximumQoS) as QoS;
   const identifiers = packet.identifier === 0 ? null : [packet.identifier];
   session.subscriptions ??= new Map();
+  const noLocal = entry.noLocal || c.bridge;
+  const retainAsPublished = entry.retainAsPublished || c.bridge;
   let subscription = session.subscriptions.get(entry.filter);
   const isNew = subscription === undefined;
   if (subscription === undefined) {
@@ -61,8 +63,8 @@ function subscribe(
       session,
       entry.filter,
       qos,
-      entry.noLocal,
-      entry.retainAsPublished,
+      noLocal,
+      retainAsPublished,
       identifiers,
       b.router.shareFor(entry.filter),
     );
@@ -71,8 +73,8 @@ function subscribe(
   } else {
     // Changed in place, so that no message falls between old and new [MQTT-3.8.4-3].
     subscription.qos = qos;
-    subscription.noLocal = entry.noLocal;
-    subscription.retainAsPublished = entry.retainAsPublished;
+    subscription.noLocal = noLocal;
+    subscription.retainAsPublished = retainAsPublished;
     subscription.identifiers = identifiers;
     b.router.changed();
   }
@@ -115,7 +117,9 @@ export function onUnsubscribe(
   const session = c.session!;
   const codes = packet.filters.map(filter => {
     const subscription = session.subscriptions?.get(filter);
-    if (subscription === undefined) return Reason.NoSubscriptionExisted;
+    if (subscription === undefined) {
+      return filterValid(filter) ? Reason.NoSubscriptionExisted : Reason.TopicFilterInvalid;
+    }
     removeSubscription(b, session, subscription);
     return Reason.Success;
   });
@@ -143,7 +147,7 @@ export function continueWalks(b: State, session: Session, now: number): void {
       // What waits is bounded: the walk goes on when the client has taken some of it.
       if (session.congested || session.queued >= limits.retainedPerTurn) return;
       if (budget-- === 0) {
-        scheduleWalk(b, session);
+        b.scheduleWalk(session);
         return;
       }
       const next = subscription.index < 0 ? null : topics.next();

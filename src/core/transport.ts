@@ -1,7 +1,7 @@
 // What every room does to a connection: append a whole packet to its output, close it, log about
 // it.
 
-import { encodeDisconnect } from '../mqtt/encode.ts';
+import { encodeDisconnect } from '../mqtt/encode/packets.ts';
 import { reasonText } from '../mqtt/reason.ts';
 import type { LogEvent } from './effects.ts';
 import { type Connection, ConnectionState } from './session/connection.ts';

@@ -1,11 +1,11 @@
 // The codec of src/mqtt as the corpus sees it: bytes → the test codec's plain objects or a reason
 // code, and plain objects → bytes for what a server sends.
 
-import { AckView, decodeAck } from '../../src/mqtt/decode-ack.ts';
-import { decodeConnect } from '../../src/mqtt/decode-connect.ts';
-import { decodePublish, PublishView } from '../../src/mqtt/decode-publish.ts';
-import { decodeAuth, decodeDisconnect } from '../../src/mqtt/decode-session.ts';
-import { decodeSubscribe, decodeUnsubscribe } from '../../src/mqtt/decode-subscribe.ts';
+import { AckView, decodeAck } from '../../src/mqtt/decode/ack.ts';
+import { decodeConnect } from '../../src/mqtt/decode/connect.ts';
+import { decodePublish, PublishView } from '../../src/mqtt/decode/publish.ts';
+import { decodeAuth, decodeDisconnect } from '../../src/mqtt/decode/session.ts';
+import { decodeSubscribe, decodeUnsubscribe } from '../../src/mqtt/decode/subscribe.ts';
 import {
   type Connack,
   type ConnackProperties,
@@ -14,13 +14,13 @@ import {
   encodeDisconnect,
   encodeSuback,
   encodeUnsuback,
-} from '../../src/mqtt/encode.ts';
+} from '../../src/mqtt/encode/packets.ts';
 import {
   PublishExtras,
   publishLength,
   writeAck,
   writePublish,
-} from '../../src/mqtt/encode-publish.ts';
+} from '../../src/mqtt/encode/publish.ts';
 import { Fault } from '../../src/mqtt/fault.ts';
 import { firstByteValid, headerLength, packetLength } from '../../src/mqtt/framer.ts';
 import type { ConnectPacket } from '../../src/mqtt/packet.ts';

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { limits } from '../../src/limits.ts';
-import { decodeSubscribe, decodeUnsubscribe } from '../../src/mqtt/decode-subscribe.ts';
+import { decodeSubscribe, decodeUnsubscribe } from '../../src/mqtt/decode/subscribe.ts';
 import { Fault } from '../../src/mqtt/fault.ts';
 import { describe, test } from '../harness.ts';
 import { bytes, join, string } from '../wire.ts';

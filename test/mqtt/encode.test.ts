@@ -7,7 +7,7 @@ import {
   encodeDisconnect,
   encodeSuback,
   encodeUnsuback,
-} from '../../src/mqtt/encode.ts';
+} from '../../src/mqtt/encode/packets.ts';
 import { connackReturnCode, Reason } from '../../src/mqtt/reason.ts';
 import { describe, test } from '../harness.ts';
 import { hex, PacketDecoder, type Version } from '../wire.ts';

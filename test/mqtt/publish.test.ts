@@ -3,20 +3,14 @@
 
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import {
-  decodePublish,
-  PublishView,
-  readVarint,
-  varintLength,
-  withoutOwnProperties,
-} from '../../src/mqtt/decode-publish.ts';
+import { decodePublish, PublishView, withoutOwnProperties } from '../../src/mqtt/decode/publish.ts';
 import {
   copyBytes,
   PublishExtras,
   publishLength,
   writePublish,
-  writeVarint,
-} from '../../src/mqtt/encode-publish.ts';
+} from '../../src/mqtt/encode/publish.ts';
+import { readVarint, varintLength, writeVarint } from '../../src/mqtt/varint.ts';
 import { describe, test } from '../harness.ts';
 import { encodePacket, encodeProperties, join, text, varint, type WirePacket } from '../wire.ts';
 import type { WireProperties } from '../wire-properties.ts';

@@ -3,9 +3,9 @@
 
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
+import { Reader } from '../../src/mqtt/decode/reader.ts';
 import { PacketType } from '../../src/mqtt/packet.ts';
 import { PropertyId, WILL } from '../../src/mqtt/properties.ts';
-import { Reader } from '../../src/mqtt/reader.ts';
 import { describe, test } from '../harness.ts';
 import { binary, bytes, join, string, text, u16, u32, varint } from '../wire.ts';
 import { runs } from './arbitrary.ts';

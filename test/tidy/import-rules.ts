@@ -129,7 +129,6 @@ const pureImports: Rule = {
       .flatMap(source =>
         importsOf(source)
           .filter(({ path }) => path === null || !(isPure(path) || path === 'src/limits.ts'))
-          .filter(({ specifier }) => !isOurEncoder(source.path, specifier))
           .map(({ specifier, line }) => ({
             where: source.path,
             line,
@@ -142,11 +141,6 @@ const pureImports: Rule = {
     file('src/core/a.ts', "import { log } from '../log.ts';\n"),
   ],
 };
-
-/** The rare outbound packets are encoded by mqtt-packet, in one place. */
-function isOurEncoder(path: string, specifier: string): boolean {
-  return path === 'src/mqtt/encode.ts' && specifier === 'mqtt-packet';
-}
 
 const impure = new Set(
   `Bun Buffer process globalThis global window self Date performance Intl crypto console fetch

@@ -7,7 +7,7 @@ import {
   PublishExtras,
   publishLength,
   writePublish,
-} from '../../mqtt/encode-publish.ts';
+} from '../../mqtt/encode/publish.ts';
 import { NO_BYTES } from './message.ts';
 
 /** One layout of the current message. */

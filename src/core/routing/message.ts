@@ -1,7 +1,7 @@
 // One application message. While a PUBLISH is being handled its bytes are borrowed from the
 // received chunk; `own()` is the one copy, made only when the message must outlive the call.
 
-import type { PublishBody } from '../../mqtt/encode-publish.ts';
+import type { PublishBody } from '../../mqtt/encode/publish.ts';
 import type { QoS } from '../../mqtt/packet.ts';
 
 export const NO_BYTES = new Uint8Array(0);

@@ -33,6 +33,8 @@ export class Connection implements Principal {
   version: ProtocolVersion = 4;
   session: Session | null = null;
   clientId = '';
+  /** A mosquitto bridge: what it subscribes to does not come back to it, and stays as published. */
+  bridge = false;
   username: string | null = null;
   connectedAt = 0;
   /** 0: no keep alive. */
@@ -64,7 +66,6 @@ export class Connection implements Principal {
   /** Topic aliases we defined, by topic name; null when the client takes none. */
   outAliases: Map<string, number> | null = null;
   outAliasMax = 0;
-  requestResponseInformation = false;
 
   /** The topic last published to: the next PUBLISH most likely names it too. */
   lastTopic: Topic | null = null;

@@ -1,10 +1,11 @@
 // Reads PUBACK, PUBREC, PUBREL and PUBCOMP where they lie [MQTT 5.0 3.4 to 3.7]. The common form is
 // two bytes of packet identifier; MQTT 5 may add a reason code and properties.
 
-import { propertyEnd, readVarint, varintLength } from './decode-publish.ts';
-import { PacketType } from './packet.ts';
-import { PropertyId, propertyKind } from './properties.ts';
-import { Reason } from './reason.ts';
+import { PacketType } from '../packet.ts';
+import { PropertyId, propertyKind } from '../properties.ts';
+import { Reason } from '../reason.ts';
+import { readVarint, varintLength } from '../varint.ts';
+import { propertyEnd } from './publish.ts';
 
 /** What an acknowledgement says. One instance is filled again and again. */
 export class AckView {

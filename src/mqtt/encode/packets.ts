@@ -2,12 +2,11 @@
 // The bytes are the same as mqtt-packet's, which the tests hold them against; it is not used here
 // because loading it costs 12 MB of memory and 7 ms of start, more than the rest of the codec.
 
-import { varintLength } from './decode-publish.ts';
-import { writeVarint } from './encode-publish.ts';
-import { PacketType, type ProtocolVersion } from './packet.ts';
-import { PropertyId, PropertyKind, propertyKind } from './properties.ts';
-import { connackReturnCode } from './reason.ts';
-import { utf8Encode } from './utf8.ts';
+import { PacketType, type ProtocolVersion } from '../packet.ts';
+import { PropertyId, PropertyKind, propertyKind } from '../properties.ts';
+import { connackReturnCode } from '../reason.ts';
+import { utf8Encode } from '../utf8.ts';
+import { varintLength, writeVarint } from '../varint.ts';
 
 /** What the server tells an MQTT 5 client about itself; what is absent has its default. */
 export interface ConnackProperties {

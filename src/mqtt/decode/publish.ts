@@ -2,9 +2,10 @@
 // into the bytes that were handed in. The topic name is not looked at here: the core knows most
 // topics already and checks only those it has not seen (core/routing/topics.ts).
 
-import { PropertyId, PropertyKind, propertyKind, propertyPackets } from './properties.ts';
-import { Reason } from './reason.ts';
-import { utf8Valid } from './utf8.ts';
+import { PropertyId, PropertyKind, propertyKind, propertyPackets } from '../properties.ts';
+import { Reason } from '../reason.ts';
+import { utf8Valid } from '../utf8.ts';
+import { readVarint, varintLength } from '../varint.ts';
 
 /** Where the parts of one PUBLISH lie. One instance is filled again and again. */
 export class PublishView {
@@ -213,22 +214,4 @@ export function withoutOwnProperties(
   }
   copy.set(buf.subarray(payloadStart, end), length);
   return copy.subarray(0, length + end - payloadStart);
-}
-
-/** A minimal variable byte integer at `pos`, or -1 [MQTT-1.5.5-1]. */
-export function readVarint(buf: Uint8Array, pos: number, stop: number): number {
-  let value = 0;
-  for (let i = 0; i < 4 && pos + i < stop; i++) {
-    const byte = buf[pos + i];
-    value += (byte & 127) * 2 ** (7 * i);
-    if (byte < 128) return i > 0 && byte === 0 ? -1 : value;
-  }
-  return -1;
-}
-
-/** How many bytes the variable byte integer `value` takes. */
-export function varintLength(value: number): number {
-  if (value < 128) return 1;
-  if (value < 16_384) return 2;
-  return value < 2_097_152 ? 3 : 4;
 }

@@ -1,8 +1,8 @@
 // Writes what a broker sends all day: PUBLISH and the four acknowledgements, straight into the
 // bytes that will leave. The caller reserves the room; nothing is allocated here.
 
-import { varintLength } from './decode-publish.ts';
-import { PropertyId } from './properties.ts';
+import { PropertyId } from '../properties.ts';
+import { varintLength, writeVarint } from '../varint.ts';
 
 /** The parts of an application message, wherever its bytes lie: properties, then the payload. */
 export interface PublishBody {
@@ -119,18 +119,6 @@ function writeUint32(target: Uint8Array, at: number, value: number): number {
   target[at + 2] = (value >>> 8) & 0xff;
   target[at + 3] = value & 0xff;
   return at + 4;
-}
-
-/** Writes a variable byte integer (up to 268,435,455) and returns where it ends. */
-export function writeVarint(target: Uint8Array, at: number, value: number): number {
-  let pos = at;
-  let rest = value;
-  while (rest > 127) {
-    target[pos++] = (rest & 127) | 128;
-    rest >>>= 7;
-  }
-  target[pos++] = rest;
-  return pos;
 }
 
 /** Below this many bytes a plain loop beats a view and a native copy. */

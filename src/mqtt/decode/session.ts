@@ -1,12 +1,12 @@
 // Decodes what a client says about its connection once it stands: DISCONNECT [MQTT 5.0 3.14] and
 // AUTH [MQTT 5.0 3.15]. Both may leave out trailing parts that have their default value.
 
-import type { Fault } from './fault.ts';
-import type { ProtocolVersion } from './packet.ts';
-import { type AuthPacket, type DisconnectPacket, PacketType } from './packet.ts';
-import { PropertyId } from './properties.ts';
+import type { Fault } from '../fault.ts';
+import type { ProtocolVersion } from '../packet.ts';
+import { type AuthPacket, type DisconnectPacket, PacketType } from '../packet.ts';
+import { PropertyId } from '../properties.ts';
+import { Reason } from '../reason.ts';
 import { Reader } from './reader.ts';
-import { Reason } from './reason.ts';
 
 /** The reason codes that a client may give in DISCONNECT [MQTT 5.0 table 3-10]. */
 const disconnectReasons: ReadonlySet<number> = new Set([

@@ -2,9 +2,8 @@
 // then on every read returns an empty value and `fault` says what it was, so that decoders read top
 // to bottom and ask once. Nothing it returns refers to the bytes it was given: they are borrowed.
 
-import { readVarint, varintLength } from './decode-publish.ts';
-import { Fault } from './fault.ts';
-import type { UserProperty } from './packet.ts';
+import { Fault } from '../fault.ts';
+import type { UserProperty } from '../packet.ts';
 import {
   PropertyId,
   PropertyKind,
@@ -12,10 +11,11 @@ import {
   propertyPackets,
   propertyRepeats,
   WILL,
-} from './properties.ts';
-import { Reason } from './reason.ts';
-import { topicNameValid } from './topic.ts';
-import { utf8Decode, utf8Valid } from './utf8.ts';
+} from '../properties.ts';
+import { Reason } from '../reason.ts';
+import { topicNameValid } from '../topic.ts';
+import { utf8Decode, utf8Valid } from '../utf8.ts';
+import { readVarint, varintLength } from '../varint.ts';
 
 type PropertyValue = number | string | Uint8Array;
 

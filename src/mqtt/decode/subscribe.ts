@@ -2,14 +2,14 @@
 // faults. A well-formed filter that breaks the rules for wildcards or shares is only refused: the
 // SUBACK has a code per filter for that, and one bad filter need not cost a client its connection.
 
-import { limits } from '../limits.ts';
-import type { Fault } from './fault.ts';
-import type { ProtocolVersion, QoS, SubscribeEntry } from './packet.ts';
-import { PacketType, type SubscribePacket, type UnsubscribePacket } from './packet.ts';
-import { PropertyId } from './properties.ts';
+import { limits } from '../../limits.ts';
+import type { Fault } from '../fault.ts';
+import type { ProtocolVersion, QoS, SubscribeEntry } from '../packet.ts';
+import { PacketType, type SubscribePacket, type UnsubscribePacket } from '../packet.ts';
+import { PropertyId } from '../properties.ts';
+import { Reason } from '../reason.ts';
+import { filterValid } from '../topic.ts';
 import { Reader } from './reader.ts';
-import { Reason } from './reason.ts';
-import { filterValid } from './topic.ts';
 
 const QOS = 0x03;
 const NO_LOCAL = 0x04;

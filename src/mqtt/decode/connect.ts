@@ -1,12 +1,12 @@
 // Decodes CONNECT of MQTT 3.1, 3.1.1 and 5.0 [MQTT 5.0 3.1, MQTT 3.1.1 3.1]. Knows what makes a
 // CONNECT wrong in itself; what this broker likes or allows is the core's to say.
 
-import { Fault } from './fault.ts';
-import type { ConnectPacket, ProtocolVersion, QoS, Will } from './packet.ts';
-import { PACKET_SIZE_LIMIT, PacketType, SESSION_NEVER_EXPIRES } from './packet.ts';
-import { PropertyId, WILL } from './properties.ts';
+import { Fault } from '../fault.ts';
+import type { ConnectPacket, ProtocolVersion, QoS, Will } from '../packet.ts';
+import { PACKET_SIZE_LIMIT, PacketType, SESSION_NEVER_EXPIRES } from '../packet.ts';
+import { PropertyId, WILL } from '../properties.ts';
+import { Reason } from '../reason.ts';
 import { PropertyBag, Reader } from './reader.ts';
-import { Reason } from './reason.ts';
 
 const Flag = {
   reserved: 0x01,
