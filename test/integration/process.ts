@@ -21,9 +21,13 @@ export const minnow: readonly string[] = process.env.MINNOW_BINARY
   : [process.execPath, fileURLToPath(new URL('../../src/main.ts', import.meta.url))];
 
 const children = new Set<ChildProcess>();
-process.once('exit', () => {
-  for (const child of children) child.kill('SIGKILL');
-});
+
+/** Ends what a test that failed has left behind. */
+async function endChildren(): Promise<void> {
+  const left = [...children];
+  for (const child of left) child.kill('SIGKILL');
+  await Promise.all(left.map(child => child.exitCode ?? child.signalCode ?? once(child, 'exit')));
+}
 
 function start(command: readonly string[]): ChildProcess {
   const [program, ...args] = command;
@@ -200,6 +204,7 @@ class RunningBroker implements Broker {
 
   async stop(): Promise<void> {
     await this.#process?.end();
+    await endChildren();
   }
 }
 
