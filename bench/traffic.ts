@@ -135,7 +135,8 @@ export class Traffic implements FrameHandler {
     let received = this.ledger.received;
     let progressMs = now;
     while (now < end) {
-      const patienceMs = this.touched.length > 0 ? 0 : Math.min(100, Math.ceil(end - now));
+      const eager = this.intervalMs === 0 && this.touched.length > 0;
+      const patienceMs = eager ? 0 : Math.min(100, Math.ceil(end - now));
       this.engine.turn(this, patienceMs);
       if (this.intervalMs > 0) {
         this.emitDue();
