@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { Job, Result } from './generator.ts';
+import type { Job, Result } from './load/generator.ts';
 import { type Peer, peerFor, startPeer, versionOf } from './peers.ts';
 import { allowedCpus } from './proc.ts';
 import { Process } from './processes.ts';
@@ -101,7 +101,7 @@ async function measure(peer: Peer, scenario: Scenario, plan: Plan): Promise<Outc
     try {
       const { warmUpMs, measureMs } = plan;
       const job: Job = { scenario, port: broker.port, brokerPid: broker.pid, warmUpMs, measureMs };
-      const generator = join(import.meta.dir, 'generator.ts');
+      const generator = join(import.meta.dir, 'load/generator.ts');
       const load = new Process([process.execPath, generator, JSON.stringify(job)], cpu.load);
       const code = await load.endWithin(warmUpMs + measureMs + JOB_SLACK_MS);
       if (code !== 0) return { error: load.stderr.trim() || 'the load generator ran out of time' };

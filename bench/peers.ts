@@ -4,8 +4,8 @@
 import { writeFileSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import { join } from 'node:path';
+import { connectFrame } from './load/wire.ts';
 import { makeDirectory, Process, removeDirectory } from './processes.ts';
-import { connectFrame } from './wire.ts';
 
 export interface Peer {
   readonly name: string;

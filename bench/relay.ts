@@ -5,7 +5,7 @@
 
 import type { Socket } from 'bun';
 import { PacketType } from '../src/mqtt/packet.ts';
-import { FrameScanner } from './scanner.ts';
+import { FrameScanner } from './load/scanner.ts';
 
 interface Line {
   filter: string;

@@ -1,6 +1,6 @@
 // From raw results to rows, and from rows to a table that a person reads.
 
-import type { IdleResult, Result, TrafficResult } from './generator.ts';
+import type { IdleResult, Result, TrafficResult } from './load/generator.ts';
 import { median, ratio, spread } from './statistics.ts';
 
 /** All runs of one scenario with one broker; a run that failed left its reason. */

@@ -2,7 +2,7 @@
 // scenario only holds connections. `{n}` in a topic or filter is the client's own number.
 
 import type { ProtocolVersion, QoS } from '../src/mqtt/packet.ts';
-import { STAMP_BYTES } from './wire.ts';
+import { STAMP_BYTES } from './load/wire.ts';
 
 export interface TrafficScenario {
   readonly kind: 'traffic';

@@ -1,7 +1,7 @@
 // Rows say what is wrong with them: a figure that proves nothing must not look like one that does.
 
 import assert from 'node:assert/strict';
-import type { TrafficResult } from '../../bench/generator.ts';
+import type { TrafficResult } from '../../bench/load/generator.ts';
 import { type Series, trafficRow, trafficTable } from '../../bench/report.ts';
 import { describe, test } from '../harness.ts';
 

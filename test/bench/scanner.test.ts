@@ -1,8 +1,8 @@
 // The load generator's frame scanner: it must find the same frames wherever the bytes are cut.
 
 import assert from 'node:assert/strict';
-import { FrameScanner, MALFORMED, NEED_MORE } from '../../bench/scanner.ts';
-import { connectFrame, payloadOf, publishTemplate, subscribeFrame } from '../../bench/wire.ts';
+import { FrameScanner, MALFORMED, NEED_MORE } from '../../bench/load/scanner.ts';
+import { connectFrame, payloadOf, publishTemplate, subscribeFrame } from '../../bench/load/wire.ts';
 import { describe, test } from '../harness.ts';
 
 function concatenated(frames: readonly Uint8Array[]): Uint8Array {

@@ -1,7 +1,7 @@
 // The scenarios are well formed, malformed ones are told so, and the ledger keeps honest books.
 
 import assert from 'node:assert/strict';
-import { Ledger } from '../../bench/ledger.ts';
+import { Ledger } from '../../bench/load/ledger.ts';
 import type { TrafficScenario } from '../../bench/scenarios.ts';
 import { copiesOf, faultsOf, named, scenarios } from '../../bench/scenarios.ts';
 import { describe, test } from '../harness.ts';

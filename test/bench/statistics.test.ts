@@ -1,7 +1,7 @@
 // The numbers behind the tables: percentiles, medians, spreads and ratios within a run.
 
 import assert from 'node:assert/strict';
-import { Histogram } from '../../bench/histogram.ts';
+import { Histogram } from '../../bench/load/histogram.ts';
 import { median, ratio, spread } from '../../bench/statistics.ts';
 import { describe, freshSeed, test } from '../harness.ts';
 

@@ -1,7 +1,7 @@
 // Brings clients up: TCP, CONNECT, CONNACK, and SUBSCRIBE, SUBACK for those who listen. A few at a
 // time, so that a broker's accept queue never overflows and makes the kernel wait a second.
 
-import { PacketType, type ProtocolVersion, type QoS } from '../src/mqtt/packet.ts';
+import { PacketType, type ProtocolVersion, type QoS } from '../../src/mqtt/packet.ts';
 import type { Client, Engine, FrameHandler } from './engine.ts';
 import type { Memory } from './libc.ts';
 import type { FrameScanner } from './scanner.ts';

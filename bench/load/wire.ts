@@ -1,7 +1,7 @@
 // The frames a load generator sends, built once before the clock starts, and the stamp that each
 // payload carries: who sent it (u32), its sequence number (u32), when (u32, microseconds).
 
-import { PacketType, type ProtocolVersion, type QoS } from '../src/mqtt/packet.ts';
+import { PacketType, type ProtocolVersion, type QoS } from '../../src/mqtt/packet.ts';
 
 export const STAMP_BYTES = 12;
 export const STAMP_SEQUENCE = 4;

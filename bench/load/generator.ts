@@ -1,11 +1,11 @@
 // The load process: one job in (JSON, first argument), one result out (JSON, standard output). It
 // runs alone on its processor, is bounded in time by the job, and ends by itself.
 
+import { type MemoryUse, machineCpuNs, memoryOf } from '../proc.ts';
+import type { IdleScenario, Scenario, TrafficScenario } from '../scenarios.ts';
 import { Engine } from './engine.ts';
 import { connectClients } from './handshake.ts';
 import { processCpuNs } from './libc.ts';
-import { type MemoryUse, machineCpuNs, memoryOf } from './proc.ts';
-import type { IdleScenario, Scenario, TrafficScenario } from './scenarios.ts';
 import { Traffic } from './traffic.ts';
 
 export interface Job {

@@ -2,14 +2,14 @@
 // that check every sequence number and answer what QoS asks for. Nothing is allocated per message:
 // frames are patched in place in a publisher's batch, and leave many to a write.
 
-import { PacketType } from '../src/mqtt/packet.ts';
+import { PacketType } from '../../src/mqtt/packet.ts';
+import { copiesOf, isPaired, isShared, named, type TrafficScenario } from '../scenarios.ts';
 import type { Client, Engine, FrameHandler } from './engine.ts';
 import { connectClients, subscribeClients } from './handshake.ts';
 import { Histogram } from './histogram.ts';
 import { Ledger } from './ledger.ts';
 import { Memory, pause, Ticker } from './libc.ts';
 import type { FrameScanner } from './scanner.ts';
-import { copiesOf, isPaired, isShared, named, type TrafficScenario } from './scenarios.ts';
 import { disconnectFrame, payloadOf, publishTemplate, STAMP_SEQUENCE, STAMP_TIME } from './wire.ts';
 
 const BATCH_BYTES_MAX = 64 * 1024;
