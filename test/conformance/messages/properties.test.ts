@@ -111,11 +111,15 @@ across(
   '[v3 MQTT-1.5.3-3] [v5 MQTT-1.5.4-3] U+FEFF is kept wherever it stands',
   everyVersion,
   version => {
-    const client = new World().connect(version);
+    const world = new World();
+    const client = world.connect(version);
     const topic = '\ufeffa/\ufeff/b\ufeff';
-    subscribe(client, [topic, 'a//b']);
+    const stripped = world.connect(version);
+    subscribe(client, topic);
+    subscribe(stripped, ['a/\ufeff/b\ufeff', 'a//b']);
     client.send(rawPublish(version, field(bytes('efbbbf 61 2f efbbbf 2f 62 efbbbf'))));
     assert.equal(one(client, 'publish').topic, topic);
+    quiet(stripped);
   },
 );
 
@@ -125,18 +129,24 @@ across(
   version => {
     const world = new World();
     const publisher = world.connect(version);
-    const composed = 'caf\u00e9';
+    const one = 'caf\u00e9';
     // The same letter decomposed, another case, another width, a space, one more level.
-    for (const name of ['cafe\u0301', 'CAF\u00c9', '\uff43af\u00e9', 'caf\u00e9 ', 'caf\u00e9/']) {
-      const one = world.connect(version);
-      const other = world.connect(version);
-      subscribe(one, composed);
-      subscribe(other, name);
-      publish(publisher, composed);
-      publish(publisher, name);
-      const seen = [one, other].map(client => receive(client).map(message => message.topic));
-      assert.deepEqual(seen, [[composed], [name]]);
-      for (const client of [one, other]) client.drop();
+    for (const other of ['cafe\u0301', 'CAF\u00c9', '\uff43af\u00e9', 'caf\u00e9 ', 'caf\u00e9/']) {
+      for (const [filter, alien] of [
+        [one, other],
+        [other, one],
+      ] as const) {
+        const client = world.connect(version);
+        subscribe(client, filter);
+        publish(publisher, alien);
+        quiet(client);
+        publish(publisher, filter);
+        assert.deepEqual(
+          receive(client).map(message => message.topic),
+          [filter],
+        );
+        client.drop();
+      }
     }
   },
 );

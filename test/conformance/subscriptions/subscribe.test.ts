@@ -222,18 +222,17 @@ across(
     publish(publisher, 'a', { payload: 'kept', retain: true });
     subscribe(client, { filter: 'a', qos: 1 });
     assert.deepEqual(texts(receive(client)), ['kept']);
-    const sent: string[] = [];
-    for (let i = 0; i < 10; i++) {
-      publish(publisher, 'a', { payload: `${i}`, qos: 1 });
-      sent.push(`${i}`);
-      subscribe(client, { filter: 'a', qos: 1 });
+    const sent = Array.from({ length: 20 }, (_, i) => `${i}`);
+    for (const [i, payload] of sent.entries()) {
+      publish(publisher, 'a', { payload, qos: 1 });
+      if (i % 5 === 4) subscribe(client, { filter: 'a', qos: 1 });
     }
     const seen = texts(receive(client));
     assert.deepEqual(
       seen.filter(payload => payload !== 'kept'),
       sent,
     );
-    assert.equal(seen.length - sent.length, 10, 'the retained message came with every SUBSCRIBE');
+    assert.equal(seen.length - sent.length, 4, 'the retained message came with every SUBSCRIBE');
   },
 );
 
