@@ -40,37 +40,45 @@ export class Acting {
     const link = client.link!;
     switch (act) {
       case 'publish':
-        return this.#publish(client);
+        this.#publish(client);
+        return;
       case 'subscribe':
-        return this.#subscribe(client);
+        this.#subscribe(client);
+        return;
       case 'unsubscribe':
-        return this.#unsubscribe(client);
+        this.#unsubscribe(client);
+        return;
       case 'disconnect':
-        return this.#disconnect(client);
+        this.#disconnect(client);
+        return;
       case 'cut':
         world.note(() => `${client.id} is cut off`);
         link.abandon(prng.interval(100));
-        return client.lost();
+        client.lost();
+        return;
       case 'vanish':
         world.note(() => `${client.id} vanishes`);
         link.abandon(prng.oneIn(2) ? null : prng.interval(20_000));
-        return client.lost();
+        client.lost();
+        return;
       case 'takeover':
         world.note(() => `${client.id} connects once more`);
         if (prng.oneIn(2)) link.abandon(prng.oneIn(2) ? null : prng.interval(5_000));
-        return this.connect(client, false);
+        this.connect(client, false);
+        return;
       case 'stall':
         link.stall(true);
-        return clock.after(prng.interval(3_000), () => link.stall(false));
+        clock.after(prng.interval(3_000), () => link.stall(false));
+        return;
       case 'mute':
         world.note(() => `${client.id} falls silent`);
         client.mute = true;
-        return clock.after(prng.interval(30_000), () => {
+        clock.after(prng.interval(30_000), () => {
           client.mute = false;
         });
-      case 'wait':
-        return clock.after(prng.interval(2_000), () => {});
+        return;
       default:
+        world.pass(prng.interval(2_000)); // nothing but time
         return;
     }
   }
@@ -86,7 +94,9 @@ export class Acting {
     const unnamed = client.id === '';
     const cleanStart = unnamed || prng.chance(character.cleanStart);
     const connect = this.#connectPacket(client, cleanStart);
-    world.note(() => `${client.id} connects${cleanStart ? ' clean' : ''} as ${link.connection.peer}`);
+    world.note(
+      () => `${client.id} connects${cleanStart ? ' clean' : ''} as ${link.connection.peer}`,
+    );
     client.connect(link, connect);
     if (hesitant) {
       // Half a handshake, and silence.
@@ -202,7 +212,10 @@ export class Acting {
 
   #subscribe(client: Client): void {
     const { prng, config } = this.#world;
-    if (config.shares && client.v5 && prng.oneIn(4)) return this.#subscribeShared(client);
+    if (config.shares && client.v5 && prng.oneIn(4)) {
+      this.#subscribeShared(client);
+      return;
+    }
     const filters = Array.from({ length: prng.between(1, 3) }, () => this.#filter(client));
     // MQTT 3.1 has no word for a refused filter.
     if (client.character.version === 3 && filters.some(f => f.filter.startsWith('forbidden'))) {
@@ -212,7 +225,9 @@ export class Acting {
     const properties = identified
       ? { subscriptionIdentifiers: [prng.pick([1, 2, 3, 200, 20_000])] }
       : {};
-    this.#world.note(() => `${client.id} subscribes to ${filters.map(f => `${f.filter} (${f.qos})`)}`);
+    this.#world.note(
+      () => `${client.id} subscribes to ${filters.map(f => `${f.filter} (${f.qos})`)}`,
+    );
     client.request({ type: 'subscribe', filters, properties });
   }
 

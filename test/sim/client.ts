@@ -229,20 +229,24 @@ export class Client {
   #on(packet: WirePacket): void {
     switch (packet.type) {
       case 'connack':
-        return this.#onConnack(packet);
+        this.#onConnack(packet);
+        return;
       case 'publish':
-        return this.#onPublish(packet);
+        this.#onPublish(packet);
+        return;
       case 'suback':
       case 'unsuback':
         this.#requests.delete(packet.packetId);
         return;
       case 'pubrel':
         this.#incoming.delete(packet.packetId);
-        return this.#answer('pubcomp', packet.packetId, 0);
+        this.#answer('pubcomp', packet.packetId, 0);
+        return;
       case 'puback':
       case 'pubrec':
       case 'pubcomp':
-        return this.#onAcknowledged(packet);
+        this.#onAcknowledged(packet);
+        return;
       default:
         return;
     }
@@ -252,7 +256,10 @@ export class Client {
     const { packetId, qos } = packet;
     const refuse = this.v5 && this.#prng.chance(this.character.errors);
     const reason = refuse ? this.#prng.pick([0x80, 0x83, 0x97]) : 0;
-    if (qos === 1) return this.#answer('puback', packetId, reason);
+    if (qos === 1) {
+      this.#answer('puback', packetId, reason);
+      return;
+    }
     if (qos === 2) {
       const known = this.#incoming.has(packetId);
       if (reason === 0) this.#incoming.add(packetId);
@@ -265,7 +272,8 @@ export class Client {
     if (entry === undefined) return;
     if (packet.type === 'pubrec' && packet.reason < 0x80) {
       entry.released = true;
-      return this.#answer('pubrel', packet.packetId, 0);
+      this.#answer('pubrel', packet.packetId, 0);
+      return;
     }
     this.#outgoing.delete(packet.packetId);
     this.#quota++;

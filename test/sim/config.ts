@@ -18,7 +18,6 @@ export type Act =
   | 'takeover'
   | 'stall'
   | 'mute'
-  | 'hesitate'
   | 'wait';
 
 export interface WorldConfig {
@@ -58,7 +57,7 @@ export function drawConfig(prng: Prng): WorldConfig {
     acts: {
       publish: prng.pick([30, 60]),
       subscribe: 10,
-      unsubscribe: 4,
+      unsubscribe: 7,
       connect: 20,
       disconnect: prng.pick([1, 3]),
       cut: prng.pick([0.5, 2, 6]),
@@ -66,7 +65,6 @@ export function drawConfig(prng: Prng): WorldConfig {
       takeover: prng.pick([0.5, 2]),
       stall: kind === 'slow' ? 6 : 1,
       mute: 0.3,
-      hesitate: 0.5,
       wait: prng.pick([1, 4]),
     },
     expiry: !exact && prng.chance(0.7),

@@ -34,7 +34,8 @@ export class Oracle {
     this.#note = note;
     this.#broker = broker;
     this.#options = options;
-    this.model = new BrokerModel(options.queueQoS0);
+    const queue = { messagesMax: options.queueMessagesMax, policy: options.queuePolicy };
+    this.model = new BrokerModel(options.queueQoS0, exactDrops ? queue : null);
     this.#inbound = new Inbound(this.model, options, this.#connections);
     this.#outbound = new Outbound(this.model);
     this.#losses = new Losses(this.model, options, broker.state.counters, exactDrops);
@@ -140,7 +141,10 @@ export class Oracle {
       if (m.state === 'closing') break;
       this.#note(() => `${m.name} → ${showPacket(packet)}`);
       // What its own output holds by now was sent before it said goodbye.
-      if (packet.type === 'disconnect') this.#scan(c, now, count === 0);
+      if (packet.type === 'disconnect') {
+        this.#scan(c, now, count === 0);
+        this.#losses.settleBeforeGoodbye(m.session!, m);
+      }
       this.#inbound.read(m, packet, now);
       count++;
     }

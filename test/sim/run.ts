@@ -4,7 +4,7 @@
 import { Prng } from '../prng.ts';
 import { World } from './world.ts';
 
-const STEPS_PER_WORLD = 2_500;
+const STEPS_PER_WORLD = 1_000;
 
 /** Runs the world of `seed`; a failure tells its seed, its kind and what happened last. */
 export function runWorld(seed: number, steps: number = STEPS_PER_WORLD): World {
@@ -15,7 +15,7 @@ export function runWorld(seed: number, steps: number = STEPS_PER_WORLD): World {
   } catch (error) {
     const { config, trace, clock } = world;
     const when = `at ${clock.now.toFixed(1)} ms, in a world that is ${config.kind}`;
-    const how = `MINNOW_SEED=${seed} MINNOW_SIM_WORLDS=1 replays it`;
+    const how = `MINNOW_SEED=${seed} replays it first`;
     const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
     throw new Error(`${what}\n${when}; ${how}\n${trace.join('\n')}`);
   }

@@ -10,8 +10,8 @@ import { Client, drawCharacter } from './client.ts';
 import { Clock } from './clock.ts';
 import { drawConfig, type WorldConfig } from './config.ts';
 import { Link } from './link.ts';
-import { Oracle } from './oracle.ts';
 import { demand } from './oracle/message.ts';
+import { Oracle } from './oracle.ts';
 import { FORBIDDEN } from './topics.ts';
 
 /** What everybody's last moments looked like, for the message of a failure. */
@@ -72,12 +72,14 @@ export class World {
   /** Takes `steps` steps, each one act of one client, with the network in between. */
   run(steps: number): void {
     for (let i = 0; i < steps; i++) {
-      this.#passUntil(this.clock.now + this.prng.interval(this.config.paceMs));
+      this.pass(this.prng.interval(this.config.paceMs));
       this.#acting.step();
     }
   }
 
-  #passUntil(time: number): void {
+  /** Lets `ms` go by. */
+  pass(ms: number): void {
+    const time = this.clock.now + ms;
     while (this.#nextTime() <= time) this.#proceed();
     this.clock.now = Math.max(this.clock.now, time);
   }
@@ -106,7 +108,10 @@ export class World {
     const known = effects.paused.length;
     this.broker.handleTime(now);
     resumed.push(...effects.paused.slice(known)); // some of them may be paused again
-    this.oracle.afterTime([...new Set(resumed)].filter(c => this.#links.has(c)), now);
+    this.oracle.afterTime(
+      [...new Set(resumed)].filter(c => this.#links.has(c)),
+      now,
+    );
   }
 
   /** Heals the network, waits until everybody has what they are owed, and checks what is left. */
@@ -127,7 +132,7 @@ export class World {
   #rest(): void {
     const limit = this.clock.now + 600_000;
     do {
-      this.#passUntil(this.clock.now + 100);
+      this.pass(100);
       demand(this.clock.now < limit, () => `no rest: ${this.#acting.busy()}`);
     } while (this.#acting.busy() !== null);
     this.flush();

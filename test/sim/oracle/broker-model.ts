@@ -4,7 +4,8 @@
 
 import { matches } from '../topics.ts';
 import type { Owed, OwedToShare, Publication, QoS, Terms } from './message.ts';
-import { SessionModel, type Subscription } from './session.ts';
+import { sameName } from './message.ts';
+import type { SessionModel, Subscription } from './session.ts';
 
 /** A publication that has not been accepted yet. */
 export type Draft = Omit<Publication, 'rank' | 'publisher' | 'expiresAt'> & {
@@ -14,6 +15,12 @@ export type Draft = Omit<Publication, 'rank' | 'publisher' | 'expiresAt'> & {
 export interface WillDraft {
   readonly draft: Draft;
   readonly delaySeconds: number;
+}
+
+/** How much may wait for one session, and what goes when it is more. */
+export interface QueueBound {
+  readonly messagesMax: number;
+  readonly policy: 'drop-newest' | 'drop-oldest';
 }
 
 export class BrokerModel {
@@ -29,10 +36,15 @@ export class BrokerModel {
   /** QoS 0 copies of the current input: QoS 0 is sent at once or never. */
   readonly atOnce: { session: SessionModel | null; owed: Owed | OwedToShare }[] = [];
   #accepted = 0;
+  /** QoS 1 and 2 copies beyond the bound of a queue, where that can be foretold. */
+  queueFull = 0;
   readonly #queueQoS0: boolean;
+  readonly #queue: QueueBound | null;
 
-  constructor(queueQoS0: boolean) {
+  /** `queue` is given where each drop at the bound of a queue can be foretold. */
+  constructor(queueQoS0: boolean, queue: QueueBound | null) {
     this.#queueQoS0 = queueQoS0;
+    this.#queue = queue;
   }
 
   /** Accepts a publication; returns it and how many subscribers and shares it was meant for. */
@@ -105,12 +117,43 @@ export class BrokerModel {
     const owed: OwedToShare = {
       publication,
       share,
-      members: new Map(eligible.map(([session, terms]) => [session.clientId, terms])),
+      members: new Map(eligible.map(([session, terms]) => [session.clientId, [terms]])),
       rerouted,
       excuse,
     };
-    this.owedToShares.add(owed);
-    if (connected.length > 0 && qos0 > 0) this.atOnce.push({ session: null, owed });
+    const mixed = this.#mixedWithTwins(owed);
+    this.owedToShares.add(mixed);
+    if (connected.length > 0 && qos0 > 0) this.atOnce.push({ session: null, owed: mixed });
+  }
+
+  /**
+   * A publisher that sends again makes two publications of one name. Which of them a member gets
+   * cannot be seen, so each may go where the other may.
+   */
+  #mixedWithTwins(owed: OwedToShare): OwedToShare {
+    for (const twin of this.owedToShares) {
+      if (twin.share !== owed.share || !sameName(twin.publication, owed.publication)) continue;
+      const members = new Map(twin.members);
+      for (const [clientId, terms] of owed.members) {
+        members.set(clientId, [...terms, ...(members.get(clientId) ?? [])]);
+      }
+      this.owedToShares.delete(twin);
+      this.owedToShares.add({ ...twin, members, rerouted: true });
+      return { ...owed, members: new Map(members), rerouted: true };
+    }
+    return owed;
+  }
+
+  /** The bound of a queue costs exactly the newest, or the oldest, that do not fit. */
+  trimQueue(session: SessionModel): void {
+    if (this.#queue === null) return;
+    const { messagesMax, policy } = this.#queue;
+    const over = session.owed.size - messagesMax;
+    if (over <= 0) return;
+    const queue = [...session.owed];
+    const dropped = policy === 'drop-newest' ? queue.slice(messagesMax) : queue.slice(0, over);
+    for (const owed of dropped) session.owed.delete(owed);
+    this.queueFull += over;
   }
 
   // ---- Retained messages -----------------------------------------------------------------------
@@ -118,7 +161,8 @@ export class BrokerModel {
   #retain(publication: Publication): void {
     const { topic } = publication;
     const cleared = publication.payload.length === 0;
-    if (cleared) this.retained.delete(topic); // [MQTT-3.3.1-6]
+    if (cleared)
+      this.retained.delete(topic); // [MQTT-3.3.1-6]
     else this.retained.set(topic, publication);
     // Where retained messages are still on their way, the old one or the new one may go.
     for (const session of this.sessions.values()) {
@@ -158,10 +202,15 @@ export class BrokerModel {
     session.subscriptions.set(filter, subscription);
     // What was still to be sent for the old one may come on either's terms, or not at all.
     session.excuseRetained(filter, null, 'the subscription was replaced');
-    for (const owed of [...session.owed]) {
-      if (owed.retainedFor !== filter) continue;
-      const again = this.#oweRetained(session, subscription, filter, owed.publication);
-      again.excuse = 'the subscription was replaced';
+    const waiting = new Set<Publication>();
+    for (const owed of session.owed) {
+      if (owed.retainedFor === filter) waiting.add(owed.publication);
+    }
+    for (const publication of waiting) {
+      for (let i = 0; i < (session.underway.get(filter) ?? 0); i++) {
+        const again = this.#oweRetained(session, subscription, filter, publication);
+        again.excuse = 'the subscription was replaced';
+      }
     }
     if (subscription.share !== null) return;
     if (retainHandling === 2 || (retainHandling === 1 && !fresh)) return;
@@ -183,7 +232,8 @@ export class BrokerModel {
   /** The client's connection is over. `will` is null when it must not be published. */
   disconnect(session: SessionModel, will: WillDraft | null, now: number): void {
     session.goOffline();
-    session.endsAt = session.expirySeconds >= 0xffff_ffff ? Infinity : now + session.expirySeconds * 1000;
+    session.endsAt =
+      session.expirySeconds >= 0xffff_ffff ? Infinity : now + session.expirySeconds * 1000;
     if (will !== null) {
       const dueAt = Math.min(now + will.delaySeconds * 1000, session.endsAt);
       session.will = { draft: will.draft, dueAt };
@@ -216,9 +266,8 @@ export class BrokerModel {
   /** The session ends: its share of shared messages goes to others, its will is published. */
   end(session: SessionModel, now: number): void {
     this.sessions.delete(session.clientId);
-    for (const owed of session.owed) {
-      if (owed.terms.qos > 0 && owed.excuse === null) this.lostWithSession++;
-    }
+    this.trimQueue(session);
+    for (const owed of session.owed) if (owed.terms.qos > 0) this.lostWithSession++;
     for (const { owed } of session.inFlight.values()) {
       // QoS 1 that was not acknowledged goes to another member, QoS 2 never [MQTT-4.8.2-4, -5].
       if (owed.share !== null && owed.terms.qos === 1) this.#reroute(owed.share, owed.publication);
@@ -228,11 +277,20 @@ export class BrokerModel {
       // It may have waited for this member, and goes to somebody else now.
       this.owedToShares.delete(owed);
       const others = this.#membersOf(owed.share, owed.publication);
-      const members = new Map([...others].map(([other, terms]) => [other.clientId, terms]));
-      for (const [clientId, terms] of owed.members) members.set(clientId, terms);
-      if (members.size === 0) continue;
+      const members = new Map(owed.members);
+      for (const [other, terms] of others) {
+        members.set(other.clientId, [terms, ...(members.get(other.clientId) ?? [])]);
+      }
+      if (members.size === 0) {
+        this.lostWithSession++;
+        continue;
+      }
       const excuse = owed.excuse ?? 'it may have waited for a member whose session ended';
-      this.owedToShares.add({ ...owed, members, rerouted: true, excuse });
+      const rerouted = { ...owed, members, rerouted: true, excuse };
+      this.owedToShares.add(rerouted);
+      // Whoever gets it now may have QoS 0 and be slow, or be offline.
+      this.atOnce.push({ session: null, owed: rerouted });
+      this.droppedOfflineMaybe++;
     }
     if (session.will !== null) this.#publishWill(session, now);
   }

@@ -16,7 +16,14 @@ export interface Answer {
   readonly rank: number;
 }
 
-export type AnswerType = 'puback' | 'pubrec' | 'pubrel' | 'pubcomp' | 'suback' | 'unsuback' | 'pingresp';
+export type AnswerType =
+  | 'puback'
+  | 'pubrec'
+  | 'pubrel'
+  | 'pubcomp'
+  | 'suback'
+  | 'unsuback'
+  | 'pingresp';
 
 const answerTypes: readonly string[] = [
   ...['puback', 'pubrec', 'pubrel', 'pubcomp', 'suback', 'unsuback', 'pingresp'],

@@ -8,7 +8,7 @@ import type { BrokerModel } from './broker-model.ts';
 import type { ConnectionModel } from './connection.ts';
 import { demand, nameOf } from './message.ts';
 import { type InFlight, SessionModel } from './session.ts';
-import { draftOfPublish, draftOfWill, sizesOf } from './wire-terms.ts';
+import { draftOfPublish, draftOfWill, sizeOf } from './wire-terms.ts';
 
 export interface Policy {
   readonly sessionExpiryMaxSeconds: number;
@@ -49,28 +49,34 @@ export class Inbound {
     demand(session !== null, () => `${c.name}: the broker went past CONNECT without an answer`);
     switch (packet.type) {
       case 'publish':
-        return this.#publish(c, session, packet, now);
+        this.#publish(c, session, packet, now);
+        return;
       case 'puback':
       case 'pubrec':
       case 'pubrel':
       case 'pubcomp':
-        return this.#acknowledge(c, session, packet);
+        this.#acknowledge(c, session, packet);
+        return;
       case 'subscribe':
-        return this.#subscribe(c, session, packet, now);
+        this.#subscribe(c, session, packet, now);
+        return;
       case 'unsubscribe': {
         const codes = packet.filters.map(filter =>
           this.#model.unsubscribe(session, filter) ? [0] : [0x11],
         );
-        return c.expect('unsuback', packet.packetId, codes);
+        c.expect('unsuback', packet.packetId, codes);
+        return;
       }
       case 'pingreq':
-        return c.expect('pingresp', 0);
+        c.expect('pingresp', 0);
+        return;
       case 'disconnect':
         if (packet.properties.sessionExpiryInterval !== undefined) {
           session.expirySeconds = this.#bounded(packet.properties.sessionExpiryInterval);
         }
         if (packet.reason === 0) c.will = null; // [MQTT-3.14.4-3]
-        return this.leave(c, now);
+        this.leave(c, now);
+        return;
       default:
         demand(false, () => `the simulation does not send ${packet.type}`);
     }
@@ -92,6 +98,7 @@ export class Inbound {
     c.sessionPresent = present;
     c.state = 'connected';
     this.#agree(c, session, connect, now);
+    this.#model.trimQueue(session); // before any of it can leave
     session.goOnline();
     for (const entry of session.inFlight.values()) entry.mayVanish = this.#tooLarge(c, entry);
   }
@@ -124,7 +131,7 @@ export class Inbound {
 
   #tooLarge(c: ConnectionModel, entry: InFlight): boolean {
     const { publication, terms } = entry.owed;
-    return sizesOf(publication, terms, c.version, c.aliasMax > 0).most > c.packetSizeMax;
+    return sizeOf(publication, terms, c.version, c.aliasMax > 0) > c.packetSizeMax;
   }
 
   #displace(session: SessionModel, now: number): void {
@@ -152,7 +159,8 @@ export class Inbound {
     if (alias > 0 && packet.topic !== '') c.aliasesIn.set(alias, packet.topic);
     const topic = packet.topic || c.aliasesIn.get(alias)!;
     if (qos === 2 && session.received.has(packetId)) {
-      return c.expect('pubrec', packetId, [[0]]); // sent again: acknowledged again, nothing more
+      c.expect('pubrec', packetId, [[0]]); // sent again: acknowledged again, nothing more
+      return;
     }
     let reason = 0x87;
     let rank = -1;
@@ -189,14 +197,16 @@ export class Inbound {
       const known = session.received.delete(packetId);
       const refused = session.received.delete(-packetId);
       const codes = known || refused || c.version < 5 ? [0, ...(refused ? [0x92] : [])] : [0x92];
-      return c.expect('pubcomp', packetId, [codes]);
+      c.expect('pubcomp', packetId, [codes]);
+      return;
     }
     const entry = session.inFlight.get(packetId);
     demand(entry !== undefined, () => `the simulation acknowledged what ${c.name} never got`);
     if (packet.reason >= 0x80) this.rejected++;
     if (packet.type === 'pubrec' && packet.reason < 0x80) {
       session.release(entry);
-      return c.expect('pubrel', packetId, [[0]]);
+      c.expect('pubrel', packetId, [[0]]);
+      return;
     }
     session.finish(entry);
   }

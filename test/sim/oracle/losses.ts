@@ -1,13 +1,13 @@
 // What the broker may lose, and must count when it does: QoS 0 that its client does not take,
 // and QoS 1 and 2 beyond the bound of a queue. Everything else that is owed has to arrive.
 
-import type { Counters } from '../../../src/core/report/counters.ts';
 import type { BrokerOptions } from '../../../src/core/options.ts';
+import type { Counters } from '../../../src/core/report/counters.ts';
 import type { BrokerModel } from './broker-model.ts';
 import type { ConnectionModel } from './connection.ts';
 import { demand, nameOf, type Owed, type OwedToShare } from './message.ts';
 import type { SessionModel } from './session.ts';
-import { sizesOf } from './wire-terms.ts';
+import { sizeOf } from './wire-terms.ts';
 
 type ConnectionOf = (session: SessionModel) => ConnectionModel | null;
 
@@ -20,7 +20,6 @@ export class Losses {
   /** QoS 0 that a connected client did not get: for certain, and perhaps. */
   #slow = 0;
   #slowMaybe = 0;
-  #queueFull = 0;
   /** Copies that were excused at last: the broker may have counted them as dropped. */
   #excused = 0;
 
@@ -49,14 +48,20 @@ export class Losses {
     if (this.#exact) this.#settleQueues();
   }
 
+  /** The same for one session whose connection is about to end. */
+  settleBeforeGoodbye(session: SessionModel, c: ConnectionModel): void {
+    for (const { session: whose, owed } of this.#model.atOnce) {
+      if (whose === session) this.#settleQoS0(session, owed as Owed, c);
+    }
+  }
+
   #settleQoS0(session: SessionModel, owed: Owed, c: ConnectionModel | null): void {
     if (!session.owed.has(owed)) return;
     if (this.#options.queueQoS0) this.#slowMaybe++;
     if (this.#options.queueQoS0 || c === null) return;
     session.owed.delete(owed);
-    const { least, most } = sizesOf(owed.publication, owed.terms, c.version, c.aliasMax > 0);
-    if (least > c.packetSizeMax) return;
-    if (most > c.packetSizeMax) this.#slowMaybe++;
+    // Too large for its client, and so dropped for one reason or the other.
+    if (this.#tooLarge(owed, c)) this.#slowMaybe++;
     else this.#slow++;
   }
 
@@ -66,27 +71,17 @@ export class Losses {
     this.#slowMaybe++;
   }
 
-  /** The bound of a queue costs exactly the newest, or the oldest, that do not fit. */
   #settleQueues(): void {
-    const bound = this.#options.queueMessagesMax;
-    for (const session of this.#model.sessions.values()) {
-      const over = session.owed.size - bound;
-      if (over <= 0) continue;
-      const queue = [...session.owed];
-      const newest = this.#options.queuePolicy === 'drop-newest';
-      const dropped = newest ? queue.slice(bound) : queue.slice(0, over);
-      for (const owed of dropped) session.owed.delete(owed);
-      this.#queueFull += over;
-    }
+    for (const session of this.#model.sessions.values()) this.#model.trimQueue(session);
     const counted = this.#counters.droppedQueueFull;
-    const happened = this.#queueFull;
+    const happened = this.#model.queueFull;
     demand(counted === happened, () => `queue overflows: counted ${counted}, happened ${happened}`);
   }
 
   /** Copies in `session` may turn out too large for the limit of its new connection. */
   #tooLarge(owed: Owed, c: ConnectionModel): boolean {
     const { publication, terms } = owed;
-    return sizesOf(publication, terms, c.version, c.aliasMax > 0).most > c.packetSizeMax;
+    return sizeOf(publication, terms, c.version, c.aliasMax > 0) > c.packetSizeMax;
   }
 
   /** The client has taken all of its output: whatever it has room for must have been in it. */
@@ -119,7 +114,10 @@ export class Losses {
         }
       }
       const [left] = session.inFlight.keys();
-      demand(left === undefined || !session.online, () => `${session.clientId}: packet id ${left} stays in flight`);
+      demand(
+        left === undefined || !session.online,
+        () => `${session.clientId}: packet id ${left} stays in flight`,
+      );
     }
     for (const owed of this.#model.owedToShares) {
       const { publication, share, excuse } = owed;
@@ -133,9 +131,9 @@ export class Losses {
   }
 
   #tooLargeForSome({ publication, members }: OwedToShare): boolean {
-    return [...members].some(([clientId, terms]) => {
+    return [...members].some(([clientId, [terms]]) => {
       const most = this.#model.sessions.get(clientId)?.packetSizeMax ?? 0;
-      return sizesOf(publication, terms, 5, true).most > most;
+      return sizeOf(publication, terms!, 5, true) > most;
     });
   }
 

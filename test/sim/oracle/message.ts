@@ -49,8 +49,8 @@ export interface OwedToShare {
   readonly publication: Publication;
   /** Share name and filter. */
   readonly share: string;
-  /** Whom it may go to, by client id. */
-  readonly members: Map<string, Terms>;
+  /** Whom it may go to, by client id, and on which terms. */
+  readonly members: Map<string, readonly Terms[]>;
   readonly rerouted: boolean;
   excuse: string | null;
 }
@@ -65,6 +65,10 @@ export function nameOf(topic: string, payload: Uint8Array): string {
     name += String.fromCharCode(payload[i]!);
   }
   return name;
+}
+
+export function sameName(a: Publication, b: Publication): boolean {
+  return a.topic === b.topic && nameOf('', a.payload) === nameOf('', b.payload);
 }
 
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
@@ -111,6 +115,6 @@ export function show(copy: Copy): string {
 /** Any packet in one line, its payload cut short. */
 export function showPacket(packet: object): string {
   return JSON.stringify(packet, (_, value) =>
-    value instanceof Uint8Array ? nameOf('', value.subarray(0, 24)).slice(1) : value,
+    value instanceof Uint8Array ? nameOf('', value.subarray(0, 40)).slice(1) : value,
   );
 }

@@ -66,7 +66,10 @@ export class Outbound {
   #publish(c: ConnectionModel, packet: PublishWire, batch: Batch, now: number): void {
     this.publishes++;
     const topic = this.#topicOf(c, packet);
-    if (topic.startsWith('$SYS/')) return this.#sys(c, topic, packet);
+    if (topic.startsWith('$SYS/')) {
+      this.#sys(c, topic, packet);
+      return;
+    }
     const copy = copyOf(topic, packet);
     const session = c.session;
     demand(session !== null, () => `${c.name} gets ${show(copy)} though it is closing`);

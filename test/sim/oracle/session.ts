@@ -9,7 +9,6 @@ import {
   nameOf,
   type Owed,
   type OwedToShare,
-  type Publication,
   sameBytes,
   sameNumbers,
   show,
@@ -165,34 +164,43 @@ export class SessionModel {
       const { topic, payload } = publication;
       if (topic !== copy.topic || nameOf(topic, payload) !== name) continue;
       if (!fits(owed.terms, copy)) near ??= owed.terms;
-      else if (!this.#alike(publication, copy, now)) unlike ??= payload.length > 0 ? owed : null;
+      else if (!this.#alike(owed, copy, now)) unlike ??= payload.length > 0 ? owed : null;
       else if (owed.excuse === null) return owed;
       else excused ??= owed;
     }
-    for (const owed of shares) {
-      const { publication, share, rerouted } = owed;
-      const terms = owed.members.get(this.clientId);
-      if (terms === undefined || nameOf(publication.topic, publication.payload) !== name) continue;
-      if (publication.payload.length === 0 && !this.#alike(publication, copy, now)) continue;
-      if (fits(terms, copy)) {
-        shares.delete(owed);
-        return { publication, terms, retainedFor: null, share, rerouted, excuse: null };
-      }
-      near ??= terms;
-    }
     if (excused !== null) return excused;
-    if (unlike !== null) return unlike; // what differs is said by checkContent
+    let unlikeShare: OwedToShare | null = null;
+    for (const owed of shares) {
+      const { publication } = owed;
+      const ways = owed.members.get(this.clientId);
+      if (ways === undefined || nameOf(publication.topic, publication.payload) !== name) continue;
+      if (!ways.some(terms => fits(terms, copy))) near ??= ways[0]!;
+      else if (this.#alike(owed, copy, now)) return this.#takeShare(owed, copy, shares);
+      else if (copy.payload.length > 0) unlikeShare ??= owed;
+    }
+    // What differs is said by the checks that follow.
+    if (unlike !== null) return unlike;
+    if (unlikeShare !== null) return this.#takeShare(unlikeShare, copy, shares);
     const instead = near === null ? 'nothing of the kind' : JSON.stringify(near);
     demand(false, () => `${this.clientId} gets ${show(copy)}, but is owed ${instead}`);
   }
 
+  #takeShare(owed: OwedToShare, copy: Copy, shares: Set<OwedToShare>): Owed {
+    shares.delete(owed);
+    const { publication, share, rerouted } = owed;
+    const terms = owed.members.get(this.clientId)!.find(each => fits(each, copy))!;
+    return { publication, terms, retainedFor: null, share, rerouted, excuse: null };
+  }
+
   /**
-   * Whether `copy` is one of `publication` and not of another by the same name: one that was sent
-   * again, or that has no payload to tell it by.
+   * Whether `copy` is of this very publication and not of another by the same name: one that was
+   * sent again by its publisher, or that has no payload to tell it by.
    */
-  #alike(publication: Publication, copy: Copy, now: number): boolean {
-    const { properties, expiresAt } = publication;
+  #alike(owed: Owed | OwedToShare, copy: Copy, now: number): boolean {
+    const { properties, expiresAt, rank } = owed.publication;
     if (expiresAt < now) return false;
+    const live = !('retainedFor' in owed && owed.retainedFor !== null) && !owed.rerouted;
+    if (live && rank <= (this.#lastRank.get(streamOf(owed, copy)) ?? -1)) return false;
     if (this.version < 5) return true;
     const expiry = expiresAt === Infinity ? null : (expiresAt - now) / 1000;
     if (expiry === null || copy.expirySeconds === null) {
@@ -212,7 +220,7 @@ export class SessionModel {
       return terms.qos === copy.qos;
     });
     demand(!overtaken, () => `${show(copy)} overtakes what has to be sent again`);
-    const stream = `${publisher}\n${topic}\n${copy.qos}\n${owed.share}`;
+    const stream = streamOf(owed, copy);
     const last = this.#lastRank.get(stream) ?? -1;
     demand(rank > last, () => `out of order: ${show(copy)} is #${rank}, sent before was #${last}`);
     this.#lastRank.set(stream, rank);
@@ -230,6 +238,11 @@ export class SessionModel {
   finish(entry: InFlight): void {
     this.inFlight.delete(entry.packetId);
   }
+}
+
+/** What keeps its order: one publisher's messages on one topic with one QoS, share by share. */
+function streamOf({ publication, share }: Owed | OwedToShare, copy: Copy): string {
+  return `${publication.publisher}\n${publication.topic}\n${copy.qos}\n${share}`;
 }
 
 function fits(terms: Terms, copy: Copy): boolean {

@@ -67,28 +67,20 @@ function varintBytes(value: number): number {
   return value < 128 ? 1 : value < 16_384 ? 2 : value < 2_097_152 ? 3 : 4;
 }
 
-/** The smallest and the largest form that a copy may take: with and without its topic name. */
-export function sizesOf(
+/** The largest form that a copy may take: with its topic name and, where they are on, an alias. */
+export function sizeOf(
   publication: Publication,
   terms: Terms,
   version: number,
   aliases: boolean,
-): { least: number; most: number } {
-  const topic = Buffer.byteLength(publication.topic);
-  const fixed = 2 + (terms.qos > 0 ? 2 : 0) + publication.payload.length;
-  if (version < 5) {
-    const size = 1 + varintBytes(fixed + topic) + fixed + topic;
-    return { least: size, most: size };
+): number {
+  let rest = 2 + Buffer.byteLength(publication.topic) + publication.payload.length;
+  if (terms.qos > 0) rest += 2;
+  if (version === 5) {
+    let properties = publication.propertyBytes + (aliases ? 3 : 0);
+    if (publication.expiresAt < Infinity) properties += 5;
+    for (const identifier of terms.identifiers) properties += 1 + varintBytes(identifier);
+    rest += varintBytes(properties) + properties;
   }
-  let properties = publication.propertyBytes + (publication.expiresAt === Infinity ? 0 : 5);
-  for (const identifier of terms.identifiers) properties += 1 + varintBytes(identifier);
-  const whole = (topicBytes: number, propertyBytes: number) => {
-    const rest = fixed + topicBytes + varintBytes(propertyBytes) + propertyBytes;
-    return 1 + varintBytes(rest) + rest;
-  };
-  if (!aliases) return { least: whole(topic, properties), most: whole(topic, properties) };
-  return {
-    least: Math.min(whole(0, properties + 3), whole(topic, properties)),
-    most: whole(topic, properties + 3),
-  };
+  return 1 + varintBytes(rest) + rest;
 }
