@@ -92,7 +92,7 @@ across('[v5 MQTT-4.12.0-4] a rejected authentication ends in a close at every st
   assert.equal(second.closed, true);
 });
 
-across('nothing but AUTH may come while authentication goes on', only5, () => {
+across('[v5 §4.12] nothing but AUTH may come while authentication goes on', only5, () => {
   const { world } = scripted(goOn, letIn);
   const watcher = world.connect(version);
   subscribe(watcher, '#');
@@ -127,14 +127,14 @@ across('[v5 MQTT-4.12.0-7] AUTH from a client that named no method gets 0x82', o
   }
 });
 
-across('AUTH with another method than CONNECT gets 0x82', only5, () => {
+across('[v5 §4.12.1] AUTH with another method than CONNECT gets 0x82', only5, () => {
   const client = begin(scripted(letIn, letIn).world);
   one(client, 'connack');
   step(client, 'again', 0x19, 'another');
   ended(client, 0x82);
 });
 
-across('a client can authenticate again and goes on undisturbed', only5, () => {
+across('[v5 §4.12.1] a client can authenticate again and goes on undisturbed', only5, () => {
   const { world, heard } = scripted(letIn, goOn, letIn);
   const client = begin(world);
   one(client, 'connack');

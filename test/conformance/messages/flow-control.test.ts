@@ -148,18 +148,22 @@ across(
   },
 );
 
-across('acknowledged messages do not count towards the receive maximum', everyVersion, version => {
-  const client = new World({ receiveMaximum: 2 }).connect(version);
-  for (let i = 0; i < 10; i++) {
-    publish(client, 'a', { qos: 1, packetId: i + 1 });
-    publish(client, 'a', { qos: 2, packetId: i + 20 });
-  }
-  client.send({ type: 'publish', topic: 'a', qos: 2, packetId: 50 });
-  client.send({ type: 'publish', topic: 'a', qos: 2, packetId: 50, dup: true });
-  client.send({ type: 'publish', topic: 'a', qos: 2, packetId: 51 });
-  assert.equal(all(client, 'pubrec').length, 3);
-  quiet(client);
-});
+across(
+  '[v5 §4.9] acknowledged messages do not count towards the receive maximum',
+  everyVersion,
+  version => {
+    const client = new World({ receiveMaximum: 2 }).connect(version);
+    for (let i = 0; i < 10; i++) {
+      publish(client, 'a', { qos: 1, packetId: i + 1 });
+      publish(client, 'a', { qos: 2, packetId: i + 20 });
+    }
+    client.send({ type: 'publish', topic: 'a', qos: 2, packetId: 50 });
+    client.send({ type: 'publish', topic: 'a', qos: 2, packetId: 50, dup: true });
+    client.send({ type: 'publish', topic: 'a', qos: 2, packetId: 51 });
+    assert.equal(all(client, 'pubrec').length, 3);
+    quiet(client);
+  },
+);
 
 across('3.x clients are held to no receive maximum', before5, version => {
   const client = new World({ receiveMaximum: 2 }).connect(version);
