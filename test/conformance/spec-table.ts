@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 export type SpecVersion = 'v3' | 'v5';
 
-/** A statement as tests and mutants name it: "v3 MQTT-3.1.2-24", or "v5 §3.1.4" without a number. */
+/** A statement as tests and mutants name it: "v3 MQTT-3.1.2-24", "v5 §3.1.4" without a number. */
 export type Rule = `${SpecVersion} ${string}`;
 
 export interface Row {

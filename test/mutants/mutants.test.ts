@@ -1,5 +1,5 @@
-// Rule removal: a test is worth something when it fails without the rule it is named after. A mutant
-// takes rules out of a copy of the program; the tests that docs/SPEC.md names for such a rule run
+// Rule removal: a test is worth something when it fails without the rule it is named after. Mutants
+// take rules out of a copy of the program; the tests that docs/SPEC.md names for such a rule run
 // there, and one of them has to fail. `make test` draws rules at random, `make soak` takes all.
 
 import assert from 'node:assert/strict';

@@ -135,7 +135,6 @@ export const unnumberedMutants = [
     'false',
   ]),
   without('v5: §4.8.2', ['src/core/routing/share-group.ts', 'this.next = at + 1;', '']),
-  without('v5: §4.8.2', [subscribe, 'if (wanted && subscription.group === null', 'if (wanted']),
   without('v5: §4.9', [publish, 'c.receiveEnding++;', '']),
   without('v5: §4.12', [
     broker,
