@@ -41,6 +41,10 @@ export interface Wire {
   readonly input: PacketDecoder;
   /** What it has received and not looked at yet. */
   readonly inbox: WirePacket[];
+  /** The last packet it was sent. */
+  last: WirePacket | null;
+  /** It was let in, and it has not said DISCONNECT. */
+  inside: boolean;
   /** Set once the client has sent what no strict decoder takes. */
   malformed: string | null;
   /** The broker wants it closed. */
@@ -80,13 +84,15 @@ export class Victim {
 
   /** A new transport; its client will speak `version`. */
   open(version: Version): Wire {
-    const connection = this.broker.handleOpen('192.0.2.9:1', this.now);
+    const connection = this.broker.handleOpen(`wire ${this.wires.length}`, this.now);
     assert.ok(connection !== null, 'a connection was refused');
     const wire = {
       connection,
       output: new PacketDecoder(version),
       input: new PacketDecoder(version, 'client'),
       inbox: [],
+      last: null,
+      inside: false,
       malformed: null,
       closing: false,
       gone: false,
@@ -127,9 +133,14 @@ export class Victim {
       assert.ok(rounds < 1_000, 'the broker does not come to rest');
       for (const c of effects.authenticate.splice(0)) this.#authenticate(c);
       for (const c of effects.takeDirty()) this.#write(c);
+      for (const { event, fields } of effects.log.splice(0)) {
+        const wire = this.wires.find(each => each.connection.peer === fields.peer);
+        if (wire === undefined) continue;
+        if (event === 'connect') wire.inside = true;
+        if (event === 'disconnect' && fields.by === 'client') wire.inside = false;
+      }
       for (const c of effects.closing.splice(0)) this.#close(c);
       effects.paused.length = 0;
-      effects.log.length = 0;
       if (this.broker.nextDeadline() <= this.now) {
         this.#timed(() => this.broker.handleTime(this.now));
       } else if (
@@ -160,7 +171,9 @@ export class Victim {
     // A slow client takes a part, or nothing.
     const bytes = this.#prng.oneIn(6) ? this.#prng.below(out.length + 1) : out.length;
     wire.output.version = c.version;
-    wire.inbox.push(...wire.output.push(out.buffer.slice(out.start, out.start + bytes)));
+    const packets = wire.output.push(out.buffer.slice(out.start, out.start + bytes));
+    wire.inbox.push(...packets);
+    wire.last = packets.at(-1) ?? wire.last;
     out.consume(bytes);
     if (out.length === 0 || this.#prng.oneIn(3)) this.broker.handleDrained(c, this.now);
   }
@@ -171,7 +184,15 @@ export class Victim {
     if (wire === undefined) return;
     wire.closing = true;
     this.#write(c);
+    if (c.out.length === 0) this.#checkLastWord(wire);
     if (this.#prng.oneIn(2) || c.aborted) this.lose(wire);
+  }
+
+  /** An MQTT 5 client that was let in is told why it has to go, if it takes packets that large. */
+  #checkLastWord({ connection: c, inside, last }: Wire): void {
+    if (!inside || c.version !== 5 || c.packetSizeMax < 20) return;
+    assert.equal(last?.type, 'disconnect', `closed without a word, after ${JSON.stringify(last)}`);
+    assert.ok('reason' in last && last.reason >= 0x80, 'the reason is none');
   }
 
   /** The transport is gone. */
