@@ -9,6 +9,7 @@ import { type Client, World } from '../../world.ts';
 import {
   across,
   before5,
+  closedSilently,
   ended,
   one,
   only5,
@@ -197,5 +198,28 @@ across(
 across('AUTH does not exist before MQTT 5', before5, old => {
   const client = new World().connect(old);
   client.send(bytes('f0 00'));
+  ended(client, 0x82);
+});
+
+across('[v5 §4.12] a client may give up while authentication goes on', only5, () => {
+  const { world, heard } = scripted(goOn, letIn);
+  const client = begin(world);
+  one(client, 'auth');
+  client.send({ type: 'disconnect' });
+  closedSilently(client);
+  assert.deepEqual(heard, ['ping']);
+  assert.equal(world.broker.state.sessions.size, 0);
+});
+
+across('[v5 §4.12.1] a client can authenticate again more than once', only5, () => {
+  const { world, heard } = scripted(letIn, letIn, letIn);
+  const client = begin(world);
+  one(client, 'connack');
+  for (const data of ['second', 'third']) {
+    step(client, data, 0x19);
+    assert.equal(one(client, 'auth').reason, 0);
+  }
+  assert.deepEqual(heard, ['ping', 'second', 'third']);
+  step(client, 'out of turn', 0x18);
   ended(client, 0x82);
 });

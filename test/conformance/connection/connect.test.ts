@@ -424,3 +424,17 @@ across(
     }
   },
 );
+
+across('the authenticator may give a client another name', everyVersion, version => {
+  const asked: (string | null)[] = [];
+  const access = {
+    mayPublish: (who: { username: string | null }) => asked.push(who.username) > 0,
+    maySubscribe: () => true,
+  };
+  const world = new World({}, access, () => ({ reason: 0, username: 'known as' }));
+  const will = { topic: 'gone' };
+  const client = world.connect(version, { username: 'called', password: text('x'), will });
+  publish(client, 'a');
+  client.drop();
+  assert.deepEqual(asked, ['known as', 'known as']);
+});

@@ -215,6 +215,26 @@ across(
   },
 );
 
+across('[v5 MQTT-3.1.2-24] of many recipients each gets what it can take', only5, version => {
+  const world = new World();
+  const clients = [60, 200, 1_000].map(maximumPacketSize => {
+    const client = world.connect(version, { properties: { maximumPacketSize } });
+    subscribe(client, { filter: 'a', qos: 2 });
+    return client;
+  });
+  const publisher = world.connect(version);
+  for (const qos of [0, 1, 2]) {
+    for (const length of [10, 100, 500])
+      publish(publisher, 'a', { payload: 'x'.repeat(length), qos });
+  }
+  const lengths = clients.map(client => receive(client).map(message => message.payload.length));
+  assert.deepEqual(lengths, [
+    [10, 10, 10],
+    [10, 100, 10, 100, 10, 100],
+    [10, 100, 500, 10, 100, 500, 10, 100, 500],
+  ]);
+});
+
 across('[v5 MQTT-3.1.2-25] what is too large counts as delivered', only5, version => {
   const world = new World();
   const fields = {

@@ -267,3 +267,24 @@ across(
     assert.equal(receive(client)[0]!.properties.subscriptionIdentifiers, undefined);
   },
 );
+
+across(
+  'what a client missed of its retained messages comes when it is back',
+  everyVersion,
+  version => {
+    const world = new World({ inflightMax: 5 });
+    for (let i = 0; i < 700; i++) keep(world, version, `a/${i}`, { qos: 1 });
+    const fields = {
+      clientId: 'c',
+      cleanStart: false,
+      properties: { sessionExpiryInterval: 1_000 },
+    };
+    const first = world.connect(version, fields);
+    subscribe(first, { filter: 'a/#', qos: 1 });
+    const seen = new Set(first.take().map(packet => packet.type === 'publish' && packet.topic));
+    assert.equal(seen.size, 5);
+    first.drop();
+    for (const message of receive(world.connect(version, fields))) seen.add(message.topic);
+    assert.equal(seen.size, 700);
+  },
+);
