@@ -210,6 +210,27 @@ across(
   },
 );
 
+across(
+  '[MQTT-4.6.0-5] retained messages come before what is published after the subscription',
+  everyVersion,
+  version => {
+    for (const qos of [0, 1, 2]) {
+      const world = new World();
+      const publisher = world.connect(version);
+      publish(publisher, 'a', { payload: 'kept', retain: true, qos });
+      const client = world.connect(version);
+      world.hold(() => {
+        client.send({ type: 'subscribe', filters: [{ filter: 'a', qos }] });
+        publisher.send({ type: 'publish', topic: 'a', payload: 'live', qos });
+      });
+      const [suback, ...messages] = client.take();
+      assert.equal(suback?.type, 'suback');
+      client.keep(messages);
+      assert.deepEqual(texts(receive(client)), ['kept', 'live']);
+    }
+  },
+);
+
 across('[v5 §4.8.2] shared subscriptions get no retained messages', everyVersion, version => {
   const world = new World();
   keep(world, version, 'a');
