@@ -250,10 +250,10 @@ across('many retained messages all arrive, at the pace of the client', everyVers
   const count = 2_000;
   const publisher = world.connect(version);
   for (let i = 0; i < count; i++) {
-    publish(publisher, `a/${i}`, { payload: 'x'.repeat(100), retain: true });
+    publish(publisher, `a/${i}`, { payload: 'x'.repeat(1_000), retain: true });
   }
   const client = world.connect(version);
-  client.budget = 10_000;
+  client.budget = 50_000;
   subscribe(client, { filter: 'a/#', qos: 1 });
   const seen = new Set<string>();
   for (let turns = 0; seen.size < count && turns < 1_000; turns++) {
