@@ -56,6 +56,7 @@ const graceMs = 2_000;
 const mark = 'MINNOW_TEST_SUITE';
 
 const root = join(import.meta.dirname, '..');
+/** Also where the suites put what they need for a while: it goes when the run is over. */
 const scratch = mkdtempSync(join(tmpdir(), 'minnow-test-'));
 process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
 /** Ends what is running; set while something is. */
@@ -104,7 +105,7 @@ function mirrors(folder: string): boolean {
 
 async function run(suite: Suite, minutes: number): Promise<Outcome> {
   const started = performance.now();
-  const path = join(scratch, suite.name);
+  const path = join(scratch, `${suite.name}.log`);
   const label = `${process.pid}-${suite.name}`;
   const log = openSync(path, 'a');
   const [program, ...args] = suite.command;
@@ -112,7 +113,7 @@ async function run(suite: Suite, minutes: number): Promise<Outcome> {
     cwd: root,
     detached: true, // its own process group, to be ended as one
     stdio: ['ignore', log, log],
-    env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0', [mark]: label },
+    env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0', [mark]: label, TMPDIR: scratch },
   });
   closeSync(log);
   const faults: string[] = [];
