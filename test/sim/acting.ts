@@ -278,6 +278,11 @@ export class Acting {
 
   #leaving = false;
 
+  /** Nobody comes back any more. */
+  stop(): void {
+    this.#leaving = true;
+  }
+
   /** Who or what is not at rest, or null. */
   busy(): string | null {
     const { clients, links } = this.#world;
@@ -316,7 +321,7 @@ export class Acting {
       const empty = { payload: new Uint8Array(0), qos: 0, retain: true, properties: {} };
       demand(probe.publish({ ...empty, topic }), () => `${topic} could not be cleared`);
     }
-    this.#leaving = true;
+    this.stop();
     for (const client of world.clients) this.#leave(client);
   }
 

@@ -37,7 +37,7 @@ export class Oracle {
     const queue = { messagesMax: options.queueMessagesMax, policy: options.queuePolicy };
     this.model = new BrokerModel(options.queueQoS0, exactDrops ? queue : null);
     this.#inbound = new Inbound(this.model, options, this.#connections);
-    this.#outbound = new Outbound(this.model);
+    this.#outbound = new Outbound(this.model, options);
     this.#losses = new Losses(this.model, options, broker.state.counters, exactDrops);
   }
 
@@ -249,6 +249,8 @@ export class Oracle {
     const { counters } = this.#broker.state;
     this.#losses.finish(now);
     const pairs: [string, number, number][] = [
+      ['packets received', counters.packetsReceived, this.#inbound.packets],
+      ['PUBLISH packets received', counters.publishReceived, this.#inbound.publishes],
       ['PUBLISH packets sent', counters.publishSent, this.#outbound.publishes],
       ['packets sent', counters.packetsSent, this.#outbound.packets],
       ['publications not authorized', counters.droppedNotAuthorized, this.#inbound.notAuthorized],

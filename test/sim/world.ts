@@ -123,9 +123,25 @@ export class World {
     this.#acting.checkRetained();
     this.#rest();
     this.#checkTables();
+    if (this.prng.oneIn(4)) {
+      this.#shutDown();
+      return;
+    }
     this.#acting.leaveForGood();
     this.#rest();
     this.#checkEmpty();
+  }
+
+  /** The broker stops: everybody is told and closed, and nobody is let in any more. */
+  #shutDown(): void {
+    const { now } = this.clock;
+    this.#acting.stop();
+    this.broker.handleShutdown(now);
+    this.oracle.afterShutdown(now);
+    demand(this.broker.handleOpen('late', now) === null, () => 'somebody was let in at the end');
+    this.pass(this.config.options.drainTimeoutMs + 1_000);
+    this.#same('connections', this.broker.state.connectionCount, 0);
+    this.#same('clients', this.broker.state.clientCount, 0);
   }
 
   /** Lets time pass until nobody has anything left to do. */

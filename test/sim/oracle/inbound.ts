@@ -2,6 +2,7 @@
 // and notes the answers that are due. Clients of the simulation keep to the protocol, so no packet
 // here may make the broker close a connection (but for DISCONNECT).
 
+import type { BrokerOptions } from '../../../src/core/options.ts';
 import type { AckWire, ConnectWire, PublishWire, SubscribeWire, WirePacket } from '../../wire.ts';
 import { FORBIDDEN, sharedParts } from '../topics.ts';
 import type { BrokerModel } from './broker-model.ts';
@@ -10,34 +11,32 @@ import { demand, nameOf } from './message.ts';
 import { type InFlight, SessionModel } from './session.ts';
 import { draftOfPublish, draftOfWill, sizeOf } from './wire-terms.ts';
 
-export interface Policy {
-  readonly sessionExpiryMaxSeconds: number;
-  readonly keepAliveMaxSeconds: number;
-  readonly inflightMax: number;
-}
-
 export class Inbound {
   /** Publications refused for want of permission, and errors answered by recipients. */
   notAuthorized = 0;
   rejected = 0;
+  /** Packets of any kind, and PUBLISH packets. */
+  packets = 0;
+  publishes = 0;
   readonly #model: BrokerModel;
-  readonly #policy: Policy;
+  readonly #options: BrokerOptions;
   readonly #connections: ReadonlyMap<unknown, ConnectionModel>;
   /** QoS 2 publications of one client, by name: none may be accepted twice. */
   readonly #once = new Set<string>();
 
   constructor(
     model: BrokerModel,
-    policy: Policy,
+    options: BrokerOptions,
     connections: ReadonlyMap<unknown, ConnectionModel>,
   ) {
     this.#model = model;
-    this.#policy = policy;
+    this.#options = options;
     this.#connections = connections;
   }
 
   read(c: ConnectionModel, packet: WirePacket, now: number): void {
     c.lastPacketAt = now;
+    this.packets++;
     if (packet.type === 'connect') {
       c.connect = packet;
       c.version = packet.version;
@@ -113,10 +112,10 @@ export class Inbound {
           ? 0
           : 0xffff_ffff;
     session.expirySeconds = this.#bounded(wish);
-    const most = this.#policy.keepAliveMaxSeconds;
+    const most = this.#options.keepAliveMaxSeconds;
     const short = connect.keepAlive > 0 && (most === 0 || connect.keepAlive <= most);
     c.keepAliveMs = (short ? connect.keepAlive : most) * 1000;
-    c.receiveMaximum = Math.min(properties.receiveMaximum ?? 65_535, this.#policy.inflightMax);
+    c.receiveMaximum = Math.min(properties.receiveMaximum ?? 65_535, this.#options.inflightMax);
     c.packetSizeMax = properties.maximumPacketSize ?? Infinity;
     session.packetSizeMax = c.packetSizeMax;
     c.aliasMax = properties.topicAliasMaximum ?? 0;
@@ -126,7 +125,7 @@ export class Inbound {
   }
 
   #bounded(expirySeconds: number): number {
-    return Math.min(expirySeconds, this.#policy.sessionExpiryMaxSeconds);
+    return Math.min(expirySeconds, this.#options.sessionExpiryMaxSeconds);
   }
 
   #tooLarge(c: ConnectionModel, entry: InFlight): boolean {
@@ -154,6 +153,7 @@ export class Inbound {
   // ---- Messages --------------------------------------------------------------------------------
 
   #publish(c: ConnectionModel, session: SessionModel, packet: PublishWire, now: number): void {
+    this.publishes++;
     const { packetId, qos, properties } = packet;
     const alias = properties.topicAlias ?? 0;
     if (alias > 0 && packet.topic !== '') c.aliasesIn.set(alias, packet.topic);

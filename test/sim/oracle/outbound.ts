@@ -1,6 +1,7 @@
 // What the packets that the broker sends must be, in the order they stand in a connection's output.
 
-import { encodePacket, type PublishWire, type WirePacket } from '../../wire.ts';
+import type { BrokerOptions } from '../../../src/core/options.ts';
+import { type ConnackWire, encodePacket, type PublishWire, type WirePacket } from '../../wire.ts';
 import type { BrokerModel } from './broker-model.ts';
 import { type ConnectionModel, isAnswer } from './connection.ts';
 import { type Copy, demand, show } from './message.ts';
@@ -18,9 +19,11 @@ export class Outbound {
   publishes = 0;
   packets = 0;
   readonly #model: BrokerModel;
+  readonly #options: BrokerOptions;
 
-  constructor(model: BrokerModel) {
+  constructor(model: BrokerModel, options: BrokerOptions) {
     this.#model = model;
+    this.#options = options;
   }
 
   check(c: ConnectionModel, packet: WirePacket, batch: Batch, now: number): void {
@@ -30,15 +33,7 @@ export class Outbound {
     demand(!first || packet.type === 'connack', () => `${text()} before CONNACK`); // [MQTT-3.2.0-1]
     demand(first || packet.type !== 'connack', () => `${text()}: a second CONNACK`);
     if (packet.type === 'connack') {
-      c.connackSeen = true;
-      const present = c.sessionPresent && c.version > 3; // MQTT 3.1 does not tell
-      demand(packet.sessionPresent === present, () => `${text()}, session present is ${present}`);
-      // MQTT 3 has words for little: not authorized is 5 [MQTT 3.1.1 table 3.1].
-      const reason = c.refusal === 0 || c.version === 5 ? c.refusal : 5;
-      demand(packet.reason === reason, () => `${text()}, expected reason ${reason}`);
-      if (packet.properties.assignedClientIdentifier !== undefined) {
-        this.#rename(c.session!, packet.properties.assignedClientIdentifier);
-      }
+      this.#connack(c, packet);
     } else if (packet.type === 'disconnect') {
       demand(c.version === 5, () => `${text()}, which speaks MQTT 3`);
       demand(c.farewells.has(packet.reason), () => `${text()} without a cause`);
@@ -53,6 +48,32 @@ export class Outbound {
     } else {
       demand(false, () => `${text()}, which no client understands`);
     }
+  }
+
+  #connack(c: ConnectionModel, packet: ConnackWire): void {
+    const text = () => `${c.name} gets ${JSON.stringify(packet)}`;
+    c.connackSeen = true;
+    const present = c.sessionPresent && c.version > 3; // MQTT 3.1 does not tell
+    demand(packet.sessionPresent === present, () => `${text()}, session present is ${present}`);
+    // MQTT 3 has words for little: not authorized is 5 [MQTT 3.1.1 table 3.1].
+    const reason = c.refusal === 0 || c.version === 5 ? c.refusal : 5;
+    demand(packet.reason === reason, () => `${text()}, expected reason ${reason}`);
+    if (c.version < 5 || c.session === null) return;
+    const { connect, session } = c;
+    const { properties } = packet;
+    const wish = connect!.properties.sessionExpiryInterval ?? 0;
+    const expected: [string, unknown, unknown][] = [
+      ['session expiry', properties.sessionExpiryInterval ?? wish, session.expirySeconds],
+      ['keep alive', properties.serverKeepAlive ?? connect!.keepAlive, c.keepAliveMs / 1000],
+      ['receive maximum', properties.receiveMaximum ?? 65_535, this.#options.receiveMaximum],
+      ['aliases', properties.topicAliasMaximum ?? 0, this.#options.topicAliasMaximum],
+      ['a new name', properties.assignedClientIdentifier !== undefined, connect!.clientId === ''],
+    ];
+    for (const [what, told, so] of expected) {
+      demand(told === so, () => `${text()}: ${what} is told as ${told}, and is ${so}`);
+    }
+    const name = properties.assignedClientIdentifier;
+    if (name !== undefined) this.#rename(session, name);
   }
 
   #rename(session: SessionModel, clientId: string): void {
