@@ -18,12 +18,13 @@ import { Reason } from '../mqtt/reason.ts';
 import { countLevels } from '../mqtt/topic.ts';
 import type { AuthResult } from './access.ts';
 import { pump } from './deliver.ts';
-import { endConnection, endSession, leaveSession, reviveSession } from './ending.ts';
+import { endConnection, endSession, leaveSession, noteSession, reviveSession } from './ending.ts';
 import { resumeReading } from './session/congestion.ts';
 import { type Connection, ConnectionState } from './session/connection.ts';
 import { Session } from './session/session.ts';
 import type { State } from './state.ts';
 import {
+  holdOutput,
   logEvent,
   reasonField,
   sendDisconnect,
@@ -189,6 +190,7 @@ function admit(
   authData: Uint8Array | null,
   now: number,
 ): void {
+  const noted = b.journal.last;
   const known = b.sessions.get(c.clientId);
   const resumed = known !== undefined && !packet.cleanStart && takeOver(b, known, now);
   if (known !== undefined && !resumed) discard(b, known, now); // [MQTT-3.1.2-4]
@@ -196,10 +198,13 @@ function admit(
     refuse(b, c, Reason.QuotaExceeded, 'the bound on sessions is reached', now);
     return;
   }
-  const session = resumed ? known : new Session(c.clientId);
+  const session = resumed ? known : new Session(++b.lastSessionId, c.clientId);
   if (resumed) reviveSession(b, session);
   else b.sessions.set(c.clientId, session);
   attach(b, c, session, packet, now);
+  noteSession(b, session);
+  // What this CONNECT changed (an old session gone, this one made) is kept before it is promised.
+  if (b.journal.last !== noted) holdOutput(b, c, b.journal.defaultClass);
   const connack = connackFor(b, c, session, packet, resumed, authData);
   sendPacket(b, c, encodeConnack(connack, c.version)); // first of all packets [MQTT-3.2.0-1]
   logEvent(b, 'info', 'connect', c, {

@@ -13,7 +13,7 @@ import { Subscription } from './routing/subscription.ts';
 import type { Connection } from './session/connection.ts';
 import type { RetainedWalk, Session } from './session/session.ts';
 import type { State } from './state.ts';
-import { sendPacket } from './transport.ts';
+import { holdOutput, sendPacket } from './transport.ts';
 
 /** SUBSCRIBE: buf[start, end) behind the fixed header. Returns null or the fault of the client. */
 export function onSubscribe(
@@ -30,7 +30,9 @@ export function onSubscribe(
   }
   const session = c.session!;
   const walks: RetainedWalk[] = [];
+  const noted = b.journal.last;
   const codes = packet.entries.map(entry => subscribe(b, c, session, entry, packet, walks));
+  if (b.journal.last !== noted) holdOutput(b, c, b.journal.defaultClass);
   sendPacket(b, c, encodeSuback(packet.packetId, codes, c.version)); // [MQTT-3.8.4-1]
   if (walks.length > 0) {
     session.walks ??= [];
@@ -78,6 +80,7 @@ function subscribe(
     subscription.identifiers = identifiers;
     b.router.changed();
   }
+  if (session.persistent) b.journal.subscribed(subscription);
   const wanted = entry.retainHandling === 0 || (entry.retainHandling === 1 && isNew);
   if (wanted && subscription.group === null && b.retained.count > 0) {
     walks.push({ subscription, topics: b.retained.match(entry.filter) });
@@ -115,14 +118,17 @@ export function onUnsubscribe(
   const packet = decodeUnsubscribe(buf, start, end, c.version);
   if (packet instanceof Fault) return packet;
   const session = c.session!;
+  const noted = b.journal.last;
   const codes = packet.filters.map(filter => {
     const subscription = session.subscriptions?.get(filter);
     if (subscription === undefined) {
       return filterValid(filter) ? Reason.NoSubscriptionExisted : Reason.TopicFilterInvalid;
     }
     removeSubscription(b, session, subscription);
+    if (session.persistent) b.journal.unsubscribed(subscription);
     return Reason.Success;
   });
+  if (b.journal.last !== noted) holdOutput(b, c, b.journal.defaultClass);
   sendPacket(b, c, encodeUnsuback(packet.packetId, codes, c.version)); // [MQTT-3.10.4-4]
   return null;
 }
