@@ -211,8 +211,9 @@ function withoutPasses(output: string): string {
 
 /** What a reader wants of a suite that passed: the seeds that replay it, and what it left out. */
 function worthTelling(output: string): string[] {
-  const lines = output.split('\n').filter(line => /\bseed\b|\(skipped: /i.test(line));
-  return [...new Set(lines.map(line => line.trim()))].slice(0, 20);
+  const lines = output.split('\n').filter(line => /^(?!\(pass\)).*(seed|\(skipped: )/i.test(line));
+  const told = lines.map(line => line.trim()).map(line => line.slice(0, 160));
+  return [...new Set(told)].slice(0, 20);
 }
 
 function quit(): never {

@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 
 export type SpecVersion = 'v3' | 'v5';
 
-/** A statement as tests and mutants name it: "v3 MQTT-3.1.2-24". */
-export type Rule = `${SpecVersion} MQTT-${string}`;
+/** A statement as tests and mutants name it: "v3 MQTT-3.1.2-24", "v5 §3.1.4" without a number. */
+export type Rule = `${SpecVersion} ${string}`;
 
 export interface Row {
   readonly rule: Rule;
@@ -37,9 +37,9 @@ export function readSpec(): string {
 function mapRows(spec: string, visit: (row: Row) => string): string {
   let version: SpecVersion = 'v3';
   const lines = spec.split('\n').map(line => {
-    if (line.startsWith('## MQTT 3.1.1')) version = 'v3';
-    if (line.startsWith('## MQTT 5.0')) version = 'v5';
-    const cells = /^\| (MQTT-[\d.]+-\d+) \| ([^|]+) \| ([^|]+) \|([^|]*)\|$/.exec(line);
+    if (/^##+ MQTT 3\.1\.1/.test(line)) version = 'v3';
+    if (/^##+ MQTT 5\.0/.test(line)) version = 'v5';
+    const cells = /^\| (MQTT-[\d.]+-\d+|§[\d.]+) \| ([^|]+) \| ([^|]+) \|([^|]*)\|$/.exec(line);
     if (cells === null) return line;
     const [, id, level, says, shownBy] = cells as unknown as [
       string,
@@ -65,7 +65,7 @@ export function rowsOf(spec: string): Row[] {
 /** The rules that the brackets at the start of a test's name stand for. */
 export function rulesOf(name: string): Rule[] {
   const rules: Rule[] = [];
-  const brackets = /^\[(?:(v3|v5) )?(MQTT-[\d.]+-\d+)\] */;
+  const brackets = /^\[(?:(v3|v5) )?(MQTT-[\d.]+-\d+|§[\d.]+)\] */;
   for (let rest = name, match = brackets.exec(rest); match !== null; match = brackets.exec(rest)) {
     const versions: SpecVersion[] = match[1] ? [match[1] as SpecVersion] : ['v3', 'v5'];
     for (const version of versions) rules.push(`${version} ${match[2]}` as Rule);
@@ -81,7 +81,7 @@ export function namedTests(): NamedTest[] {
     if (!file.endsWith('.test.ts')) continue;
     const text = readFileSync(folder + file, 'utf8');
     for (const match of text.matchAll(
-      /\b(?:test|across)\(\s*'(\[(?:v\d )?MQTT-(?:[^'\\]|\\.)*)'/g,
+      /\b(?:test|across)\(\s*'(\[(?:v\d )?(?:MQTT-|§)(?:[^'\\]|\\.)*)'/g,
     )) {
       const name = match[1]!.replaceAll("\\'", "'");
       tests.push({ file, name, rules: rulesOf(name) });

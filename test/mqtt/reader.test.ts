@@ -24,7 +24,9 @@ const text16 = fc
 const field: fc.Arbitrary<Field> = fc.oneof(
   fc.nat(255).map(v => ({ value: v, written: bytes(v), read: (r: Reader) => r.byte() })),
   fc.nat(65_535).map(v => ({ value: v, written: u16(v), read: (r: Reader) => r.u16() })),
-  fc.nat(2 ** 31).map(v => ({ value: 2 * v, written: u32(2 * v), read: (r: Reader) => r.u32() })),
+  fc
+    .nat(2 ** 31 - 1)
+    .map(v => ({ value: 2 * v, written: u32(2 * v), read: (r: Reader) => r.u32() })),
   fc.nat(268_435_455).map(v => ({ value: v, written: varint(v), read: (r: Reader) => r.varint() })),
   text16.map(v => ({ value: v, written: string(v), read: (r: Reader) => r.string() })),
   fc.uint8Array({ maxLength: 20 }).map(v => {

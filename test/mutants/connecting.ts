@@ -1,5 +1,5 @@
-// Rules of connections and sessions, taken out of src/core: CONNECT, CONNACK, take-over, wills, keep
-// alive, DISCONNECT, AUTH.
+// Rules of connections and sessions, taken out of src/core: CONNECT, CONNACK, take-over, wills,
+// keep alive, DISCONNECT, AUTH.
 
 import { without } from './mutant.ts';
 

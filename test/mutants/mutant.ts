@@ -9,8 +9,8 @@ export interface Mutant {
 }
 
 /**
- * The program without `rules`, which are written "v3: 3.1.0-1 3.1.0-2; v5: 3.1.0-1". Each change is
- * a file, a text that stands in it once, and what to put there instead.
+ * The program without `rules`, which are written "v3: 3.1.0-1 3.1.0-2; v5: 3.1.0-1 §3.1.4". Each
+ * change is a file, a text that stands in it once, and what to put there instead.
  */
 export function without(
   rules: string,
@@ -19,7 +19,9 @@ export function without(
   return {
     rules: rules.split('; ').flatMap(part => {
       const [version, ids] = part.split(': ') as [string, string];
-      return ids.split(' ').map(id => `${version} MQTT-${id}` as Rule);
+      return ids
+        .split(' ')
+        .map(id => (id.startsWith('§') ? `${version} ${id}` : `${version} MQTT-${id}`) as Rule);
     }),
     changes: changes.map(([file, find, replace]) => ({ file, find, replace })),
   };

@@ -1,6 +1,6 @@
-// Rule removal: a test is worth something when it fails without the rule it is named after. Each
-// mutant takes rules out of a copy of the program; the tests that docs/SPEC.md names for such a rule
-// run there, and one of them has to fail. `make test` draws rules at random, `make soak` takes all.
+// Rule removal: a test is worth something when it fails without the rule it is named after. Mutants
+// take rules out of a copy of the program; the tests that docs/SPEC.md names for such a rule run
+// there, and one of them has to fail. `make test` draws rules at random, `make soak` takes all.
 
 import assert from 'node:assert/strict';
 import {
@@ -19,6 +19,7 @@ import type { Mutant } from './mutant.ts';
 import { faultOf, onBenches, Workbench } from './patch.ts';
 import { publishingMutants } from './publishing.ts';
 import { subscribingMutants } from './subscribing.ts';
+import { unnumberedMutants } from './unnumbered.ts';
 
 const mutants: readonly Mutant[] = [
   ...codecMutants,
@@ -26,6 +27,7 @@ const mutants: readonly Mutant[] = [
   ...publishingMutants,
   ...deliveringMutants,
   ...subscribingMutants,
+  ...unnumberedMutants,
 ];
 const sampleSize = 30;
 const width = 2;

@@ -25,6 +25,9 @@ export interface Outcome {
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
+/** Bun, also when Node runs this. */
+const bun = 'Bun' in globalThis ? process.execPath : join(root, 'node_modules', '.bin', 'bun');
+
 const copied = ['src', 'test', 'docs', 'package.json', 'tsconfig.json'];
 
 /** Why `patch` cannot be applied to the tree at `dir`, or null when it can. */
@@ -73,7 +76,7 @@ export class Workbench {
   /** Runs `bun ...args` in the copy; past `timeoutMs` it is killed. */
   run(args: readonly string[], timeoutMs: number, env: Record<string, string> = {}) {
     return new Promise<Outcome>(resolve => {
-      const child = spawn(process.execPath, [...args], {
+      const child = spawn(bun, [...args], {
         cwd: this.dir,
         env: { ...process.env, ...env },
         stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,5 +1,5 @@
-// Rules of PUBLISH as it comes in and of retained messages, taken out of src/core/publish.ts and the
-// rooms it uses.
+// Rules of PUBLISH as it comes in and of retained messages, taken out of src/core/publish.ts and
+// the rooms it uses.
 
 import { without } from './mutant.ts';
 

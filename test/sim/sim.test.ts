@@ -1,6 +1,6 @@
-// The simulated world: clients, faults and an oracle (world.ts, oracle.ts) around the broker's core.
-// 100,000 steps from a fresh seed each time; MINNOW_SEED replays a failure, MINNOW_ROUNDS goes on
-// for longer.
+// The simulated world: clients, faults and an oracle (world.ts, oracle.ts) around the broker's
+// core. 100,000 steps from a fresh seed each time; MINNOW_SEED replays a failure, MINNOW_ROUNDS
+// goes on for longer.
 
 import { strict as assert } from 'node:assert';
 import { describe, freshSeed, rounds, test } from '../harness.ts';

@@ -9,6 +9,7 @@ import { type Client, World } from '../../world.ts';
 import {
   across,
   before5,
+  closedSilently,
   ended,
   one,
   only5,
@@ -92,7 +93,7 @@ across('[v5 MQTT-4.12.0-4] a rejected authentication ends in a close at every st
   assert.equal(second.closed, true);
 });
 
-across('nothing but AUTH may come while authentication goes on', only5, () => {
+across('[v5 §4.12] nothing but AUTH may come while authentication goes on', only5, () => {
   const { world } = scripted(goOn, letIn);
   const watcher = world.connect(version);
   subscribe(watcher, '#');
@@ -127,14 +128,14 @@ across('[v5 MQTT-4.12.0-7] AUTH from a client that named no method gets 0x82', o
   }
 });
 
-across('AUTH with another method than CONNECT gets 0x82', only5, () => {
+across('[v5 §4.12.1] AUTH with another method than CONNECT gets 0x82', only5, () => {
   const client = begin(scripted(letIn, letIn).world);
   one(client, 'connack');
   step(client, 'again', 0x19, 'another');
   ended(client, 0x82);
 });
 
-across('a client can authenticate again and goes on undisturbed', only5, () => {
+across('[v5 §4.12.1] a client can authenticate again and goes on undisturbed', only5, () => {
   const { world, heard } = scripted(letIn, goOn, letIn);
   const client = begin(world);
   one(client, 'connack');
@@ -197,5 +198,28 @@ across(
 across('AUTH does not exist before MQTT 5', before5, old => {
   const client = new World().connect(old);
   client.send(bytes('f0 00'));
+  ended(client, 0x82);
+});
+
+across('[v5 §4.12] a client may give up while authentication goes on', only5, () => {
+  const { world, heard } = scripted(goOn, letIn);
+  const client = begin(world);
+  one(client, 'auth');
+  client.send({ type: 'disconnect' });
+  closedSilently(client);
+  assert.deepEqual(heard, ['ping']);
+  assert.equal(world.broker.state.sessions.size, 0);
+});
+
+across('[v5 §4.12.1] a client can authenticate again more than once', only5, () => {
+  const { world, heard } = scripted(letIn, letIn, letIn);
+  const client = begin(world);
+  one(client, 'connack');
+  for (const data of ['second', 'third']) {
+    step(client, data, 0x19);
+    assert.equal(one(client, 'auth').reason, 0);
+  }
+  assert.deepEqual(heard, ['ping', 'second', 'third']);
+  step(client, 'out of turn', 0x18);
   ended(client, 0x82);
 });

@@ -262,24 +262,28 @@ across(
   },
 );
 
-across('the server may ask for a shorter keep alive, and holds to it', only5, version => {
-  const world = new World({ keepAliveMaxSeconds: 20 });
-  for (const keepAlive of [0, 21, 60]) {
-    const client = world.connect(version, { keepAlive });
-    assert.equal(client.connack!.properties.serverKeepAlive, 20);
-    world.advance(29_999);
-    quiet(client);
-    world.advance(1);
-    ended(client, 0x8d);
-  }
-  assert.equal(told(world).serverKeepAlive, 20);
-  assert.equal(
-    world.connect(version, { keepAlive: 20 }).connack!.properties.serverKeepAlive,
-    undefined,
-  );
-});
+across(
+  '[v5 §3.2.2.3.14] the server may ask for a shorter keep alive, and holds to it',
+  only5,
+  version => {
+    const world = new World({ keepAliveMaxSeconds: 20 });
+    for (const keepAlive of [0, 21, 60]) {
+      const client = world.connect(version, { keepAlive });
+      assert.equal(client.connack!.properties.serverKeepAlive, 20);
+      world.advance(29_999);
+      quiet(client);
+      world.advance(1);
+      ended(client, 0x8d);
+    }
+    assert.equal(told(world).serverKeepAlive, 20);
+    assert.equal(
+      world.connect(version, { keepAlive: 20 }).connack!.properties.serverKeepAlive,
+      undefined,
+    );
+  },
+);
 
-across('every capability is announced as it is', only5, () => {
+across('[v5 §3.2.2.3] every capability is announced as it is', only5, () => {
   const options = {
     receiveMaximum: 12,
     packetSizeMax: 4_567,
@@ -302,11 +306,15 @@ across('every capability is announced as it is', only5, () => {
   });
 });
 
-across('a session expiry above the bound of the server is cut and told', only5, () => {
-  const world = new World({ sessionExpiryMaxSeconds: 60 });
-  assert.equal(told(world, { sessionExpiryInterval: 61 }).sessionExpiryInterval, 60);
-  assert.equal(told(world, { sessionExpiryInterval: 60 }).sessionExpiryInterval, undefined);
-});
+across(
+  '[v5 §3.2.2.3.2] a session expiry above the bound of the server is cut and told',
+  only5,
+  () => {
+    const world = new World({ sessionExpiryMaxSeconds: 60 });
+    assert.equal(told(world, { sessionExpiryInterval: 61 }).sessionExpiryInterval, 60);
+    assert.equal(told(world, { sessionExpiryInterval: 60 }).sessionExpiryInterval, undefined);
+  },
+);
 
 across('[v5 MQTT-3.1.2-28] response information is given only to those who ask', only5, () => {
   const world = new World({ responseInformation: 'replies/here' });

@@ -355,7 +355,7 @@ across(
 );
 
 across(
-  'packets sent right behind CONNECT are processed once it is accepted',
+  '[v3 §3.1.4] [v5 §3.1.4] packets sent right behind CONNECT are processed once it is accepted',
   everyVersion,
   version => {
     const world = new World({}, undefined, ({ clientId }) =>
@@ -375,12 +375,66 @@ across(
   },
 );
 
-across('a connection that never sends a whole CONNECT is closed in time', everyVersion, version => {
-  const world = new World({ connectTimeoutMs: 5_000 });
-  const client = world.open(version);
-  client.send(bytes('10 20 00 04'));
-  world.advance(4_999);
-  quiet(client);
-  world.advance(1);
-  closedSilently(client);
+across(
+  '[v3 §3.1.4] [v5 §3.1.4] a connection that never sends a whole CONNECT is closed in time',
+  everyVersion,
+  version => {
+    const world = new World({ connectTimeoutMs: 5_000 });
+    const client = world.open(version);
+    client.send(bytes('10 20 00 04'));
+    world.advance(4_999);
+    quiet(client);
+    world.advance(1);
+    closedSilently(client);
+  },
+);
+
+across('[v5 §3.1.2.9] a password may come without a user name', only5, version => {
+  const seen: unknown[] = [];
+  const world = new World({}, undefined, ({ username, password }) => {
+    seen.push(username, password);
+    return { reason: 0 };
+  });
+  world.connect(version, { password: text('token') });
+  assert.deepEqual(seen, [null, text('token')]);
+});
+
+across(
+  '[v5 §3.1.3.2] will properties that stand twice or are out of range are refused',
+  only5,
+  version => {
+    const properties: [string, number][] = [
+      ['18 00000001 18 00000001', 0x82],
+      ['01 01 01 01', 0x82],
+      ['02 00000001 02 00000001', 0x82],
+      ['03 0001 61 03 0001 61', 0x82],
+      ['08 0001 61 08 0001 61', 0x82],
+      ['09 0001 61 09 0001 61', 0x82],
+      ['01 02', 0x82],
+      ['08 0001 23', 0x82],
+      ['21 0001', 0x81],
+      ['0b 01', 0x81],
+    ];
+    for (const [property, reason] of properties) {
+      const list = bytes(property);
+      const will = [bytes(list.length, list), string('w'), binary(text('gone'))];
+      const client = sent(version, rawConnect(version, 0x06, string('c'), ...will));
+      assert.equal(one(client, 'connack').reason, reason, property);
+      assert.equal(client.closed, true);
+    }
+  },
+);
+
+across('the authenticator may give a client another name', everyVersion, version => {
+  const asked: (string | null)[] = [];
+  const access = {
+    mayPublish: (who: { username: string | null }) => asked.push(who.username) > 0,
+    maySubscribe: () => true,
+  };
+  const world = new World({}, access, () => ({ reason: 0, username: 'known as' }));
+  const will = { topic: 'gone' };
+  const client = world.connect(version, { username: 'called', password: text('x'), will });
+  publish(client, 'a');
+  client.drop();
+  assert.deepEqual(asked, ['known as', 'known as']);
 });

@@ -31,11 +31,15 @@ across('[MQTT-3.14.1-1] DISCONNECT with reserved bits is a fault', everyVersion,
   }
 });
 
-across('DISCONNECT closes the connection without an answer', everyVersion, version => {
-  const client = new World().connect(version);
-  client.send({ type: 'disconnect' });
-  closedSilently(client);
-});
+across(
+  '[v3 §3.14.4] [v5 §3.14.4] DISCONNECT closes the connection without an answer',
+  everyVersion,
+  version => {
+    const client = new World().connect(version);
+    client.send({ type: 'disconnect' });
+    closedSilently(client);
+  },
+);
 
 across('nothing that follows DISCONNECT is processed', everyVersion, version => {
   const world = new World();
@@ -85,7 +89,7 @@ across(
   },
 );
 
-across('DISCONNECT may change the session expiry', only5, version => {
+across('[v5 §3.14.2.2.2] DISCONNECT may change the session expiry', only5, version => {
   const world = new World();
   const connect = (seconds: number) =>
     world.connect(version, {
@@ -101,16 +105,20 @@ across('DISCONNECT may change the session expiry', only5, version => {
   assert.equal(world.broker.state.sessions.has('c'), false);
 });
 
-across('DISCONNECT cannot prolong a session that ends with its connection', only5, version => {
-  const world = new World();
-  const client = world.connect(version, { clientId: 'c' });
-  client.send({ type: 'disconnect', properties: { sessionExpiryInterval: 1 } });
-  ended(client, 0x82);
-  assert.equal(world.broker.state.sessions.has('c'), false);
-  const zero = world.connect(version, { clientId: 'c' });
-  zero.send({ type: 'disconnect', properties: { sessionExpiryInterval: 0 } });
-  closedSilently(zero);
-});
+across(
+  '[v5 §3.14.2.2.2] DISCONNECT cannot prolong a session that ends with its connection',
+  only5,
+  version => {
+    const world = new World();
+    const client = world.connect(version, { clientId: 'c' });
+    client.send({ type: 'disconnect', properties: { sessionExpiryInterval: 1 } });
+    ended(client, 0x82);
+    assert.equal(world.broker.state.sessions.has('c'), false);
+    const zero = world.connect(version, { clientId: 'c' });
+    zero.send({ type: 'disconnect', properties: { sessionExpiryInterval: 0 } });
+    closedSilently(zero);
+  },
+);
 
 /** What the server sends in a DISCONNECT whose reason it could explain. */
 function farewell(properties: WireProperties): Uint8Array[] {
@@ -182,18 +190,22 @@ across('a client that does not read is closed within a bound', everyVersion, ver
   assert.equal(client.closed, true);
 });
 
-across('shutdown tells MQTT 5 clients 0x8B and closes everybody', everyVersion, version => {
-  const world = new World();
-  const watcher = world.connect(version, { will: { topic: 'gone' } });
-  const connecting = world.open(version);
-  const other = world.connect(version, { clientId: 'other' });
-  subscribe(other, 'gone');
-  world.shutdown();
-  ended(watcher, 0x8b);
-  ended(other, 0x8b);
-  closedSilently(connecting);
-  assert.equal(world.broker.handleOpen('192.0.2.9:1', world.now), null, 'nobody new is let in');
-});
+across(
+  '[v5 §3.14.2.1] shutdown tells MQTT 5 clients 0x8B and closes everybody',
+  everyVersion,
+  version => {
+    const world = new World();
+    const watcher = world.connect(version, { will: { topic: 'gone' } });
+    const connecting = world.open(version);
+    const other = world.connect(version, { clientId: 'other' });
+    subscribe(other, 'gone');
+    world.shutdown();
+    ended(watcher, 0x8b);
+    ended(other, 0x8b);
+    closedSilently(connecting);
+    assert.equal(world.broker.handleOpen('192.0.2.9:1', world.now), null, 'nobody new is let in');
+  },
+);
 
 across('an operator can end a connection', everyVersion, version => {
   const world = new World();

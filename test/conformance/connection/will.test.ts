@@ -57,13 +57,17 @@ across(
   },
 );
 
-across('a will is published when the broker ends the connection', everyVersion, version => {
-  const { world, watcher } = watched(version);
-  const client = mortal(world, version);
-  client.send(Uint8Array.of(0xf1, 0));
-  ended(client, 0x81);
-  assert.deepEqual(texts(receive(watcher)), ['bye']);
-});
+across(
+  '[v3 §3.1.2.5] [v5 §3.1.2.5] a will is published when the broker ends the connection',
+  everyVersion,
+  version => {
+    const { world, watcher } = watched(version);
+    const client = mortal(world, version);
+    client.send(Uint8Array.of(0xf1, 0));
+    ended(client, 0x81);
+    assert.deepEqual(texts(receive(watcher)), ['bye']);
+  },
+);
 
 across(
   '[v3 MQTT-3.14.4-3] [v3 MQTT-3.1.2-8] [v5 MQTT-3.14.4-3] [v5 MQTT-3.1.2-8] DISCONNECT discards the will',
@@ -78,13 +82,17 @@ across(
   },
 );
 
-across('DISCONNECT 0x04 publishes the will, other reasons do too', only5, version => {
-  for (const reason of [0x04, 0x80, 0x81, 0x98]) {
-    const { world, watcher } = watched(version);
-    mortal(world, version).send({ type: 'disconnect', reason });
-    assert.deepEqual(texts(receive(watcher)), ['bye']);
-  }
-});
+across(
+  '[v5 §3.14.2.1] DISCONNECT 0x04 publishes the will, other reasons do too',
+  only5,
+  version => {
+    for (const reason of [0x04, 0x80, 0x81, 0x98]) {
+      const { world, watcher } = watched(version);
+      mortal(world, version).send({ type: 'disconnect', reason });
+      assert.deepEqual(texts(receive(watcher)), ['bye']);
+    }
+  },
+);
 
 across('[MQTT-3.1.2-10] a will is forgotten once it was published', everyVersion, version => {
   const { world, watcher } = watched(version);
@@ -181,7 +189,7 @@ across(
   },
 );
 
-across('a will expires like any message', only5, version => {
+across('[v5 §3.1.3.2.4] a will expires like any message', only5, version => {
   const world = new World();
   const watcher = world.connect(version);
   const properties = { messageExpiryInterval: 10 };
@@ -246,23 +254,31 @@ across(
   },
 );
 
-across('a delayed will is published when a clean start ends its session', only5, version => {
-  const { world, watcher } = watched(version);
-  mortal(world, version, delayed(10), 1_000).drop();
-  world.connect(version, { clientId: 'mortal', cleanStart: true });
-  assert.deepEqual(texts(receive(watcher)), ['bye']);
-});
+across(
+  '[v5 §3.1.3.2.2] a delayed will is published when a clean start ends its session',
+  only5,
+  version => {
+    const { world, watcher } = watched(version);
+    mortal(world, version, delayed(10), 1_000).drop();
+    world.connect(version, { clientId: 'mortal', cleanStart: true });
+    assert.deepEqual(texts(receive(watcher)), ['bye']);
+  },
+);
 
-across('a take-over publishes the will of the old connection', everyVersion, version => {
-  const { world, watcher } = watched(version);
-  mortal(world, version, {}, 1_000);
-  const young = mortal(world, version, { payload: text('young') }, 1_000);
-  assert.deepEqual(texts(receive(watcher)), ['bye']);
-  young.drop();
-  assert.deepEqual(texts(receive(watcher)), ['young']);
-});
+across(
+  '[v3 §3.1.2.5] [v5 §3.1.2.5] a take-over publishes the will of the old connection',
+  everyVersion,
+  version => {
+    const { world, watcher } = watched(version);
+    mortal(world, version, {}, 1_000);
+    const young = mortal(world, version, { payload: text('young') }, 1_000);
+    assert.deepEqual(texts(receive(watcher)), ['bye']);
+    young.drop();
+    assert.deepEqual(texts(receive(watcher)), ['young']);
+  },
+);
 
-across('a take-over keeps a delayed will back', only5, version => {
+across('[v5 §3.1.3.2.2] a take-over keeps a delayed will back', only5, version => {
   const { world, watcher } = watched(version);
   mortal(world, version, delayed(10), 1_000);
   mortal(world, version, delayed(10), 1_000);

@@ -147,3 +147,17 @@ across(
     assert.deepEqual(texts(all(subscriber, 'publish')), ['x']);
   },
 );
+
+across('the same faults are found when a packet comes in pieces', everyVersion, version => {
+  for (const [packet, reason] of wrong(version)) {
+    const client = new World().connect(version);
+    for (const byte of packet) client.send(Uint8Array.of(byte));
+    ended(client, reason);
+  }
+  const large = new World({ packetSizeMax: 200 }).connect(version);
+  for (const byte of bytes('30 ff 01')) large.send(Uint8Array.of(byte));
+  ended(large, 0x95);
+  const early = new World().open(version);
+  for (const byte of bytes('10 ff ff ff 7f')) early.send(Uint8Array.of(byte));
+  closedSilently(early);
+});

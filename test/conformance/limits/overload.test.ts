@@ -10,6 +10,7 @@ import {
   all,
   everyVersion,
   one,
+  only5,
   publish,
   quiet,
   receive,
@@ -269,7 +270,7 @@ across(
 across('nothing is left behind by sessions that ended', everyVersion, version => {
   const world = new World();
   for (let i = 0; i < 50; i++) {
-    const client = world.connect(version, { clientId: `c${i}` });
+    const client = world.connect(version, { clientId: `c${i}`, keepAlive: 60 });
     subscribe(client, [{ filter: `a/${i}`, qos: 2 }, 'a/+', '$share/g/a/#']);
     client.send({ type: 'publish', topic: `a/${i}`, qos: 2, packetId: 9 });
     client.drop();
@@ -294,3 +295,76 @@ across('dropped messages are told in $SYS', everyVersion, version => {
   assert.equal(told.get('$SYS/broker/dropped/queue full'), '3');
   assert.equal(told.get('$SYS/broker/dropped/offline'), '1');
 });
+
+across('a publisher waits once for a consumer that does not move', everyVersion, version => {
+  const world = new World({ outputHighWater: 5_000, publisherPauseMaxMs: 2_000 });
+  const slow = world.connect(version, { clientId: 'slow' });
+  subscribe(slow, 'a');
+  slow.budget = 0;
+  const publisher = world.connect(version);
+  const flood = () => {
+    publisher.send({ type: 'publish', topic: 'a', payload: 'x'.repeat(6_000) });
+    return publisher.connection!.paused;
+  };
+  assert.equal(flood(), true);
+  world.advance(2_000);
+  assert.equal(flood(), false, 'it had its chance');
+  slow.budget = Number.POSITIVE_INFINITY;
+  world.turn();
+  slow.take();
+  slow.budget = 0;
+  assert.equal(flood(), true, 'it had caught up');
+});
+
+across('keep alive goes on when a pause is over', everyVersion, version => {
+  const world = new World({ outputHighWater: 5_000, publisherPauseMaxMs: 2_000 });
+  const slow = world.connect(version, { clientId: 'slow' });
+  subscribe(slow, 'a');
+  slow.budget = 0;
+  const publisher = world.connect(version, { keepAlive: 1 });
+  publisher.send({ type: 'publish', topic: 'a', payload: 'x'.repeat(6_000) });
+  world.advance(2_000 + 1_499);
+  assert.equal(publisher.closed, false);
+  world.advance(1);
+  assert.equal(publisher.closed, true);
+});
+
+across('places of closed connections are used again', everyVersion, version => {
+  const world = new World();
+  for (let i = 0; i < 20; i++) world.connect(version, { keepAlive: 60 }).drop();
+  assert.equal(world.broker.state.connections.length, 1);
+});
+
+across('a full queue first gives up what has expired', only5, version => {
+  const { world, publisher } = asleep(version, { queueMessagesMax: 3 });
+  const brief = { messageExpiryInterval: 1 };
+  publish(publisher, 'a', { payload: 'old 1', qos: 1, properties: brief });
+  publish(publisher, 'a', { payload: 'old 2', qos: 1, properties: brief });
+  publish(publisher, 'a', { payload: 'lasting', qos: 1 });
+  world.advance(1_000);
+  publish(publisher, 'a', { payload: 'new 1', qos: 1 });
+  publish(publisher, 'a', { payload: 'new 2', qos: 1 });
+  const { droppedExpired, droppedQueueFull } = world.broker.state.counters;
+  assert.deepEqual([droppedExpired, droppedQueueFull], [2, 0]);
+  assert.deepEqual(wake(world, version), ['lasting', 'new 1', 'new 2']);
+  assert.equal(world.broker.state.queuedBytes, 0);
+});
+
+across(
+  'a paused client is read from when its acknowledgements are needed',
+  everyVersion,
+  version => {
+    const options = { outputHighWater: 5_000, publisherPauseMaxMs: 600_000, inflightMax: 2 };
+    const world = new World(options);
+    const stuck = world.connect(version, { clientId: 'stuck' });
+    subscribe(stuck, 'a');
+    stuck.budget = 0;
+    const client = world.connect(version, { clientId: 'c' });
+    subscribe(client, { filter: 'me', qos: 1 });
+    client.send({ type: 'publish', topic: 'a', payload: 'x'.repeat(6_000) });
+    assert.equal(client.connection!.paused, true);
+    const other = world.connect(version);
+    for (let i = 0; i < 6; i++) publish(other, 'me', { payload: `${i}`, qos: 1 });
+    assert.deepEqual(texts(receive(client)), ['0', '1', '2', '3', '4', '5']);
+  },
+);

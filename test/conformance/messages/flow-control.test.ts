@@ -148,18 +148,22 @@ across(
   },
 );
 
-across('acknowledged messages do not count towards the receive maximum', everyVersion, version => {
-  const client = new World({ receiveMaximum: 2 }).connect(version);
-  for (let i = 0; i < 10; i++) {
-    publish(client, 'a', { qos: 1, packetId: i + 1 });
-    publish(client, 'a', { qos: 2, packetId: i + 20 });
-  }
-  client.send({ type: 'publish', topic: 'a', qos: 2, packetId: 50 });
-  client.send({ type: 'publish', topic: 'a', qos: 2, packetId: 50, dup: true });
-  client.send({ type: 'publish', topic: 'a', qos: 2, packetId: 51 });
-  assert.equal(all(client, 'pubrec').length, 3);
-  quiet(client);
-});
+across(
+  '[v5 §4.9] acknowledged messages do not count towards the receive maximum',
+  everyVersion,
+  version => {
+    const client = new World({ receiveMaximum: 2 }).connect(version);
+    for (let i = 0; i < 10; i++) {
+      publish(client, 'a', { qos: 1, packetId: i + 1 });
+      publish(client, 'a', { qos: 2, packetId: i + 20 });
+    }
+    client.send({ type: 'publish', topic: 'a', qos: 2, packetId: 50 });
+    client.send({ type: 'publish', topic: 'a', qos: 2, packetId: 50, dup: true });
+    client.send({ type: 'publish', topic: 'a', qos: 2, packetId: 51 });
+    assert.equal(all(client, 'pubrec').length, 3);
+    quiet(client);
+  },
+);
 
 across('3.x clients are held to no receive maximum', before5, version => {
   const client = new World({ receiveMaximum: 2 }).connect(version);
@@ -210,6 +214,26 @@ across(
     }
   },
 );
+
+across('[v5 MQTT-3.1.2-24] of many recipients each gets what it can take', only5, version => {
+  const world = new World();
+  const clients = [60, 200, 1_000].map(maximumPacketSize => {
+    const client = world.connect(version, { properties: { maximumPacketSize } });
+    subscribe(client, { filter: 'a', qos: 2 });
+    return client;
+  });
+  const publisher = world.connect(version);
+  for (const qos of [0, 1, 2]) {
+    for (const length of [10, 100, 500])
+      publish(publisher, 'a', { payload: 'x'.repeat(length), qos });
+  }
+  const lengths = clients.map(client => receive(client).map(message => message.payload.length));
+  assert.deepEqual(lengths, [
+    [10, 10, 10],
+    [10, 100, 10, 100, 10, 100],
+    [10, 100, 500, 10, 100, 500, 10, 100, 500],
+  ]);
+});
 
 across('[v5 MQTT-3.1.2-25] what is too large counts as delivered', only5, version => {
   const world = new World();

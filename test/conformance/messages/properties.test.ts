@@ -297,7 +297,7 @@ across(
   version => refused(version, withProperty(bytes('0b 01')), 0x82),
 );
 
-across('a property that stands twice is a protocol error', only5, version => {
+across('[v5 §3.3.2.3] a property that stands twice is a protocol error', only5, version => {
   const twice = [
     bytes('01 01'),
     join([bytes('02'), u32(9)]),
@@ -309,7 +309,7 @@ across('a property that stands twice is a protocol error', only5, version => {
   for (const property of twice) refused(version, withProperty(property, property), 0x82);
 });
 
-across('a property where it does not belong is refused', only5, version => {
+across('[v5 §2.2.2.2] a property where it does not belong is refused', only5, version => {
   for (const property of ['11 00000001', '21 0001', '24 01', '12 0001 61', '1f 0001 61']) {
     const client = new World().connect(version);
     client.send(withProperty(bytes(property)));
@@ -336,7 +336,7 @@ function connectRefused(properties: Uint8Array): number {
   return reason;
 }
 
-across('CONNECT properties outside their range are protocol errors', only5, () => {
+across('[v5 §3.1.2.11] CONNECT properties outside their range are protocol errors', only5, () => {
   const wrong = ['21 0000', '27 00000000', '17 02', '19 02', '16 0001 61'];
   for (const property of wrong) assert.equal(connectRefused(bytes(property)), 0x82, property);
   for (const property of ['11 00000001', '21 0001', '22 0001', '15 0001 61']) {
@@ -344,7 +344,7 @@ across('CONNECT properties outside their range are protocol errors', only5, () =
   }
 });
 
-across('a payload that claims to be UTF-8 and is not gets 0x99', only5, version => {
+across('[v5 §3.3.2.3.2] a payload that claims to be UTF-8 and is not gets 0x99', only5, version => {
   const world = new World();
   const watcher = world.connect(version);
   subscribe(watcher, '#');

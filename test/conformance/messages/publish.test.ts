@@ -198,7 +198,7 @@ across(
   },
 );
 
-across('PUBACK and PUBREC say 0x10 when nobody subscribed', only5, version => {
+across('[v5 §3.4.2.1] PUBACK and PUBREC say 0x10 when nobody subscribed', only5, version => {
   const world = new World();
   const client = world.connect(version);
   for (const qos of [1, 2]) assert.equal(publish(client, 'a', { qos }), 0x10);

@@ -190,23 +190,27 @@ across('a retained message arrives at the lower of both QoS', everyVersion, vers
   }
 });
 
-across('a retained message says how long it still lives, and expires', only5, version => {
-  const world = new World();
-  const properties = { messageExpiryInterval: 10, contentType: 'text/plain' };
-  keep(world, version, 'a', { properties });
-  world.advance(9_000);
-  const [message] = offered(world, version, 'a');
-  assert.deepEqual(message!.properties, { ...properties, messageExpiryInterval: 1 });
-  world.advance(1_000);
-  assert.deepEqual(offered(world, version, 'a'), []);
-  assert.equal(world.broker.state.retained.count, 0);
-  keep(world, version, 'a', { properties });
-  keep(world, version, 'a', { payload: 'for good' });
-  world.advance(20_000);
-  assert.deepEqual(texts(offered(world, version, 'a')), ['for good']);
-});
+across(
+  '[v5 §3.3.2.3.3] a retained message says how long it still lives, and expires',
+  only5,
+  version => {
+    const world = new World();
+    const properties = { messageExpiryInterval: 10, contentType: 'text/plain' };
+    keep(world, version, 'a', { properties });
+    world.advance(9_000);
+    const [message] = offered(world, version, 'a');
+    assert.deepEqual(message!.properties, { ...properties, messageExpiryInterval: 1 });
+    world.advance(1_000);
+    assert.deepEqual(offered(world, version, 'a'), []);
+    assert.equal(world.broker.state.retained.count, 0);
+    keep(world, version, 'a', { properties });
+    keep(world, version, 'a', { payload: 'for good' });
+    world.advance(20_000);
+    assert.deepEqual(texts(offered(world, version, 'a')), ['for good']);
+  },
+);
 
-across('shared subscriptions get no retained messages', everyVersion, version => {
+across('[v5 §4.8.2] shared subscriptions get no retained messages', everyVersion, version => {
   const world = new World();
   keep(world, version, 'a');
   assert.deepEqual(offered(world, version, '$share/group/a'), []);
@@ -249,3 +253,38 @@ across('beyond the bound a retained message is delivered but not kept', everyVer
   assert.deepEqual(texts(offered(world, version, '#')).sort(), ['again', 'b']);
   assert.ok(world.broker.state.counters.droppedRetainedFull > 0);
 });
+
+across(
+  '[v5 §3.3.2.3.8] a retained message carries the identifier of the SUBSCRIBE that asked for it',
+  only5,
+  version => {
+    const world = new World();
+    keep(world, version, 'a');
+    const client = world.connect(version);
+    subscribe(client, 'a', { subscriptionIdentifiers: [3] });
+    assert.deepEqual(receive(client)[0]!.properties.subscriptionIdentifiers, [3]);
+    subscribe(client, 'a');
+    assert.equal(receive(client)[0]!.properties.subscriptionIdentifiers, undefined);
+  },
+);
+
+across(
+  'what a client missed of its retained messages comes when it is back',
+  everyVersion,
+  version => {
+    const world = new World({ inflightMax: 5 });
+    for (let i = 0; i < 700; i++) keep(world, version, `a/${i}`, { qos: 1 });
+    const fields = {
+      clientId: 'c',
+      cleanStart: false,
+      properties: { sessionExpiryInterval: 1_000 },
+    };
+    const first = world.connect(version, fields);
+    subscribe(first, { filter: 'a/#', qos: 1 });
+    const seen = new Set(first.take().map(packet => packet.type === 'publish' && packet.topic));
+    assert.equal(seen.size, 5);
+    first.drop();
+    for (const message of receive(world.connect(version, fields))) seen.add(message.topic);
+    assert.equal(seen.size, 700);
+  },
+);

@@ -54,7 +54,7 @@ across('[v5 MQTT-3.2.2-18] an alias ends in 0x94 where the server takes none', o
   ended(client, 0x94);
 });
 
-across('an alias that was never defined is a protocol error', only5, version => {
+across('[v5 §3.3.4] an alias that was never defined is a protocol error', only5, version => {
   const client = new World().connect(version);
   client.send({ type: 'publish', topic: '', properties: { topicAlias: 1 } });
   ended(client, 0x82);
@@ -116,7 +116,7 @@ across(
   },
 );
 
-across('a known topic goes out as an alias alone', only5, version => {
+across('[v5 §3.3.2.3.4] a known topic goes out as an alias alone', only5, version => {
   const world = new World();
   const client = world.connect(version, { properties: { topicAliasMaximum: 1 } });
   subscribe(client, '#');

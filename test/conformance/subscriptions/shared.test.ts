@@ -61,7 +61,7 @@ across(
   },
 );
 
-across('each message goes to one member, to all in turn', everyVersion, version => {
+across('[v5 §4.8.2] each message goes to one member, to all in turn', everyVersion, version => {
   const world = new World();
   const members = ['one', 'two', 'three'].map(id => member(world, version, id));
   const publisher = world.connect(version);
@@ -75,7 +75,7 @@ across('each message goes to one member, to all in turn', everyVersion, version 
 });
 
 across(
-  'shares of another name or filter, and plain subscriptions, get their own',
+  '[v5 §4.8.2] shares of another name or filter, and plain subscriptions, get their own',
   everyVersion,
   version => {
     const world = new World();
@@ -114,14 +114,18 @@ across('only connected members are chosen while there is one', everyVersion, ver
   assert.equal(receive(here!).length, 6);
 });
 
-across('without a connected member the message waits for one', everyVersion, version => {
-  const world = new World();
-  for (const id of ['one', 'two']) member(world, version, id).drop();
-  const publisher = world.connect(version);
-  for (let i = 0; i < 4; i++) publish(publisher, 'a', { payload: `${i}`, qos: 1 });
-  const seen = ['one', 'two'].flatMap(id => texts(receive(member(world, version, id))));
-  assert.deepEqual(seen.sort(), ['0', '1', '2', '3']);
-});
+across(
+  '[v5 §4.8.2] without a connected member the message waits for one',
+  everyVersion,
+  version => {
+    const world = new World();
+    for (const id of ['one', 'two']) member(world, version, id).drop();
+    const publisher = world.connect(version);
+    for (let i = 0; i < 4; i++) publish(publisher, 'a', { payload: `${i}`, qos: 1 });
+    const seen = ['one', 'two'].flatMap(id => texts(receive(member(world, version, id))));
+    assert.deepEqual(seen.sort(), ['0', '1', '2', '3']);
+  },
+);
 
 across(
   '[v5 MQTT-4.8.2-4] a QoS 2 message begun towards a member is completed with it',
@@ -168,7 +172,7 @@ across(
 );
 
 across(
-  'an unacknowledged QoS 1 message goes to another member when the session ends',
+  '[v5 §4.8.2] an unacknowledged QoS 1 message goes to another member when the session ends',
   everyVersion,
   version => {
     const world = new World();

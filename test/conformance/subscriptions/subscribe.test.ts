@@ -76,7 +76,7 @@ across('[v5 MQTT-3.8.3-5] reserved bits in the options are malformed', only5, ve
   }
 });
 
-across('QoS 3 and retain handling 3 are protocol errors', only5, version => {
+across('[v5 §3.8.3.1] QoS 3 and retain handling 3 are protocol errors', only5, version => {
   for (const options of [0x03, 0x30]) {
     refused(version, rawSubscribe(version, 0x82, string('a'), bytes(options)), 0x82);
   }
@@ -150,25 +150,37 @@ across(
   },
 );
 
-across('shared subscriptions are refused where there are none', everyVersion, version => {
-  const client = new World({ sharedSubscriptionAvailable: false }).connect(version);
-  assert.deepEqual(subscribe(client, '$share/g/a').reasons, [version === 5 ? 0x9e : 0x80]);
-});
+across(
+  '[v5 §3.2.2.3.13] shared subscriptions are refused where there are none',
+  everyVersion,
+  version => {
+    const client = new World({ sharedSubscriptionAvailable: false }).connect(version);
+    assert.deepEqual(subscribe(client, '$share/g/a').reasons, [version === 5 ? 0x9e : 0x80]);
+  },
+);
 
-across('subscription identifiers end in 0xA1 where there are none', only5, version => {
-  const client = new World({ subscriptionIdentifierAvailable: false }).connect(version);
-  const properties = { subscriptionIdentifiers: [1] };
-  client.send({ type: 'subscribe', filters: ['a'], properties });
-  ended(client, 0xa1);
-});
+across(
+  '[v5 §3.2.2.3.12] subscription identifiers end in 0xA1 where there are none',
+  only5,
+  version => {
+    const client = new World({ subscriptionIdentifierAvailable: false }).connect(version);
+    const properties = { subscriptionIdentifiers: [1] };
+    client.send({ type: 'subscribe', filters: ['a'], properties });
+    ended(client, 0xa1);
+  },
+);
 
-across('subscription identifier 0, or two of them, are protocol errors', only5, version => {
-  for (const list of ['0b 00', '0b 01 0b 02']) {
-    const properties = bytes(list);
-    const body = [u16(1), bytes(properties.length, properties), string('a'), bytes('00')];
-    refused(version, frame(0x82, ...body), 0x82);
-  }
-});
+across(
+  '[v5 §3.8.2.1.2] subscription identifier 0, or two of them, are protocol errors',
+  only5,
+  version => {
+    for (const list of ['0b 00', '0b 01 0b 02']) {
+      const properties = bytes(list);
+      const body = [u16(1), bytes(properties.length, properties), string('a'), bytes('00')];
+      refused(version, frame(0x82, ...body), 0x82);
+    }
+  },
+);
 
 across('the bound on subscriptions refuses new ones only', everyVersion, version => {
   const client = new World({ subscriptionsPerSessionMax: 2 }).connect(version);
