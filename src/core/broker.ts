@@ -16,13 +16,15 @@ import {
 import { PacketType } from '../mqtt/packet.ts';
 import { Reason } from '../mqtt/reason.ts';
 import type { Access, AuthResult } from './access.ts';
-import { onAuth, onAuthResult, onConnect } from './connect.ts';
-import { onPuback, onPubcomp, onPubrec, progress, takeWindow } from './deliver.ts';
+import { progress, takeWindow } from './deliver.ts';
 import type { Effects } from './effects.ts';
 import { endConnection, leaveSession, onDisconnect, onSessionTimer } from './ending.ts';
 import { type Journal, noJournal } from './journal.ts';
 import type { BrokerOptions } from './options.ts';
-import { clearRetained, onPublish, onPubrel } from './publish.ts';
+import { onPuback, onPubcomp, onPubrec } from './packets/acknowledge.ts';
+import { onAuth, onAuthResult, onConnect } from './packets/connect.ts';
+import { clearRetained, onPublish, onPubrel } from './packets/publish.ts';
+import { continueWalks, onSubscribe, onUnsubscribe } from './packets/subscribe.ts';
 import { SysReport } from './report/sys.ts';
 import {
   type KeptDelivery,
@@ -37,7 +39,6 @@ import { resumeReading } from './session/congestion.ts';
 import { Connection, ConnectionState } from './session/connection.ts';
 import type { Session } from './session/session.ts';
 import { State } from './state.ts';
-import { continueWalks, onSubscribe, onUnsubscribe } from './subscribe.ts';
 import { type Timer, TimerKind } from './timers.ts';
 import { logEvent, sendPacket } from './transport.ts';
 
@@ -285,7 +286,8 @@ export class Broker {
   }
 
   /**
-   * The store has got to `written`, and to `synced` past any power cut: what waited for that may go.
+   * The store has got to `written`, and to `synced` past any power cut: what waited for that may
+   * go.
    */
   handleDurable(written: number, synced: number): void {
     const b = this.state;

@@ -1,6 +1,5 @@
-// From a matched subscription to the recipient's output, and what the recipient answers. Owns the
-// sending order and the recipient's bounds. What the states of an
-// outgoing message are stands in session/outbox.ts.
+// From a matched subscription to the recipient's output. Owns the sending order and the recipient's
+// bounds. What the states of an outgoing message are stands in session/outbox.ts.
 
 import { limits } from '../limits.ts';
 import {
@@ -11,7 +10,6 @@ import {
   writePublish,
 } from '../mqtt/encode/publish.ts';
 import { PacketType } from '../mqtt/packet.ts';
-import { Reason } from '../mqtt/reason.ts';
 import { Durability } from './journal.ts';
 import type { Message } from './routing/message.ts';
 import type { ShareGroup } from './routing/share-group.ts';
@@ -131,7 +129,7 @@ function note(b: State, session: Session, outbox: Outbox, d: Delivery): void {
 }
 
 /** The end of a delivery that is in flight or was taken out of the queue. */
-function finish(b: State, session: Session, outbox: Outbox, d: Delivery): void {
+export function finish(b: State, session: Session, outbox: Outbox, d: Delivery): void {
   if (d.packetId > 0) outbox.finish(d);
   if (d.rank > 0) b.journal.finished(session, d);
 }
@@ -353,56 +351,6 @@ export function sendAck(b: State, c: Connection, byte0: number, id: number, reas
   c.out.end = writeAck(c.out.buffer, c.out.end, byte0, id, c.version === 5 ? reason : 0);
   b.counters.packetsSent++;
   if (!c.dirty) b.effects.markDirty(c);
-}
-
-/** PUBACK: the end of a QoS 1 delivery. An error discards the message [MQTT-4.8.2-6]. */
-export function onPuback(b: State, c: Connection, id: number, reason: number, now: number): number {
-  const outbox = c.session!.outbox;
-  const d = outbox === null ? null : outbox.find(id);
-  if (d === null) return 0; // an answer to what a lost session sent: harmless
-  if (d.state !== DeliveryState.AwaitPuback) return Reason.ProtocolError;
-  if (reason >= 0x80) b.counters.rejectedByClient++;
-  finish(b, c.session!, outbox!, d);
-  progress(b, c.session!, now);
-  return 0;
-}
-
-export function onPubrec(b: State, c: Connection, id: number, reason: number, now: number): number {
-  const outbox = c.session!.outbox;
-  const d = outbox === null ? null : outbox.find(id);
-  if (d !== null && d.state === DeliveryState.AwaitPuback) return Reason.ProtocolError;
-  if (d === null) {
-    if (reason < 0x80) sendAck(b, c, PUBREL, id, Reason.PacketIdNotFound);
-    return 0;
-  }
-  if (reason >= 0x80) {
-    if (d.state !== DeliveryState.AwaitPubrec) return Reason.ProtocolError;
-    b.counters.rejectedByClient++;
-    finish(b, c.session!, outbox!, d);
-    progress(b, c.session!, now);
-    return 0;
-  }
-  if (d.rank > 0) {
-    const { durability } = d.message;
-    outbox!.release(d);
-    b.journal.moved(c.session!, d);
-    // Were PUBREL sent and this forgotten, the message would be sent and taken once more.
-    holdOutput(b, c, durability);
-  } else {
-    outbox!.release(d);
-  }
-  sendAck(b, c, PUBREL, id, 0); // [MQTT-4.3.3-3]
-  return 0;
-}
-
-export function onPubcomp(b: State, c: Connection, id: number, now: number): number {
-  const outbox = c.session!.outbox;
-  const d = outbox === null ? null : outbox.find(id);
-  if (d === null) return 0;
-  if (d.state !== DeliveryState.AwaitPubcomp) return Reason.ProtocolError;
-  finish(b, c.session!, outbox!, d);
-  progress(b, c.session!, now);
-  return 0;
 }
 
 /** The client took something: send what waits, and let publishers go on that waited for it. */

@@ -7,13 +7,13 @@ import { Reason } from '../mqtt/reason.ts';
 import { utf8Encode } from '../mqtt/utf8.ts';
 import { redistribute } from './deliver.ts';
 import { Durability } from './journal.ts';
-import { publishOwn } from './publish.ts';
+import { publishOwn } from './packets/publish.ts';
+import { removeSubscription } from './packets/subscribe.ts';
 import { makeMessage, NEVER } from './routing/message.ts';
 import { relieve } from './session/congestion.ts';
 import { type Connection, ConnectionState } from './session/connection.ts';
 import type { Session } from './session/session.ts';
 import type { State } from './state.ts';
-import { removeSubscription } from './subscribe.ts';
 import { logEvent, reasonField, sendDisconnect, startClosing } from './transport.ts';
 
 /**

@@ -8,7 +8,8 @@ import { Durability } from './journal.ts';
 import { type Connection, ConnectionState } from './session/connection.ts';
 import type { State } from './state.ts';
 
-/** What is appended to the output of `c` from here on waits for all that the journal noted so far. */
+/** What is appended to the output of `c` from here on waits for all that the journal noted so far.
+ * */
 export function holdOutput(b: State, c: Connection, durability: number): void {
   if (durability < Durability.Written) return;
   c.out.hold(b.journal.last, durability);

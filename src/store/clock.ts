@@ -1,7 +1,7 @@
 // The core's clock goes on across restarts: deadlines are stored as its milliseconds and stay right
-// whatever the wall clock does. How long the broker was down only the wall clock can tell, and it is
-// believed only when it tells something likely: a router without a battery wakes up in 1970, and a
-// first NTP answer may be years ahead. Then no time has passed, and nothing expires at once.
+// whatever the wall clock does. How long the broker was down only the wall clock can tell, and it
+// is believed only when it tells something likely: a router without a battery wakes up in 1970, and
+// a first NTP answer may be years ahead. Then no time has passed, and nothing expires at once.
 
 /** Longer than this nobody was switched off: the wall clock has jumped. */
 const AWAY_MAX_MS = 366 * 86_400_000;

@@ -1,9 +1,9 @@
-// The one totally ordered log between the core and the disk. It implements the core's Journal: every
-// operation gets the next sequence number and waits here until it is handed to the store, in order,
-// in batches. What is finished before it was handed over cancels out and is never written. Decides
-// when a batch goes: at the end of the turn when an acknowledgement waits for it, else by deadline or
-// size. One batch is under way at a time; what comes meanwhile is the next one (group commit).
-// No clock of its own: `now` is the core's.
+// The one totally ordered log between the core and the disk. It implements the core's Journal:
+// every operation gets the next sequence number and waits here until it is handed to the store, in
+// order, in batches. What is finished before it was handed over cancels out and is never written.
+// Decides when a batch goes: at the end of the turn when an acknowledgement waits for it, else by
+// deadline or size. One batch is under way at a time; what comes meanwhile is the next one (group
+// commit). No clock of its own: `now` is the core's.
 
 import { Durability, type Journal } from '../core/journal.ts';
 import type { Message } from '../core/routing/message.ts';
@@ -138,7 +138,8 @@ export class StoreLog implements Journal {
     return this.options.classOf(topic) ?? this.defaultClass;
   }
 
-  // ---- Operations --------------------------------------------------------------------------------
+  // ---- Operations
+  // --------------------------------------------------------------------------------
 
   session(s: Session): void {
     const { will } = s;
@@ -315,7 +316,8 @@ export class StoreLog implements Journal {
     else (stored.entry!.op as { refs: number }).refs = stored.refs;
   }
 
-  // ---- Batches -----------------------------------------------------------------------------------
+  // ---- Batches
+  // -----------------------------------------------------------------------------------
 
   /** The end of a turn: hands over what must go now, lets go what waits for nothing any more. */
   flush(now: number): void {
@@ -405,7 +407,8 @@ export class StoreLog implements Journal {
     this.listener.durable(this.written, this.synced);
   }
 
-  // ---- Windows -----------------------------------------------------------------------------------
+  // ---- Windows
+  // -----------------------------------------------------------------------------------
 
   /** Windows are read behind everything that was handed over, so nothing in them is missing. */
   private askWindows(): void {

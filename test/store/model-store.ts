@@ -1,5 +1,5 @@
-// A store made of maps: the meaning of the operations in the fewest words, a disk that fails when it
-// is told to, and a power switch. What was synced survives a cut; what was only written may not.
+// A store made of maps: the meaning of the operations in the fewest words, a disk that fails when
+// it is told to, and a power switch. What was synced survives a cut; what was only written may not.
 
 import type {
   Op,

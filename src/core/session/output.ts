@@ -49,7 +49,8 @@ export class Output {
   /** Bytes to be written: buffer[start, end). */
   start = 0;
   end = 0;
-  /** Bytes from buffer[held[0].at - base] on wait for the journal; `base` is what has left before. */
+  /** Bytes from buffer[held[0].at - base] on wait for the journal; `base` is what has left before.
+   * */
   private held: Hold[] | null = null;
   private written = 0;
   /** What the last turn needed: the size to begin the next one with. */

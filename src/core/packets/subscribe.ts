@@ -1,19 +1,19 @@
 // SUBSCRIBE and UNSUBSCRIBE, and the retained messages a new subscription is sent: a bounded number
 // per turn, so that nobody waits while a filter over 100,000 topics is served.
 
-import { limits } from '../limits.ts';
-import { decodeSubscribe, decodeUnsubscribe } from '../mqtt/decode/subscribe.ts';
-import { encodeSuback, encodeUnsuback } from '../mqtt/encode/packets.ts';
-import { Fault } from '../mqtt/fault.ts';
-import type { QoS, SubscribeEntry, SubscribePacket } from '../mqtt/packet.ts';
-import { Reason } from '../mqtt/reason.ts';
-import { countLevels, filterValid, hasWildcard, parseShare } from '../mqtt/topic.ts';
-import { deliver } from './deliver.ts';
-import { Subscription } from './routing/subscription.ts';
-import type { Connection } from './session/connection.ts';
-import type { RetainedWalk, Session } from './session/session.ts';
-import type { State } from './state.ts';
-import { holdOutput, sendPacket } from './transport.ts';
+import { limits } from '../../limits.ts';
+import { decodeSubscribe, decodeUnsubscribe } from '../../mqtt/decode/subscribe.ts';
+import { encodeSuback, encodeUnsuback } from '../../mqtt/encode/packets.ts';
+import { Fault } from '../../mqtt/fault.ts';
+import type { QoS, SubscribeEntry, SubscribePacket } from '../../mqtt/packet.ts';
+import { Reason } from '../../mqtt/reason.ts';
+import { countLevels, filterValid, hasWildcard, parseShare } from '../../mqtt/topic.ts';
+import { deliver } from '../deliver.ts';
+import { Subscription } from '../routing/subscription.ts';
+import type { Connection } from '../session/connection.ts';
+import type { RetainedWalk, Session } from '../session/session.ts';
+import type { State } from '../state.ts';
+import { holdOutput, sendPacket } from '../transport.ts';
 
 /** SUBSCRIBE: buf[start, end) behind the fixed header. Returns null or the fault of the client. */
 export function onSubscribe(

@@ -1,21 +1,25 @@
 // PUBLISH and PUBREL as they come in, and the routing of every message: from clients, wills and
 // $SYS. Route first, acknowledge last.
 
-import { decodePublish, type PublishView, withoutOwnProperties } from '../mqtt/decode/publish.ts';
-import { PacketType, type QoS } from '../mqtt/packet.ts';
-import { Reason } from '../mqtt/reason.ts';
-import { payloadUtf8Valid, utf8Valid } from '../mqtt/utf8.ts';
-import { deliver, sendAck } from './deliver.ts';
-import { Durability } from './journal.ts';
-import { type Message, NEVER } from './routing/message.ts';
-import type { Retained } from './routing/retained.ts';
-import { mergeHits } from './routing/subscription.ts';
-import type { Topic } from './routing/topics.ts';
-import { pauseReading } from './session/congestion.ts';
-import type { Connection } from './session/connection.ts';
-import type { Session } from './session/session.ts';
-import type { State } from './state.ts';
-import { holdOutput } from './transport.ts';
+import {
+  decodePublish,
+  type PublishView,
+  withoutOwnProperties,
+} from '../../mqtt/decode/publish.ts';
+import { PacketType, type QoS } from '../../mqtt/packet.ts';
+import { Reason } from '../../mqtt/reason.ts';
+import { payloadUtf8Valid, utf8Valid } from '../../mqtt/utf8.ts';
+import { deliver, sendAck } from '../deliver.ts';
+import { Durability } from '../journal.ts';
+import { type Message, NEVER } from '../routing/message.ts';
+import type { Retained } from '../routing/retained.ts';
+import { mergeHits } from '../routing/subscription.ts';
+import type { Topic } from '../routing/topics.ts';
+import { pauseReading } from '../session/congestion.ts';
+import type { Connection } from '../session/connection.ts';
+import type { Session } from '../session/session.ts';
+import type { State } from '../state.ts';
+import { holdOutput } from '../transport.ts';
 
 const PUBACK = PacketType.PUBACK << 4;
 const PUBREC = PacketType.PUBREC << 4;

@@ -9,20 +9,20 @@
 //
 // While the authenticator thinks nothing is read; bytes that came already are kept.
 
-import { decodeConnect } from '../mqtt/decode/connect.ts';
-import { decodeAuth } from '../mqtt/decode/session.ts';
-import { type Connack, encodeAuth, encodeConnack } from '../mqtt/encode/packets.ts';
-import { Fault } from '../mqtt/fault.ts';
-import type { ConnectPacket } from '../mqtt/packet.ts';
-import { Reason } from '../mqtt/reason.ts';
-import { countLevels } from '../mqtt/topic.ts';
-import type { AuthResult } from './access.ts';
-import { pump } from './deliver.ts';
-import { endConnection, endSession, leaveSession, noteSession, reviveSession } from './ending.ts';
-import { resumeReading } from './session/congestion.ts';
-import { type Connection, ConnectionState } from './session/connection.ts';
-import { Session } from './session/session.ts';
-import type { State } from './state.ts';
+import { decodeConnect } from '../../mqtt/decode/connect.ts';
+import { decodeAuth } from '../../mqtt/decode/session.ts';
+import { type Connack, encodeAuth, encodeConnack } from '../../mqtt/encode/packets.ts';
+import { Fault } from '../../mqtt/fault.ts';
+import type { ConnectPacket } from '../../mqtt/packet.ts';
+import { Reason } from '../../mqtt/reason.ts';
+import { countLevels } from '../../mqtt/topic.ts';
+import type { AuthResult } from '../access.ts';
+import { pump } from '../deliver.ts';
+import { endConnection, endSession, leaveSession, noteSession, reviveSession } from '../ending.ts';
+import { resumeReading } from '../session/congestion.ts';
+import { type Connection, ConnectionState } from '../session/connection.ts';
+import { Session } from '../session/session.ts';
+import type { State } from '../state.ts';
 import {
   holdOutput,
   logEvent,
@@ -31,7 +31,7 @@ import {
   sendPacket,
   sendWithWords,
   startClosing,
-} from './transport.ts';
+} from '../transport.ts';
 
 /** The first packet of a connection: buf[start, end) behind the fixed header. */
 export function onConnect(
