@@ -10,6 +10,7 @@ import type { LogEvent } from '../src/core/effects.ts';
 import type { Journal } from '../src/core/journal.ts';
 import { type BrokerOptions, defaultOptions } from '../src/core/options.ts';
 import type { Connection } from '../src/core/session/connection.ts';
+import { KB } from '../src/limits.ts';
 import { Prng } from './prng.ts';
 import {
   type ConnackWire,
@@ -23,6 +24,9 @@ import {
 
 /** What a CONNECT says, apart from the version; what is not given has its usual value. */
 export type ConnectFields = Omit<Extract<WireInput, { type: 'connect' }>, 'type' | 'version'>;
+
+/** Output that is as good as none: the broker is told that there is room (see src/loop.ts). */
+const lowWater = 64 * KB;
 
 /** The verdict on a client, or null to leave it unanswered until `World.answer`. */
 export type Authenticate = (credentials: Credentials) => AuthResult | null;
@@ -220,9 +224,8 @@ export class World {
       const verdict = c.credentials === null ? null : this.#authenticate(c.credentials);
       if (verdict !== null) this.broker.handleAuthResult(c, verdict, this.now);
     }
-    for (const c of effects.dirty.splice(0)) {
+    for (const c of effects.takeDirty()) {
       worked = true;
-      c.dirty = false;
       this.#write(c);
     }
     for (const c of effects.closing.splice(0)) {
@@ -247,14 +250,10 @@ export class World {
     client.allowance -= bytes;
     client.arrive(c.out.buffer.subarray(c.out.start, c.out.start + bytes));
     c.out.consume(bytes);
-    if (bytes < due) {
-      this.#unwritten.add(c);
-      return;
-    }
-    this.#unwritten.delete(c);
-    if (c.out.length > 0) return;
-    if (this.#closing.has(c)) this.#close(c);
-    else this.broker.handleDrained(c, this.now);
+    if (bytes < due) this.#unwritten.add(c);
+    else this.#unwritten.delete(c);
+    if (c.out.length === 0 && this.#closing.has(c)) this.#close(c);
+    else if (c.out.length <= lowWater) this.broker.handleDrained(c, this.now);
   }
 
   #readOn(c: Connection): void {

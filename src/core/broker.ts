@@ -204,7 +204,7 @@ export class Broker {
         else sendPacket(b, c, PINGRESP); // [MQTT-3.12.4-1]
         return;
       case PacketType.SUBSCRIBE:
-        this.settle(c, onSubscribe(b, c, buf, start, end), now);
+        this.settle(c, onSubscribe(b, c, buf, start, end, now), now);
         return;
       case PacketType.UNSUBSCRIBE:
         this.settle(c, onUnsubscribe(b, c, buf, start, end), now);

@@ -116,6 +116,8 @@ export class StoreLog implements Journal {
   /** When the oldest pending operation must go, the core's milliseconds. */
   private deadline = Number.POSITIVE_INFINITY;
   private underWay: Batch | null = null;
+  /** What the store has committed goes through here. */
+  private committed = 0;
   private written = 0;
   private synced = 0;
   private readonly windows = new Map<number, { session: Session; afterRank: number }>();
@@ -359,6 +361,7 @@ export class StoreLog implements Journal {
     // What only the class `written` waits for may stay in the operating system's hands.
     const sync = this.strict > 0 || this.promised === 0;
     const batch: Batch = { entries: this.pending, through: this.last, sync };
+    const after = this.committed;
     this.underWay = batch;
     this.pending = [];
     this.alive = 0;
@@ -367,12 +370,13 @@ export class StoreLog implements Journal {
     this.pendingBytes = 0;
     this.deadline = Number.POSITIVE_INFINITY;
     const wall = this.options.wall();
-    this.store.commit({ ops, through: batch.through, sync, clock: now, wall });
+    this.store.commit({ ops, after, through: batch.through, sync, clock: now, wall });
     this.askWindows();
   }
 
   private onCommitted(through: number, synced: boolean): void {
     this.underWay = null;
+    this.committed = through;
     if (this.degraded) {
       this.degraded = false;
       this.listener.trouble(null);

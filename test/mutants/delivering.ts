@@ -76,11 +76,7 @@ export const deliveringMutants = [
       '    if (length > c.packetSizeMax) return tooLarge(b);',
     'length = publishLength(m, extras, (byte0 >> 1) & 3, v5);',
   ]),
-  without('v5: 3.1.2-25', [
-    deliver,
-    'finish(b, session, outbox, delivery);',
-    '',
-  ]),
+  without('v5: 3.1.2-25', [deliver, 'finish(b, session, outbox, delivery);', '']),
   without('v5: 3.1.2-26 3.3.2-11', [
     deliver,
     'c.outAliases.size < c.outAliasMax',

@@ -159,7 +159,7 @@ export class Acting {
   // ---- Messages and subscriptions --------------------------------------------------------------
 
   #topic(): string {
-    return drawTopic(this.#world.prng);
+    return drawTopic(this.#world.prng, this.#world.config.fewTopics);
   }
 
   #payload(name: string, most: number): Uint8Array {

@@ -33,6 +33,8 @@ export interface WorldConfig {
   readonly expiry: boolean;
   readonly retained: boolean;
   readonly shares: boolean;
+  /** Whether there are but a handful of topics, so that many messages share one. */
+  readonly fewTopics: boolean;
   /** Largest ordinary payload, bytes. */
   readonly payloadMax: number;
   /** Whether every drop can be foretold: one packet at a time, and nothing that blurs a queue. */
@@ -70,6 +72,7 @@ export function drawConfig(prng: Prng): WorldConfig {
     expiry: !exact && prng.chance(0.7),
     retained: !exact && prng.chance(0.8),
     shares: !exact && prng.chance(0.6),
+    fewTopics: prng.oneIn(3),
     payloadMax: kind === 'slow' ? 3_000 : prng.pick([30, 300]),
     exactDrops: exact,
   };
@@ -86,7 +89,7 @@ function drawOptions(prng: Prng, kind: Kind): Partial<BrokerOptions> {
     queueMessagesMax: small ? prng.between(1, 20) : defaultOptions.queueMessagesMax,
     queueBytesMax: kind === 'tight' && prng.oneIn(2) ? 3_000 : defaultOptions.queueBytesMax,
     queuePolicy: prng.pick(['drop-newest', 'drop-oldest']),
-    queueQoS0: kind === 'roomy' && prng.oneIn(3),
+    queueQoS0: kind === 'roomy' && prng.oneIn(2),
     outputHighWater: highWater,
     outputBytesMax: kind === 'slow' ? highWater * 2 : defaultOptions.outputBytesMax,
     publisherPauseMaxMs: prng.pick([50, 2_000]),

@@ -31,8 +31,9 @@ export const FORBIDDEN = 'forbidden';
 const heads = ['a', 'b', 'a', 'b', 'home', '$dev', 'ä€'];
 const tails = ['x', 'y', '', 'a'];
 
-/** A topic from a small set, so that publishers and subscribers meet often. */
-export function drawTopic(prng: Prng): string {
+/** A topic from a small set, or a very small one, so that publishers and subscribers meet often. */
+export function drawTopic(prng: Prng, few: boolean): string {
+  if (few) return prng.pick(['a', 'a', 'b/x', '$dev/y']);
   if (prng.oneIn(60)) return `${FORBIDDEN}/${prng.pick(tails)}`;
   const levels = [prng.pick(heads)];
   while (levels.length < 4 && prng.chance(0.5)) levels.push(prng.pick(tails));
@@ -42,7 +43,7 @@ export function drawTopic(prng: Prng): string {
 /** A filter that has a good chance to match what `drawTopic` yields. */
 export function drawFilter(prng: Prng): string {
   if (prng.oneIn(8)) return prng.pick(['#', '+/+', '/#', '+', 'a/#', '$dev/#', '+/x/#']);
-  const levels = drawTopic(prng).split('/');
+  const levels = drawTopic(prng, prng.oneIn(2)).split('/');
   for (let i = 0; i < levels.length; i++) if (prng.oneIn(4)) levels[i] = '+';
   if (prng.oneIn(3)) {
     levels.length = prng.between(0, levels.length);

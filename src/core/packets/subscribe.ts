@@ -22,6 +22,7 @@ export function onSubscribe(
   buf: Uint8Array,
   start: number,
   end: number,
+  now: number,
 ): Fault | null {
   const packet = decodeSubscribe(buf, start, end, c.version);
   if (packet instanceof Fault) return packet;
@@ -37,7 +38,8 @@ export function onSubscribe(
   if (walks.length > 0) {
     session.walks ??= [];
     session.walks.push(...walks);
-    b.scheduleWalk(session);
+    // At once, as far as may be: nothing published from here on overtakes them [MQTT-4.6.0-5].
+    if (!session.walking) continueWalks(b, session, now);
   }
   return null;
 }

@@ -74,7 +74,7 @@ across(
   '[v5 MQTT-3.3.4-9] a resumed session begins with a full quota and keeps to it',
   only5,
   version => {
-    const { world, subscriber, publisher } = narrow(2);
+    const { world, subscriber, publisher } = narrow(4);
     for (let i = 0; i < 6; i++) publish(publisher, 'a', { payload: `${i}`, qos: 2 });
     const [first] = all(subscriber, 'publish');
     subscriber.send({ type: 'pubrec', packetId: first!.packetId });

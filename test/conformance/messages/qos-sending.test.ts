@@ -299,3 +299,13 @@ across('a QoS 0 message is not sent again', everyVersion, version => {
   subscriber.drop();
   quiet(back(world, version));
 });
+
+across('a PUBREC of 0x80 or above after a good one is a protocol error', only5, version => {
+  const { subscriber, publisher } = pair(version);
+  publish(publisher, 'a', { qos: 2 });
+  const { packetId } = one(subscriber, 'publish');
+  subscriber.send({ type: 'pubrec', packetId });
+  one(subscriber, 'pubrel');
+  subscriber.send({ type: 'pubrec', packetId, reason: 0x80 });
+  ended(subscriber, 0x82);
+});

@@ -210,6 +210,27 @@ across(
   },
 );
 
+across(
+  '[MQTT-4.6.0-5] retained messages come before what is published after the subscription',
+  everyVersion,
+  version => {
+    for (const qos of [0, 1, 2]) {
+      const world = new World();
+      const publisher = world.connect(version);
+      publish(publisher, 'a', { payload: 'kept', retain: true, qos });
+      const client = world.connect(version);
+      world.hold(() => {
+        client.send({ type: 'subscribe', filters: [{ filter: 'a', qos }] });
+        publisher.send({ type: 'publish', topic: 'a', payload: 'live', qos });
+      });
+      const [suback, ...messages] = client.take();
+      assert.equal(suback?.type, 'suback');
+      client.keep(messages);
+      assert.deepEqual(texts(receive(client)), ['kept', 'live']);
+    }
+  },
+);
+
 across('[v5 §4.8.2] shared subscriptions get no retained messages', everyVersion, version => {
   const world = new World();
   keep(world, version, 'a');
@@ -229,10 +250,10 @@ across('many retained messages all arrive, at the pace of the client', everyVers
   const count = 2_000;
   const publisher = world.connect(version);
   for (let i = 0; i < count; i++) {
-    publish(publisher, `a/${i}`, { payload: 'x'.repeat(100), retain: true });
+    publish(publisher, `a/${i}`, { payload: 'x'.repeat(1_000), retain: true });
   }
   const client = world.connect(version);
-  client.budget = 10_000;
+  client.budget = 50_000;
   subscribe(client, { filter: 'a/#', qos: 1 });
   const seen = new Set<string>();
   for (let turns = 0; seen.size < count && turns < 1_000; turns++) {
