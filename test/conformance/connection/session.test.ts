@@ -239,3 +239,16 @@ across('the bound on sessions refuses newcomers and nobody else', everyVersion, 
   quiet(two);
   quiet(world.connect(version, lasting('one')));
 });
+
+across('the end of a discarded session does not end its successor', only5, version => {
+  const world = new World();
+  world.connect(version, lasting('c', 10)).drop();
+  world.connect(version, { ...lasting('c', 1_000), cleanStart: true }).drop();
+  world.advance(999_999);
+  assert.equal(world.broker.state.sessions.has('c'), true);
+  world.connect(version, lasting('c', 10)).drop();
+  world.advance(5_000);
+  world.connect(version, lasting('c', 1_000)).drop();
+  world.advance(999_999);
+  assert.equal(world.broker.state.sessions.has('c'), true);
+});

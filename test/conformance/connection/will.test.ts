@@ -212,7 +212,10 @@ across(
     quiet(watcher);
     world.advance(1);
     assert.deepEqual(texts(receive(watcher)), ['bye']);
-    world.advance(2_000_000);
+    world.advance(989_999);
+    assert.equal(world.broker.state.sessions.has('mortal'), true, 'the session goes on');
+    world.advance(1);
+    assert.equal(world.broker.state.sessions.has('mortal'), false);
     quiet(watcher);
   },
 );

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import type { BrokerOptions } from '../../../src/core/options.ts';
-import type { Version } from '../../wire.ts';
+import { text, type Version } from '../../wire.ts';
 import { type Client, World } from '../../world.ts';
 import {
   across,
@@ -368,3 +368,21 @@ across(
     assert.deepEqual(texts(receive(client)), ['0', '1', '2', '3', '4', '5']);
   },
 );
+
+across('only those who publish to a slow consumer are slowed', everyVersion, version => {
+  const world = new World({ outputHighWater: 5_000, sysIntervalMs: 1_000 });
+  const slow = world.connect(version, { clientId: 'slow' });
+  subscribe(slow, ['a', 'gone', '$SYS/#']);
+  slow.budget = 0;
+  const publisher = world.connect(version);
+  const bystander = world.connect(version);
+  publisher.send({ type: 'publish', topic: 'a', payload: 'x'.repeat(6_000) });
+  bystander.send({ type: 'publish', topic: 'b' });
+  assert.equal(publisher.connection!.paused, true);
+  assert.equal(bystander.connection!.paused, false);
+  const will = { topic: 'gone', payload: text('y'.repeat(6_000)) };
+  world.connect(version, { will }).drop();
+  world.advance(1_000);
+  bystander.send({ type: 'publish', topic: 'b' });
+  assert.equal(bystander.connection!.paused, false, "wills and $SYS are nobody else's doing");
+});
