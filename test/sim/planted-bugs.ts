@@ -233,8 +233,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a drop at the bound of a queue is not counted',
     file: deliver,
-    find: `      dequeue(b, outbox);
-      b.counters.droppedQueueFull++;`,
+    find: 'finish(b, session, outbox, dequeue(b, outbox));\n      b.counters.droppedQueueFull++;',
     replace: 'finish(b, session, outbox, dequeue(b, outbox));',
   },
   {
