@@ -130,9 +130,12 @@ export class Loop implements Hallway {
 
   private write(c: Connection, link: Link, now: number): void {
     const { out } = c;
-    if (out.length > 0) {
-      out.consume(link.write(out.buffer, out.start, out.end));
-      if (out.length > 0) link.blocked = true;
+    // What waits for the store stays, whatever the socket would take.
+    const due = out.limit - out.start;
+    if (due > 0) {
+      const taken = link.write(out.buffer, out.start, out.limit);
+      out.consume(taken);
+      if (taken < due) link.blocked = true;
     }
     if (out.length === 0 && link.closing) link.close();
     else if (out.length <= LOW_WATER) this.broker.handleDrained(c, now);

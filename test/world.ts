@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import type { Access, AuthResult, Credentials } from '../src/core/access.ts';
 import { Broker } from '../src/core/broker.ts';
 import type { LogEvent } from '../src/core/effects.ts';
+import type { Journal } from '../src/core/journal.ts';
 import { type BrokerOptions, defaultOptions } from '../src/core/options.ts';
 import type { Connection } from '../src/core/session/connection.ts';
 import { KB } from '../src/limits.ts';
@@ -31,6 +32,12 @@ const lowWater = 64 * KB;
 export type Authenticate = (credentials: Credentials) => AuthResult | null;
 
 export const allowAll: Access = { mayPublish: () => true, maySubscribe: () => true };
+
+/** What the hallway flushes at the end of a turn: the log of the store. */
+interface Keeper {
+  flush(now: number): void;
+  nextDeadline(): number;
+}
 
 /** One client's end of one transport. */
 export class Client {
@@ -89,7 +96,8 @@ export class Client {
 
 export class World {
   /** Virtual milliseconds. */
-  now = 1_000;
+  now: number;
+  readonly #keeper: Keeper | null;
   readonly broker: Broker;
   readonly log: LogEvent[] = [];
   /** Clients whose transport is open. */
@@ -106,7 +114,10 @@ export class World {
     options: Partial<BrokerOptions> = {},
     access: Access = allowAll,
     authenticate: Authenticate = () => ({ reason: 0 }),
+    kept: { journal: Journal & Keeper; now: number } | null = null,
   ) {
+    this.now = kept?.now ?? 1_000;
+    this.#keeper = kept?.journal ?? null;
     const prng = new Prng(1);
     this.#authenticate = authenticate;
     this.broker = new Broker(
@@ -114,6 +125,7 @@ export class World {
       access,
       () => prng.fraction(),
       this.now,
+      kept?.journal,
     );
   }
 
@@ -151,7 +163,10 @@ export class World {
   advance(ms: number): void {
     const until = this.now + ms;
     for (;;) {
-      const due = this.broker.nextDeadline();
+      const due = Math.min(
+        this.broker.nextDeadline(),
+        this.#keeper?.nextDeadline() ?? Number.POSITIVE_INFINITY,
+      );
       if (due > until) break;
       this.now = Math.max(this.now, due);
       this.turn();
@@ -192,6 +207,7 @@ export class World {
     for (const client of this.clients.values()) client.allowance = client.budget;
     for (const c of this.#unwritten) this.#write(c);
     for (let again = true; again; ) {
+      this.#keeper?.flush(this.now);
       again = this.#work();
       if (this.broker.nextDeadline() <= this.now) {
         this.broker.handleTime(this.now);
@@ -229,11 +245,12 @@ export class World {
   #write(c: Connection): void {
     const client = this.clients.get(c);
     if (client === undefined) return;
-    const bytes = Math.min(c.out.length, client.allowance);
+    const due = c.out.limit - c.out.start; // the rest waits for the store
+    const bytes = Math.min(due, client.allowance);
     client.allowance -= bytes;
     client.arrive(c.out.buffer.subarray(c.out.start, c.out.start + bytes));
     c.out.consume(bytes);
-    if (c.out.length > 0) this.#unwritten.add(c);
+    if (bytes < due) this.#unwritten.add(c);
     else this.#unwritten.delete(c);
     if (c.out.length === 0 && this.#closing.has(c)) this.#close(c);
     else if (c.out.length <= lowWater) this.broker.handleDrained(c, this.now);

@@ -16,19 +16,29 @@ import {
 import { PacketType } from '../mqtt/packet.ts';
 import { Reason } from '../mqtt/reason.ts';
 import type { Access, AuthResult } from './access.ts';
-import { onAuth, onAuthResult, onConnect } from './connect.ts';
-import { onPuback, onPubcomp, onPubrec, progress } from './deliver.ts';
+import { progress, takeWindow } from './deliver.ts';
 import type { Effects } from './effects.ts';
 import { endConnection, leaveSession, onDisconnect, onSessionTimer } from './ending.ts';
+import { type Journal, noJournal } from './journal.ts';
 import type { BrokerOptions } from './options.ts';
-import { clearRetained, onPublish, onPubrel } from './publish.ts';
+import { onPuback, onPubcomp, onPubrec } from './packets/acknowledge.ts';
+import { onAuth, onAuthResult, onConnect } from './packets/connect.ts';
+import { clearRetained, onPublish, onPubrel } from './packets/publish.ts';
+import { continueWalks, onSubscribe, onUnsubscribe } from './packets/subscribe.ts';
 import { SysReport } from './report/sys.ts';
+import {
+  type KeptDelivery,
+  type KeptMessage,
+  type KeptSession,
+  keptDelivery,
+  restoreRetained,
+  restoreSession,
+} from './restore.ts';
 import type { Retained } from './routing/retained.ts';
 import { resumeReading } from './session/congestion.ts';
 import { Connection, ConnectionState } from './session/connection.ts';
 import type { Session } from './session/session.ts';
 import { State } from './state.ts';
-import { continueWalks, onSubscribe, onUnsubscribe } from './subscribe.ts';
 import { type Timer, TimerKind } from './timers.ts';
 import { logEvent, sendPacket } from './transport.ts';
 
@@ -40,8 +50,14 @@ export class Broker {
   private readonly sys: SysReport;
 
   /** `random` is uniform in [0, 1); `now` is monotonic milliseconds, here as everywhere. */
-  constructor(options: BrokerOptions, access: Access, random: () => number, now: number) {
-    this.state = new State(options, access, random, now);
+  constructor(
+    options: BrokerOptions,
+    access: Access,
+    random: () => number,
+    now: number,
+    journal: Journal = noJournal,
+  ) {
+    this.state = new State(options, access, journal, random, now);
     this.effects = this.state.effects;
     this.sys = new SysReport(this.state, now);
   }
@@ -269,6 +285,42 @@ export class Broker {
     if (c.session !== null) progress(this.state, c.session, now);
   }
 
+  /**
+   * The store has got to `written`, and to `synced` past any power cut: what waited for that may
+   * go.
+   */
+  handleDurable(written: number, synced: number): void {
+    const b = this.state;
+    let kept = 0;
+    for (const c of b.holding) {
+      c.out.release(written, synced);
+      if (c.out.length > 0) b.effects.markDirty(c);
+      if (c.out.holding) b.holding[kept++] = c;
+      else c.holding = false;
+    }
+    b.holding.length = kept;
+  }
+
+  /** What of a session's backlog waited on disk, from the oldest on [Journal.wantWindow]. */
+  handleWindow(session: Session, kept: readonly KeptDelivery[], now: number): void {
+    const b = this.state;
+    if (b.sessions.get(session.clientId) !== session) return;
+    const deliveries = kept.map(delivery => keptDelivery(b, delivery));
+    takeWindow(b, session, deliveries, now);
+  }
+
+  /** Before anything else: what the store kept. All sessions first, in any order. */
+  restore(
+    sessions: Iterable<KeptSession>,
+    retained: Iterable<KeptMessage>,
+    lastSessionId: number,
+    now: number,
+  ): void {
+    this.state.lastSessionId = lastSessionId;
+    for (const message of retained) restoreRetained(this.state, message);
+    for (const session of sessions) restoreSession(this.state, session, now);
+  }
+
   /** The transport is gone: closed by the peer, reset, or closed by the driver as it was asked. */
   handleClosed(c: Connection, now: number): void {
     const b = this.state;
@@ -283,7 +335,7 @@ export class Broker {
     c.state = ConnectionState.Closing;
     c.session = null;
     c.partialEnd = 0;
-    c.out.release();
+    c.out.drop();
     b.timers.cancel(c.timer);
     if (c.pauseTimer !== null) b.timers.cancel(c.pauseTimer);
     b.connections[c.slot] = undefined;

@@ -1,6 +1,5 @@
-// From a matched subscription to the recipient's output, and what the recipient answers. Owns the
-// sending order and the recipient's bounds. What the states of an
-// outgoing message are stands in session/outbox.ts.
+// From a matched subscription to the recipient's output. Owns the sending order and the recipient's
+// bounds. What the states of an outgoing message are stands in session/outbox.ts.
 
 import { limits } from '../limits.ts';
 import {
@@ -11,7 +10,7 @@ import {
   writePublish,
 } from '../mqtt/encode/publish.ts';
 import { PacketType } from '../mqtt/packet.ts';
-import { Reason } from '../mqtt/reason.ts';
+import { Durability } from './journal.ts';
 import type { Message } from './routing/message.ts';
 import type { ShareGroup } from './routing/share-group.ts';
 import type { Subscription } from './routing/subscription.ts';
@@ -20,6 +19,7 @@ import type { Connection } from './session/connection.ts';
 import { Delivery, DeliveryState, type Outbox } from './session/outbox.ts';
 import type { Session } from './session/session.ts';
 import type { State } from './state.ts';
+import { holdOutput } from './transport.ts';
 
 const PUBLISH = PacketType.PUBLISH << 4;
 const PUBREL = (PacketType.PUBREL << 4) | 2;
@@ -52,7 +52,8 @@ export function deliver(
     const delivery = new Delivery(owned(b, m), qos, retain, hit.identifiers, hit.group);
     const c = session.connection;
     if (c !== null && outbox.clear && hasRoom(b, c, outbox)) {
-      send(b, c, outbox, delivery, shared ? m : null, now);
+      note(b, session, outbox, delivery);
+      send(b, c, session, outbox, delivery, shared ? m : null, now);
     } else {
       enqueue(b, session, outbox, delivery, now);
     }
@@ -99,19 +100,38 @@ function hasRoom(b: State, c: Connection, outbox: Outbox): boolean {
 function send(
   b: State,
   c: Connection,
+  session: Session,
   outbox: Outbox,
   delivery: Delivery,
   frame: Message | null,
   now: number,
 ): void {
   if (delivery.qos > 0) outbox.begin(delivery);
+  if (delivery.rank > 0) {
+    b.journal.moved(session, delivery);
+    // A QoS 2 message that went out before its identifier is kept would go out twice.
+    if (delivery.qos === 2) holdOutput(b, c, delivery.message.durability);
+  }
   const byte0 = PUBLISH | (delivery.qos << 1) | (delivery.retain ? 1 : 0);
   const message = frame ?? delivery.message;
   const id = delivery.packetId;
   if (!writeTo(b, c, byte0, id, message, delivery.identifiers, frame !== null, now)) {
     // Too large for this client: as if it had been delivered [MQTT-3.1.2-25].
-    if (delivery.qos > 0) outbox.finish(delivery);
+    finish(b, session, outbox, delivery);
   }
+}
+
+/** Notes a delivery that must outlive a crash, before it is sent or queued. */
+function note(b: State, session: Session, outbox: Outbox, d: Delivery): void {
+  if (!session.persistent || !session.stored || d.message.durability === Durability.None) return;
+  d.rank = ++outbox.lastRank;
+  b.journal.queued(session, d);
+}
+
+/** The end of a delivery that is in flight or was taken out of the queue. */
+export function finish(b: State, session: Session, outbox: Outbox, d: Delivery): void {
+  if (d.packetId > 0) outbox.finish(d);
+  if (d.rank > 0) b.journal.finished(session, d);
 }
 
 /** Appends one PUBLISH to the output of `c`; false when the client does not take that size. */
@@ -189,18 +209,25 @@ function fillExtras(
 /** Lets a delivery wait for its session, within the session's bounds. */
 function enqueue(b: State, session: Session, outbox: Outbox, d: Delivery, now: number): void {
   const size = d.size;
-  if (queueFull(b, outbox, size)) dropExpired(b, outbox, now);
+  if (queueFull(b, outbox, size)) dropExpired(b, session, outbox, now);
   if (b.options.queuePolicy === 'drop-oldest') {
     while (outbox.queued > 0 && queueFull(b, outbox, size)) {
-      dequeue(b, outbox);
+      finish(b, session, outbox, dequeue(b, outbox));
       b.counters.droppedQueueFull++;
     }
   }
   if (queueFull(b, outbox, size)) {
     b.counters.droppedQueueFull++;
   } else {
-    outbox.enqueue(d);
-    b.queuedBytes += size;
+    note(b, session, outbox, d);
+    if (d.rank > 0 && spills(b, outbox)) {
+      outbox.spilled++;
+      outbox.spilledBytes += size;
+    } else {
+      outbox.enqueue(d);
+      b.queuedBytes += size;
+      if (d.rank > 0) outbox.loadedRank = d.rank;
+    }
     // Its acknowledgements are what frees the queue: go on reading them.
     if (session.connection?.paused) resumeReading(b, session.connection);
   }
@@ -210,8 +237,8 @@ function enqueue(b: State, session: Session, outbox: Outbox, d: Delivery, now: n
 function queueFull(b: State, outbox: Outbox, size: number): boolean {
   const o = b.options;
   return (
-    outbox.queued >= o.queueMessagesMax ||
-    outbox.queuedBytes + size > o.queueBytesMax ||
+    outbox.waiting >= o.queueMessagesMax ||
+    outbox.queuedBytes + outbox.spilledBytes + size > o.queueBytesMax ||
     b.queuedBytes + size > o.queuedBytesTotalMax
   );
 }
@@ -223,10 +250,10 @@ function dequeue(b: State, outbox: Outbox): Delivery {
 }
 
 /** Drops what has expired at the front of the queue. */
-function dropExpired(b: State, outbox: Outbox, now: number): void {
+function dropExpired(b: State, session: Session, outbox: Outbox, now: number): void {
   let next = outbox.peek();
   while (next !== null && next.message.expiresAt <= now) {
-    dequeue(b, outbox);
+    finish(b, session, outbox, dequeue(b, outbox));
     b.counters.droppedExpired++;
     next = outbox.peek();
   }
@@ -245,25 +272,77 @@ export function pump(b: State, session: Session, now: number): void {
   for (let d = outbox.nextResend(); d !== null; d = outbox.nextResend()) {
     if (!hasRoom(b, c, outbox)) return;
     outbox.resent();
-    resend(b, c, outbox, d, now);
+    resend(b, c, session, outbox, d, now);
   }
   while (outbox.queued > 0) {
     if (!hasRoom(b, c, outbox)) return;
     const d = dequeue(b, outbox);
-    if (d.message.expiresAt <= now) b.counters.droppedExpired++;
-    else send(b, c, outbox, d, null, now);
+    if (d.message.expiresAt <= now) {
+      b.counters.droppedExpired++;
+      finish(b, session, outbox, d);
+    } else {
+      send(b, c, session, outbox, d, null, now);
+    }
   }
+  refill(b, session, outbox);
+}
+
+/** Whether the next stored delivery waits on disk only: nothing may overtake those that do. */
+function spills(b: State, outbox: Outbox): boolean {
+  return outbox.spilled > 0 || outbox.queued >= b.journal.windowMessages;
+}
+
+/** Asks for the next of what waits on disk when little of it is left in memory. */
+function refill(b: State, session: Session, outbox: Outbox): void {
+  if (outbox.spilled === 0 || outbox.windowAsked) return;
+  if (outbox.queued * 2 > b.journal.windowMessages) return;
+  outbox.windowAsked = true;
+  b.journal.wantWindow(session, outbox.loadedRank);
+}
+
+/** Takes what waited on disk back into memory, oldest first. */
+export function takeWindow(
+  b: State,
+  session: Session,
+  deliveries: readonly Delivery[],
+  now: number,
+): void {
+  const outbox = session.needOutbox();
+  outbox.windowAsked = false;
+  for (const d of deliveries) {
+    const size = d.size;
+    outbox.enqueue(d);
+    outbox.loadedRank = d.rank;
+    outbox.spilled--;
+    outbox.spilledBytes -= size;
+    b.queuedBytes += size;
+  }
+  if (deliveries.length === 0) {
+    // The store has none of what was counted: do not wait for it.
+    outbox.spilled = 0;
+    outbox.spilledBytes = 0;
+  }
+  pump(b, session, now);
 }
 
 /** Sends again on a new connection what the last one left in flight [MQTT-4.4.0-1]. */
-function resend(b: State, c: Connection, outbox: Outbox, d: Delivery, now: number): void {
+function resend(
+  b: State,
+  c: Connection,
+  session: Session,
+  outbox: Outbox,
+  d: Delivery,
+  now: number,
+): void {
   if (d.state === DeliveryState.AwaitPubcomp) {
     sendAck(b, c, PUBREL, d.packetId, 0);
     return;
   }
   outbox.count(d);
   const byte0 = PUBLISH | DUP | (d.qos << 1) | (d.retain ? 1 : 0); // [MQTT-3.3.1-1]
-  if (!writeTo(b, c, byte0, d.packetId, d.message, d.identifiers, false, now)) outbox.finish(d);
+  if (!writeTo(b, c, byte0, d.packetId, d.message, d.identifiers, false, now)) {
+    finish(b, session, outbox, d);
+  }
 }
 
 /** Appends an acknowledgement to the output of `c`; reasons are left out before MQTT 5. */
@@ -272,48 +351,6 @@ export function sendAck(b: State, c: Connection, byte0: number, id: number, reas
   c.out.end = writeAck(c.out.buffer, c.out.end, byte0, id, c.version === 5 ? reason : 0);
   b.counters.packetsSent++;
   if (!c.dirty) b.effects.markDirty(c);
-}
-
-/** PUBACK: the end of a QoS 1 delivery. An error discards the message [MQTT-4.8.2-6]. */
-export function onPuback(b: State, c: Connection, id: number, reason: number, now: number): number {
-  const outbox = c.session!.outbox;
-  const d = outbox === null ? null : outbox.find(id);
-  if (d === null) return 0; // an answer to what a lost session sent: harmless
-  if (d.state !== DeliveryState.AwaitPuback) return Reason.ProtocolError;
-  if (reason >= 0x80) b.counters.rejectedByClient++;
-  outbox!.finish(d);
-  progress(b, c.session!, now);
-  return 0;
-}
-
-export function onPubrec(b: State, c: Connection, id: number, reason: number, now: number): number {
-  const outbox = c.session!.outbox;
-  const d = outbox === null ? null : outbox.find(id);
-  if (d !== null && d.state === DeliveryState.AwaitPuback) return Reason.ProtocolError;
-  if (d === null) {
-    if (reason < 0x80) sendAck(b, c, PUBREL, id, Reason.PacketIdNotFound);
-    return 0;
-  }
-  if (reason >= 0x80) {
-    if (d.state !== DeliveryState.AwaitPubrec) return Reason.ProtocolError;
-    b.counters.rejectedByClient++;
-    outbox!.finish(d);
-    progress(b, c.session!, now);
-    return 0;
-  }
-  outbox!.release(d);
-  sendAck(b, c, PUBREL, id, 0); // [MQTT-4.3.3-3]
-  return 0;
-}
-
-export function onPubcomp(b: State, c: Connection, id: number, now: number): number {
-  const outbox = c.session!.outbox;
-  const d = outbox === null ? null : outbox.find(id);
-  if (d === null) return 0;
-  if (d.state !== DeliveryState.AwaitPubcomp) return Reason.ProtocolError;
-  outbox!.finish(d);
-  progress(b, c.session!, now);
-  return 0;
 }
 
 /** The client took something: send what waits, and let publishers go on that waited for it. */

@@ -6,13 +6,14 @@
 import { Reason } from '../mqtt/reason.ts';
 import { utf8Encode } from '../mqtt/utf8.ts';
 import { redistribute } from './deliver.ts';
-import { publishOwn } from './publish.ts';
+import { Durability } from './journal.ts';
+import { publishOwn } from './packets/publish.ts';
+import { removeSubscription } from './packets/subscribe.ts';
 import { makeMessage, NEVER } from './routing/message.ts';
 import { relieve } from './session/congestion.ts';
 import { type Connection, ConnectionState } from './session/connection.ts';
 import type { Session } from './session/session.ts';
 import type { State } from './state.ts';
-import { removeSubscription } from './subscribe.ts';
 import { logEvent, reasonField, sendDisconnect, startClosing } from './transport.ts';
 
 /**
@@ -45,6 +46,9 @@ export function leaveSession(b: State, c: Connection, now: number): void {
   c.session = null;
   b.clientCount--;
   relieve(b, session);
+  // A stop is to sessions what a crash is: the store knows them as connected, and the next start
+  // takes it from there, wills and all [MQTT 5.0 3.1.2.5].
+  if (b.stopping) return;
   if (!session.persistent) {
     endSession(b, session, now);
     return;
@@ -55,10 +59,22 @@ export function leaveSession(b: State, c: Connection, now: number): void {
     session.willDueAt = now + session.will.delaySeconds * 1000;
     if (session.willDueAt <= now) publishWill(b, session, now);
   }
+  noteSession(b, session);
   armSession(b, session);
 }
 
-function armSession(b: State, session: Session): void {
+/**
+ * Tells the journal about a session that is made or changed. One that ends with its connection is
+ * no business of the store, unless it has a will that a crash would have to publish.
+ */
+export function noteSession(b: State, session: Session): void {
+  if (!session.persistent && session.will === null && !session.stored) return;
+  session.stored = b.journal.defaultClass > Durability.None;
+  if (session.stored) b.journal.session(session);
+}
+
+/** Arms the timer of a session without connection. */
+export function armSession(b: State, session: Session): void {
   const next = Math.min(session.endsAt, session.willDueAt);
   if (next === NEVER) b.timers.cancel(session.timer);
   else b.timers.arm(session.timer, next);
@@ -77,7 +93,10 @@ export function onSessionTimer(b: State, session: Session, now: number): void {
     endSession(b, session, now);
     return;
   }
-  if (session.willDueAt <= now) publishWill(b, session, now);
+  if (session.willDueAt <= now) {
+    publishWill(b, session, now);
+    noteSession(b, session);
+  }
   armSession(b, session);
 }
 
@@ -101,6 +120,7 @@ export function endSession(b: State, session: Session, now: number): void {
     }
   }
   redistribute(b, session, now);
+  if (session.stored) b.journal.sessionEnded(session);
   publishWill(b, session, now);
 }
 
@@ -108,7 +128,7 @@ function publishWill(b: State, session: Session, now: number): void {
   const will = session.will;
   session.will = null;
   session.willDueAt = NEVER;
-  if (will === null || b.stopping) return;
+  if (will === null) return;
   if (b.topics.named(will.topic).reserved || !b.access.mayPublish(session, will.topic)) {
     b.counters.droppedNotAuthorized++;
     return;

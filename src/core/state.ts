@@ -1,11 +1,13 @@
 // What the rooms of the core share: options, tables, counters, effects. It holds and does nothing;
 // broker.ts makes one, and every handler gets it as its first argument.
 
+import { limits } from '../limits.ts';
 import { AckView } from '../mqtt/decode/ack.ts';
 import { PublishView } from '../mqtt/decode/publish.ts';
 import { PublishExtras } from '../mqtt/encode/publish.ts';
 import type { Access } from './access.ts';
 import { Effects } from './effects.ts';
+import type { Journal } from './journal.ts';
 import type { BrokerOptions } from './options.ts';
 import { Counters } from './report/counters.ts';
 import { FrameSet } from './routing/frame-set.ts';
@@ -21,6 +23,7 @@ import { Timers } from './timers.ts';
 export class State {
   readonly options: BrokerOptions;
   readonly access: Access;
+  readonly journal: Journal;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly startedAt: number;
@@ -30,6 +33,9 @@ export class State {
   readonly timers = new Timers<unknown>();
   readonly pool = new BufferPool();
   readonly sessions = new Map<string, Session>();
+  lastSessionId = 0;
+  /** Connections whose output waits for the journal. */
+  readonly holding: Connection[] = [];
   readonly router = new Router();
   readonly topics: Topics;
   readonly retained: RetainedStore;
@@ -59,12 +65,19 @@ export class State {
   /** A session found congested while the current message was routed, or null. */
   congested: Session | null = null;
 
-  constructor(options: BrokerOptions, access: Access, random: () => number, now: number) {
+  constructor(
+    options: BrokerOptions,
+    access: Access,
+    journal: Journal,
+    random: () => number,
+    now: number,
+  ) {
     this.options = options;
     this.access = access;
+    this.journal = journal;
     this.random = random;
     this.startedAt = now;
-    this.topics = new Topics(this.router, 16_384);
+    this.topics = new Topics(this.router, journal, limits.routeCacheMax);
     this.retained = new RetainedStore(options.retainedMessagesMax, options.retainedBytesMax);
   }
 

@@ -4,8 +4,19 @@
 import { encodeDisconnect } from '../mqtt/encode/packets.ts';
 import { reasonText } from '../mqtt/reason.ts';
 import type { LogEvent } from './effects.ts';
+import { Durability } from './journal.ts';
 import { type Connection, ConnectionState } from './session/connection.ts';
 import type { State } from './state.ts';
+
+/** What is appended to the output of `c` from here on waits for all that the journal noted so far.
+ * */
+export function holdOutput(b: State, c: Connection, durability: number): void {
+  if (durability < Durability.Written) return;
+  c.out.hold(b.journal.last, durability);
+  if (c.holding) return;
+  c.holding = true;
+  b.holding.push(c);
+}
 
 /** Appends a packet, or forgets it when it is larger than the client takes [MQTT-3.1.2-24/25]. */
 export function sendPacket(b: State, c: Connection, packet: Uint8Array): void {

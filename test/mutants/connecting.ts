@@ -4,7 +4,7 @@
 import { without } from './mutant.ts';
 
 const broker = 'src/core/broker.ts';
-const connect = 'src/core/connect.ts';
+const connect = 'src/core/packets/connect.ts';
 const ending = 'src/core/ending.ts';
 const transport = 'src/core/transport.ts';
 

@@ -4,6 +4,7 @@
 import { without } from './mutant.ts';
 
 const deliver = 'src/core/deliver.ts';
+const acknowledge = 'src/core/packets/acknowledge.ts';
 const outbox = 'src/core/session/outbox.ts';
 const router = 'src/core/routing/router.ts';
 const subscription = 'src/core/routing/subscription.ts';
@@ -75,7 +76,7 @@ export const deliveringMutants = [
       '    if (length > c.packetSizeMax) return tooLarge(b);',
     'length = publishLength(m, extras, (byte0 >> 1) & 3, v5);',
   ]),
-  without('v5: 3.1.2-25', [deliver, 'if (delivery.qos > 0) outbox.finish(delivery);', '']),
+  without('v5: 3.1.2-25', [deliver, 'finish(b, session, outbox, delivery);', '']),
   without('v5: 3.1.2-26 3.3.2-11', [
     deliver,
     'c.outAliases.size < c.outAliasMax',
@@ -89,8 +90,8 @@ export const deliveringMutants = [
   ]),
   without('v5: 3.3.2-5', [
     deliver,
-    'if (d.message.expiresAt <= now) b.counters.droppedExpired++;\n    else send(',
-    'send(',
+    'if (d.message.expiresAt <= now) {\n      b.counters.droppedExpired++;',
+    'if (false) {\n      b.counters.droppedExpired++;',
   ]),
   without('v5: 3.3.2-6', [deliver, 'm.remainingSeconds(now)', 'm.remainingSeconds(0)']),
   without('v5: 3.1.2-29 3.4.2-2 3.5.2-2 3.6.2-2 3.7.2-2', [
@@ -117,7 +118,7 @@ export const deliveringMutants = [
     'this.resend = this.inflightInOrder();',
     'this.resend = [];',
   ]),
-  without('v3: 2.3.1-6 4.3.3-1; v5: 4.3.3-4', [deliver, 'sendAck(b, c, PUBREL, id, 0);', '']),
+  without('v3: 2.3.1-6 4.3.3-1; v5: 4.3.3-4', [acknowledge, 'sendAck(b, c, PUBREL, id, 0);', '']),
   without('v3: 4.3.3-1 4.4.0-1; v5: 4.3.3-5 4.4.0-1', [
     deliver,
     'sendAck(b, c, PUBREL, d.packetId, 0);',
@@ -138,22 +139,30 @@ export const deliveringMutants = [
   outbox.count(d);`,
   ]),
   without('v5: 3.6.2-1', [
-    deliver,
+    acknowledge,
     'sendAck(b, c, PUBREL, id, Reason.PacketIdNotFound)',
     'return 0',
   ]),
   without('v5: 4.4.0-2', [
-    deliver,
-    'b.counters.rejectedByClient++;\n    outbox!.finish(d);',
+    acknowledge,
+    'b.counters.rejectedByClient++;\n    finish(b, c.session!, outbox!, d);',
     'b.counters.rejectedByClient++;',
   ]),
-  without('v5: 4.8.2-6', [
-    deliver,
-    'if (reason >= 0x80) b.counters.rejectedByClient++;',
-    `const other = reason >= 0x80 && d.group !== null ? d.group.pick(c.session) : null;
+  without(
+    'v5: 4.8.2-6',
+    [acknowledge, 'import { finish,', 'import { deliver, finish,'],
+    [
+      acknowledge,
+      'if (reason >= 0x80) b.counters.rejectedByClient++;',
+      `const other = reason >= 0x80 && d.group !== null ? d.group.pick(c.session) : null;
   if (other !== null) deliver(b, other, d.message, false, now);`,
+    ],
+  ),
+  without('v3: 3.1.2-5 4.5.0-1; v5: 4.5.0-1', [
+    deliver,
+    'outbox.enqueue(d);\n      b.queuedBytes',
+    'b.queuedBytes',
   ]),
-  without('v3: 3.1.2-5 4.5.0-1; v5: 4.5.0-1', [deliver, 'outbox.enqueue(d);', '']),
 
   // Order
   without('v3: 4.6.0-1', [outbox, '(a, b) => a.order - b.order', '(a, b) => b.order - a.order']),

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 /** One change to one file: `find` has to stand in it exactly once. */
 export interface Patch {
-  /** Path from the root of the repository, e.g. "src/core/publish.ts". */
+  /** Path from the root of the repository, e.g. "src/core/packets/publish.ts". */
   readonly file: string;
   readonly find: string;
   readonly replace: string;

@@ -1,8 +1,8 @@
-// Rules of SUBSCRIBE and UNSUBSCRIBE, taken out of src/core/subscribe.ts.
+// Rules of SUBSCRIBE and UNSUBSCRIBE, taken out of src/core/packets/subscribe.ts.
 
 import { without } from './mutant.ts';
 
-const subscribe = 'src/core/subscribe.ts';
+const subscribe = 'src/core/packets/subscribe.ts';
 const suback = 'sendPacket(b, c, encodeSuback(packet.packetId, codes, c.version));';
 const unsuback = 'sendPacket(b, c, encodeUnsuback(packet.packetId, codes, c.version));';
 

@@ -3,10 +3,10 @@
 import { without } from './mutant.ts';
 
 const broker = 'src/core/broker.ts';
-const connect = 'src/core/connect.ts';
+const connect = 'src/core/packets/connect.ts';
 const ending = 'src/core/ending.ts';
-const publish = 'src/core/publish.ts';
-const subscribe = 'src/core/subscribe.ts';
+const publish = 'src/core/packets/publish.ts';
+const subscribe = 'src/core/packets/subscribe.ts';
 const reader = 'src/mqtt/decode/reader.ts';
 const decodePublish = 'src/mqtt/decode/publish.ts';
 
@@ -71,8 +71,8 @@ export const unnumberedMutants = [
   ]),
   without('v5: §3.1.3.2.2', [
     ending,
-    'redistribute(b, session, now);\n  publishWill(b, session, now);',
-    'redistribute(b, session, now);',
+    'b.journal.sessionEnded(session);\n  publishWill(b, session, now);',
+    'b.journal.sessionEnded(session);',
   ]),
   without('v5: §3.1.3.2.4', [ending, 'if (will.expirySeconds !== null) ', 'if (false) ']),
   without('v5: §3.2.2.3', [connect, 'receiveMaximum: o.receiveMaximum,', '']),

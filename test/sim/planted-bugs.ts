@@ -8,10 +8,10 @@ export interface PlantedBug extends Patch {
 }
 
 const deliver = 'src/core/deliver.ts';
-const publish = 'src/core/publish.ts';
-const connect = 'src/core/connect.ts';
+const publish = 'src/core/packets/publish.ts';
+const connect = 'src/core/packets/connect.ts';
 const ending = 'src/core/ending.ts';
-const subscribe = 'src/core/subscribe.ts';
+const subscribe = 'src/core/packets/subscribe.ts';
 const broker = 'src/core/broker.ts';
 const outbox = 'src/core/session/outbox.ts';
 const congestion = 'src/core/session/congestion.ts';
@@ -21,6 +21,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a message is acknowledged before it is routed',
     file: publish,
     find: `  const reason = admit(b, c, view, topic, buf, now);
+  if (b.journal.last !== noted) holdOutput(b, c, topic.durability);
   sendAck(b, c, PUBACK, id, reason); // [MQTT-4.3.2-4]`,
     replace: `  if (topic.generation !== b.router.generation) b.topics.resolve(topic);
   const wanted = topic.groups.length + topic.hits.filter(h => h.session !== c.session).length > 0;
@@ -68,8 +69,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a delayed will outlives its session',
     file: ending,
-    find: '  redistribute(b, session, now);\n  publishWill(b, session, now);',
-    replace: '  redistribute(b, session, now);',
+    find: 'b.journal.sessionEnded(session);\n  publishWill(b, session, now);',
+    replace: 'b.journal.sessionEnded(session);',
   },
   {
     name: 'a retained message survives being cleared',
@@ -92,8 +93,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a QoS 2 identifier is never released',
     file: publish,
-    find: 'received?.delete(id) === true',
-    replace: 'received?.has(id) === true',
+    find: 'session.received!.delete(id);',
+    replace: '',
   },
   {
     name: 'what was in flight is not sent again after a reconnect',
@@ -138,8 +139,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'an expired message is delivered from the queue',
     file: deliver,
-    find: 'if (d.message.expiresAt <= now) b.counters.droppedExpired++;',
-    replace: 'if (d.message.expiresAt <= now - 5000) b.counters.droppedExpired++;',
+    find: 'if (d.message.expiresAt <= now) {\n      b.counters.droppedExpired++;',
+    replace: 'if (d.message.expiresAt <= now - 5000) {\n      b.counters.droppedExpired++;',
   },
   {
     name: 'no local is ignored',
@@ -232,9 +233,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a drop at the bound of a queue is not counted',
     file: deliver,
-    find: `      dequeue(b, outbox);
-      b.counters.droppedQueueFull++;`,
-    replace: '      dequeue(b, outbox);',
+    find: 'finish(b, session, outbox, dequeue(b, outbox));\n      b.counters.droppedQueueFull++;',
+    replace: 'finish(b, session, outbox, dequeue(b, outbox));',
   },
   {
     name: 'the newest message is dropped where the oldest should be',

@@ -3,7 +3,7 @@
 
 import { Reason } from '../../mqtt/reason.ts';
 import { endConnection, endSession } from '../ending.ts';
-import { clearRetained } from '../publish.ts';
+import { clearRetained } from '../packets/publish.ts';
 import type { Session } from '../session/session.ts';
 import type { State } from '../state.ts';
 

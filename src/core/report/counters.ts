@@ -31,6 +31,8 @@ export class Counters {
   droppedRetainedFull = 0;
   /** Answered with an error by the recipient. */
   rejectedByClient = 0;
+  /** Refused because the store could not keep it. */
+  droppedStoreFailing = 0;
   publishersPaused = 0;
   protocolErrors = 0;
 
@@ -43,7 +45,8 @@ export class Counters {
       this.droppedExpired +
       this.droppedTooLarge +
       this.droppedNotAuthorized +
-      this.droppedRetainedFull
+      this.droppedRetainedFull +
+      this.droppedStoreFailing
     );
   }
 }

@@ -38,6 +38,7 @@ export function statistics(b: State, now: number): Statistics {
     'dropped/too large': c.droppedTooLarge,
     'dropped/not authorized': c.droppedNotAuthorized,
     'dropped/retained full': c.droppedRetainedFull,
+    'dropped/store failing': c.droppedStoreFailing,
     'rejected by clients': c.rejectedByClient,
     'publishers paused': c.publishersPaused,
     'protocol errors': c.protocolErrors,

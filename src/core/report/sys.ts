@@ -2,7 +2,7 @@
 // Published retained at an interval, and only what has changed.
 
 import { utf8Encode } from '../../mqtt/utf8.ts';
-import { publishOwn } from '../publish.ts';
+import { publishOwn } from '../packets/publish.ts';
 import { makeMessage, NO_BYTES } from '../routing/message.ts';
 import type { State } from '../state.ts';
 import { Timer, TimerKind } from '../timers.ts';

@@ -18,6 +18,10 @@ export class Message implements PublishBody {
   retain = false;
   /** Monotonic milliseconds after which nobody new gets it; NEVER without an expiry interval. */
   expiresAt = NEVER;
+  /** The durability class of its topic. */
+  durability = 0;
+  /** The journal's own: how the store knows it, while that is undecided on. */
+  stored: unknown = null;
 
   get payloadLength(): number {
     return this.end - this.payloadStart;
@@ -39,6 +43,7 @@ export class Message implements PublishBody {
     copy.qos = this.qos;
     copy.retain = this.retain;
     copy.expiresAt = this.expiresAt;
+    copy.durability = this.durability;
     return copy;
   }
 

@@ -38,6 +38,21 @@ export class Router {
     return group;
   }
 
+  /** The share that `filter` ($share/…) names, or null when it has no members. */
+  findShare(filter: string): ShareGroup | null {
+    const share = parseShare(filter);
+    if (share === null) return null;
+    const bucket = this.findBucket(share.filter);
+    return bucket?.groups?.find(g => g.name === share.group) ?? null;
+  }
+
+  private findBucket(filter: string): Bucket | null {
+    if (!hasWildcard(filter)) return this.exact.get(filter) ?? null;
+    let level: Level | undefined = this.root;
+    for (const name of filter.split('/')) level = level?.children?.get(name);
+    return level?.bucket ?? null;
+  }
+
   add(subscription: Subscription): void {
     if (subscription.group !== null) subscription.group.add(subscription);
     else this.bucketFor(subscription.filter).add(subscription);

@@ -3,6 +3,7 @@
 
 import { topicNameValid } from '../../mqtt/topic.ts';
 import { utf8Decode, utf8Encode } from '../../mqtt/utf8.ts';
+import { Durability, type Journal } from '../journal.ts';
 import type { Router } from './router.ts';
 import type { ShareGroup } from './share-group.ts';
 import type { Subscription } from './subscription.ts';
@@ -14,6 +15,8 @@ export class Topic {
   readonly levels: number;
   /** Below $SYS: the broker's own, clients do not publish there. */
   readonly reserved: boolean;
+  /** What an acknowledgement of a message to it promises. */
+  readonly durability: number;
   /** The next topic in the same slot of the table. */
   next: Topic | null = null;
   /** Recipients, as of `generation` of the router. */
@@ -21,11 +24,12 @@ export class Topic {
   groups: ShareGroup[] = [];
   generation = 0;
 
-  constructor(name: string, bytes: Uint8Array, hash: number) {
+  constructor(name: string, bytes: Uint8Array, hash: number, durability: number) {
     this.name = name;
     this.bytes = bytes;
     this.hash = hash;
-    this.reserved = name.startsWith('$SYS/') || name === '$SYS';
+    this.durability = reservedName(name) ? Durability.None : durability;
+    this.reserved = reservedName(name);
     let levels = 1;
     for (let i = 0; i < bytes.length; i++) if (bytes[i] === 0x2f) levels++;
     this.levels = levels;
@@ -40,17 +44,23 @@ export class Topic {
   }
 }
 
+function reservedName(name: string): boolean {
+  return name === '$SYS' || name.startsWith('$SYS/');
+}
+
 const SLOTS = 1 << 14;
 
 export class Topics {
   private readonly router: Router;
+  private readonly journal: Journal;
   private readonly countMax: number;
   private readonly slots: (Topic | null)[] = new Array(SLOTS).fill(null);
   private count = 0;
   private hitCount = 0;
 
-  constructor(router: Router, countMax: number) {
+  constructor(router: Router, journal: Journal, countMax: number) {
     this.router = router;
+    this.journal = journal;
     this.countMax = countMax;
   }
 
@@ -87,7 +97,7 @@ export class Topics {
 
   private remember(name: string, bytes: Uint8Array, hash: number, slot: number): Topic {
     if (this.count >= this.countMax) this.clear();
-    const topic = new Topic(name, bytes, hash);
+    const topic = new Topic(name, bytes, hash, this.journal.classOf(name));
     topic.next = this.slots[slot];
     this.slots[slot] = topic;
     this.count++;

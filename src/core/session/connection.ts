@@ -80,6 +80,8 @@ export class Connection implements Principal {
 
   /** On the effects' list of connections with output. */
   dirty = false;
+  /** On the broker's list of connections whose output waits for the journal. */
+  holding = false;
   /** Close at once, whatever waits. */
   aborted = false;
 

@@ -37,6 +37,10 @@ export class Delivery {
   order = 0;
   /** Whether it takes up a place in the current connection's receive maximum. */
   counted = false;
+  /** Place in the stored order of its session's deliveries; 0 when it is not stored. */
+  rank = 0;
+  /** The journal's own: how the message is known to the store. */
+  stored: unknown = null;
 
   constructor(
     message: Message,
@@ -76,6 +80,15 @@ export class Outbox {
   private queue: Delivery[] = [];
   private head = 0;
   queuedBytes = 0;
+  /** Deliveries that wait on disk only, behind all in `queue`, and their bytes. */
+  spilled = 0;
+  spilledBytes = 0;
+  /** The last rank that was given; ranks rise. */
+  lastRank = 0;
+  /** The last rank that was taken into memory: what is spilled comes behind it. */
+  loadedRank = 0;
+  /** A window of the spilled ones has been asked for. */
+  windowAsked = false;
   /** Of the waiting deliveries, those with QoS 0: later ones must not overtake them. */
   queuedQoS0 = 0;
 
@@ -83,9 +96,16 @@ export class Outbox {
     return this.queue.length - this.head;
   }
 
+  /** Waiting deliveries, in memory and on disk. */
+  get waiting(): number {
+    return this.queued + this.spilled;
+  }
+
   /** Whether nothing waits: neither to be sent nor to be sent again. */
   get clear(): boolean {
-    return this.head === this.queue.length && this.resendAt === this.resend.length;
+    return (
+      this.head === this.queue.length && this.resendAt === this.resend.length && this.spilled === 0
+    );
   }
 
   /** Puts a delivery in flight under a fresh packet identifier. There must be room for it. */
@@ -108,6 +128,21 @@ export class Outbox {
   count(delivery: Delivery): void {
     delivery.counted = true;
     this.window++;
+  }
+
+  /** Puts a delivery that was in flight before a restart in flight again, as it was. */
+  adopt(delivery: Delivery): void {
+    while (this.inflight * 2 >= this.slots.length || this.taken(delivery.packetId)) {
+      this.growSlots();
+    }
+    this.slots[delivery.packetId & this.mask] = delivery;
+    delivery.order = ++this.lastOrder;
+    this.lastId = delivery.packetId;
+    this.inflight++;
+  }
+
+  private taken(packetId: number): boolean {
+    return this.slots[packetId & this.mask] !== null;
   }
 
   /** The delivery in flight under `id`, or null. */

@@ -1,6 +1,7 @@
 // Bytes on their way to one client, in one buffer that is borrowed from a pool while there are any
 // and given back when they are gone: an idle connection holds none.
 
+import { Durability } from '../journal.ts';
 import type { Counters } from '../report/counters.ts';
 
 const EMPTY = new Uint8Array(0);
@@ -36,11 +37,22 @@ function sizeClass(bytes: number): number {
   return bytes <= 1 << CLASS_MIN ? CLASS_MIN : 32 - Math.clz32(bytes - 1);
 }
 
+/** Bytes behind stream position `at` wait until the journal has got to `sequence`. */
+interface Hold {
+  readonly at: number;
+  readonly sequence: number;
+  readonly durability: number;
+}
+
 export class Output {
   buffer: Uint8Array = EMPTY;
   /** Bytes to be written: buffer[start, end). */
   start = 0;
   end = 0;
+  /** Bytes from buffer[held[0].at - base] on wait for the journal; `base` is what has left before.
+   * */
+  private held: Hold[] | null = null;
+  private written = 0;
   /** What the last turn needed: the size to begin the next one with. */
   private hint = 0;
   private readonly pool: BufferPool;
@@ -84,15 +96,50 @@ export class Output {
     this.end += bytes.length;
   }
 
+  /** What is appended from here on waits until the journal has got to `sequence`. */
+  hold(sequence: number, durability: number): void {
+    this.held ??= [];
+    this.held.push({ at: this.written + this.length, sequence, durability });
+  }
+
+  get holding(): boolean {
+    return this.held !== null;
+  }
+
+  /** How far it may be written now: buffer[start, limit). */
+  get limit(): number {
+    return this.held === null ? this.end : this.start + (this.held[0].at - this.written);
+  }
+
+  /** The store has got to `written` and, past any power cut, to `synced`. */
+  release(written: number, synced: number): void {
+    const held = this.held;
+    if (held === null) return;
+    let free = 0;
+    while (free < held.length) {
+      const { sequence, durability } = held[free];
+      if (sequence > (durability === Durability.Strict ? synced : written)) break;
+      free++;
+    }
+    if (free === held.length) this.held = null;
+    else if (free > 0) held.splice(0, free);
+  }
+
   /** The driver took the first `bytes` of what waits. */
   consume(bytes: number): void {
     this.start += bytes;
+    this.written += bytes;
     this.counters.bytesSent += bytes;
-    if (this.start === this.end) this.release();
+    if (this.start === this.end) this.giveBack();
   }
 
-  /** Forgets what waits and gives the buffer back. */
-  release(): void {
+  /** Forgets what waits. */
+  drop(): void {
+    this.held = null;
+    this.giveBack();
+  }
+
+  private giveBack(): void {
     if (this.buffer !== EMPTY) {
       this.hint = this.end;
       this.pool.give(this.buffer);

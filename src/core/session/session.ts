@@ -16,8 +16,12 @@ export interface RetainedWalk {
 }
 
 export class Session {
+  /** Never used again, even after a restart: how the store knows it. */
+  readonly id: number;
   readonly clientId: string;
   connection: Connection | null = null;
+  /** The journal knows it: it outlives its connection, or at least its will may have to. */
+  stored = false;
   /** Who the last connection was, for wills that are published after it ended. */
   username: string | null = null;
   peer = '';
@@ -25,8 +29,9 @@ export class Session {
   expirySeconds = 0;
   subscriptions: Map<string, Subscription> | null = null;
   outbox: Outbox | null = null;
-  /** Packet identifiers of QoS 2 messages received and not yet released by PUBREL. */
-  received: Set<number> | null = null;
+  /** Packet identifiers of QoS 2 messages received and not yet released by PUBREL, with the
+   *  durability class of each message. */
+  received: Map<number, number> | null = null;
   /** The will of the current connection, or of the last one while its delay runs. */
   will: Will | null = null;
   /** When a delayed will is due, monotonic milliseconds. */
@@ -44,7 +49,8 @@ export class Session {
   /** More waits than it takes: publishers should be slowed (kept by deliver.ts). */
   congested = false;
 
-  constructor(clientId: string) {
+  constructor(id: number, clientId: string) {
+    this.id = id;
     this.clientId = clientId;
     this.timer = new Timer<unknown>(TimerKind.Session, this);
   }

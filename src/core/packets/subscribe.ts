@@ -1,19 +1,19 @@
 // SUBSCRIBE and UNSUBSCRIBE, and the retained messages a new subscription is sent: a bounded number
 // per turn, so that nobody waits while a filter over 100,000 topics is served.
 
-import { limits } from '../limits.ts';
-import { decodeSubscribe, decodeUnsubscribe } from '../mqtt/decode/subscribe.ts';
-import { encodeSuback, encodeUnsuback } from '../mqtt/encode/packets.ts';
-import { Fault } from '../mqtt/fault.ts';
-import type { QoS, SubscribeEntry, SubscribePacket } from '../mqtt/packet.ts';
-import { Reason } from '../mqtt/reason.ts';
-import { countLevels, filterValid, hasWildcard, parseShare } from '../mqtt/topic.ts';
-import { deliver } from './deliver.ts';
-import { Subscription } from './routing/subscription.ts';
-import type { Connection } from './session/connection.ts';
-import type { RetainedWalk, Session } from './session/session.ts';
-import type { State } from './state.ts';
-import { sendPacket } from './transport.ts';
+import { limits } from '../../limits.ts';
+import { decodeSubscribe, decodeUnsubscribe } from '../../mqtt/decode/subscribe.ts';
+import { encodeSuback, encodeUnsuback } from '../../mqtt/encode/packets.ts';
+import { Fault } from '../../mqtt/fault.ts';
+import type { QoS, SubscribeEntry, SubscribePacket } from '../../mqtt/packet.ts';
+import { Reason } from '../../mqtt/reason.ts';
+import { countLevels, filterValid, hasWildcard, parseShare } from '../../mqtt/topic.ts';
+import { deliver } from '../deliver.ts';
+import { Subscription } from '../routing/subscription.ts';
+import type { Connection } from '../session/connection.ts';
+import type { RetainedWalk, Session } from '../session/session.ts';
+import type { State } from '../state.ts';
+import { holdOutput, sendPacket } from '../transport.ts';
 
 /** SUBSCRIBE: buf[start, end) behind the fixed header. Returns null or the fault of the client. */
 export function onSubscribe(
@@ -31,7 +31,9 @@ export function onSubscribe(
   }
   const session = c.session!;
   const walks: RetainedWalk[] = [];
+  const noted = b.journal.last;
   const codes = packet.entries.map(entry => subscribe(b, c, session, entry, packet, walks));
+  if (b.journal.last !== noted) holdOutput(b, c, b.journal.defaultClass);
   sendPacket(b, c, encodeSuback(packet.packetId, codes, c.version)); // [MQTT-3.8.4-1]
   if (walks.length > 0) {
     session.walks ??= [];
@@ -80,6 +82,7 @@ function subscribe(
     subscription.identifiers = identifiers;
     b.router.changed();
   }
+  if (session.persistent) b.journal.subscribed(subscription);
   const wanted = entry.retainHandling === 0 || (entry.retainHandling === 1 && isNew);
   if (wanted && subscription.group === null && b.retained.count > 0) {
     walks.push({ subscription, topics: b.retained.match(entry.filter) });
@@ -117,14 +120,17 @@ export function onUnsubscribe(
   const packet = decodeUnsubscribe(buf, start, end, c.version);
   if (packet instanceof Fault) return packet;
   const session = c.session!;
+  const noted = b.journal.last;
   const codes = packet.filters.map(filter => {
     const subscription = session.subscriptions?.get(filter);
     if (subscription === undefined) {
       return filterValid(filter) ? Reason.NoSubscriptionExisted : Reason.TopicFilterInvalid;
     }
     removeSubscription(b, session, subscription);
+    if (session.persistent) b.journal.unsubscribed(subscription);
     return Reason.Success;
   });
+  if (b.journal.last !== noted) holdOutput(b, c, b.journal.defaultClass);
   sendPacket(b, c, encodeUnsuback(packet.packetId, codes, c.version)); // [MQTT-3.10.4-4]
   return null;
 }

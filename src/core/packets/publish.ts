@@ -1,19 +1,25 @@
 // PUBLISH and PUBREL as they come in, and the routing of every message: from clients, wills and
 // $SYS. Route first, acknowledge last.
 
-import { decodePublish, type PublishView, withoutOwnProperties } from '../mqtt/decode/publish.ts';
-import { PacketType, type QoS } from '../mqtt/packet.ts';
-import { Reason } from '../mqtt/reason.ts';
-import { payloadUtf8Valid, utf8Valid } from '../mqtt/utf8.ts';
-import { deliver, sendAck } from './deliver.ts';
-import { type Message, NEVER } from './routing/message.ts';
-import type { Retained } from './routing/retained.ts';
-import { mergeHits } from './routing/subscription.ts';
-import type { Topic } from './routing/topics.ts';
-import { pauseReading } from './session/congestion.ts';
-import type { Connection } from './session/connection.ts';
-import type { Session } from './session/session.ts';
-import type { State } from './state.ts';
+import {
+  decodePublish,
+  type PublishView,
+  withoutOwnProperties,
+} from '../../mqtt/decode/publish.ts';
+import { PacketType, type QoS } from '../../mqtt/packet.ts';
+import { Reason } from '../../mqtt/reason.ts';
+import { payloadUtf8Valid, utf8Valid } from '../../mqtt/utf8.ts';
+import { deliver, sendAck } from '../deliver.ts';
+import { Durability } from '../journal.ts';
+import { type Message, NEVER } from '../routing/message.ts';
+import type { Retained } from '../routing/retained.ts';
+import { mergeHits } from '../routing/subscription.ts';
+import type { Topic } from '../routing/topics.ts';
+import { pauseReading } from '../session/congestion.ts';
+import type { Connection } from '../session/connection.ts';
+import type { Session } from '../session/session.ts';
+import type { State } from '../state.ts';
+import { holdOutput } from '../transport.ts';
 
 const PUBACK = PacketType.PUBACK << 4;
 const PUBREC = PacketType.PUBREC << 4;
@@ -66,7 +72,9 @@ function onQoS1(
   now: number,
 ): void {
   const id = view.packetId;
+  const noted = b.journal.last;
   const reason = admit(b, c, view, topic, buf, now);
+  if (b.journal.last !== noted) holdOutput(b, c, topic.durability);
   sendAck(b, c, PUBACK, id, reason); // [MQTT-4.3.2-4]
   endExchange(c);
 }
@@ -81,23 +89,39 @@ function onQoS2(
 ): void {
   const id = view.packetId;
   const session = c.session!;
-  session.received ??= new Set();
+  session.received ??= new Map();
   if (session.received.has(id)) {
     // Known and not yet released: the client missed our PUBREC [MQTT-4.3.3-10].
     c.receiveUsed--;
     sendAck(b, c, PUBREC, id, 0);
     return;
   }
+  const noted = b.journal.last;
   const reason = admit(b, c, view, topic, buf, now);
-  if (reason < 0x80) session.received.add(id);
-  else endExchange(c);
+  if (reason < 0x80) {
+    session.received.set(id, topic.durability);
+    if (session.persistent && topic.durability > Durability.None) b.journal.received(session, id);
+  } else {
+    endExchange(c);
+  }
+  if (b.journal.last !== noted) holdOutput(b, c, topic.durability);
   sendAck(b, c, PUBREC, id, reason); // [MQTT-4.3.3-8]
 }
 
 /** PUBREL: the client may use the identifier again, and so forget it here [MQTT-4.3.3-11]. */
 export function onPubrel(b: State, c: Connection, id: number): void {
-  const known = c.session!.received?.delete(id) === true;
-  if (known) endExchange(c);
+  const session = c.session!;
+  const durability = session.received?.get(id);
+  const known = durability !== undefined;
+  if (known) {
+    session.received!.delete(id);
+    endExchange(c);
+    if (session.persistent && durability > Durability.None) {
+      // Were this forgotten, the identifier's next message would pass for a duplicate.
+      b.journal.forgotten(session, id, durability);
+      holdOutput(b, c, durability);
+    }
+  }
   sendAck(b, c, PUBCOMP, id, known ? 0 : Reason.PacketIdNotFound);
 }
 
@@ -158,6 +182,10 @@ function admit(
     b.counters.droppedNotAuthorized++;
     return Reason.NotAuthorized;
   }
+  if (topic.durability === Durability.Strict && b.journal.degraded && needsStore(b, topic, view)) {
+    b.counters.droppedStoreFailing++;
+    return Reason.QuotaExceeded;
+  }
   if (view.payloadIsUtf8 && b.options.checkPayloadFormat) {
     if (!payloadUtf8Valid(buf, view.payloadStart, view.end)) return Reason.PayloadFormatInvalid;
   }
@@ -170,6 +198,7 @@ function admit(
   m.end = view.end;
   m.qos = view.qos as QoS;
   m.retain = view.retain;
+  m.durability = topic.durability;
   m.expiresAt = view.expirySeconds < 0 ? NEVER : now + view.expirySeconds * 1000;
   if (!view.propertiesTravel) dropOwnProperties(m);
   b.ownedCopy = null;
@@ -194,10 +223,22 @@ function dropOwnProperties(m: Message): void {
 /** Routes a message that the broker itself holds (will, $SYS), keeping it first if retained. */
 export function publishOwn(b: State, m: Message, from: Session | null, now: number): void {
   b.ownedCopy = m;
+  const topic = b.topics.named(m.topic);
+  m.durability = topic.durability;
   if (m.retain) retain(b, m, now);
-  routeTo(b, b.topics.named(m.topic), m, from, now);
+  routeTo(b, topic, m, from, now);
   b.ownedCopy = null;
   b.congested = null;
+}
+
+/** Whether a message would have to be stored before it could be acknowledged. */
+function needsStore(b: State, topic: Topic, view: PublishView): boolean {
+  b.topics.resolve(topic);
+  return (
+    view.retain ||
+    topic.hits.some(hit => hit.session.stored) ||
+    topic.groups.some(group => group.members.some(member => member.session.stored))
+  );
 }
 
 /** Keeps or clears the retained message of a topic; false when there is no room for it. */
@@ -214,14 +255,19 @@ function retain(b: State, m: Message, now: number): boolean {
   if (m === b.borrowed) b.ownedCopy ??= m.own();
   const copy = b.ownedCopy ?? m;
   const node = b.retained.set(copy);
+  if (copy.durability > Durability.None) b.journal.retained(copy);
   if (node.timer !== null) b.timers.cancel(node.timer);
   if (copy.expiresAt !== NEVER) b.timers.arm(node.expiryTimer(), Math.max(copy.expiresAt, now));
   return true;
 }
 
 export function clearRetained(b: State, node: Retained): void {
+  const { message } = node;
+  if (message === null) return;
   if (node.timer !== null) b.timers.cancel(node.timer);
   b.retained.clear(node);
+  if (message.durability > Durability.None)
+    b.journal.retainedCleared(message.topic, message.durability);
 }
 
 /** Delivers `m` to everybody who subscribed to its topic; returns how many that were. */

@@ -9,28 +9,29 @@
 //
 // While the authenticator thinks nothing is read; bytes that came already are kept.
 
-import { decodeConnect } from '../mqtt/decode/connect.ts';
-import { decodeAuth } from '../mqtt/decode/session.ts';
-import { type Connack, encodeAuth, encodeConnack } from '../mqtt/encode/packets.ts';
-import { Fault } from '../mqtt/fault.ts';
-import type { ConnectPacket } from '../mqtt/packet.ts';
-import { Reason } from '../mqtt/reason.ts';
-import { countLevels } from '../mqtt/topic.ts';
-import type { AuthResult } from './access.ts';
-import { pump } from './deliver.ts';
-import { endConnection, endSession, leaveSession, reviveSession } from './ending.ts';
-import { resumeReading } from './session/congestion.ts';
-import { type Connection, ConnectionState } from './session/connection.ts';
-import { Session } from './session/session.ts';
-import type { State } from './state.ts';
+import { decodeConnect } from '../../mqtt/decode/connect.ts';
+import { decodeAuth } from '../../mqtt/decode/session.ts';
+import { type Connack, encodeAuth, encodeConnack } from '../../mqtt/encode/packets.ts';
+import { Fault } from '../../mqtt/fault.ts';
+import type { ConnectPacket } from '../../mqtt/packet.ts';
+import { Reason } from '../../mqtt/reason.ts';
+import { countLevels } from '../../mqtt/topic.ts';
+import type { AuthResult } from '../access.ts';
+import { pump } from '../deliver.ts';
+import { endConnection, endSession, leaveSession, noteSession, reviveSession } from '../ending.ts';
+import { resumeReading } from '../session/congestion.ts';
+import { type Connection, ConnectionState } from '../session/connection.ts';
+import { Session } from '../session/session.ts';
+import type { State } from '../state.ts';
 import {
+  holdOutput,
   logEvent,
   reasonField,
   sendDisconnect,
   sendPacket,
   sendWithWords,
   startClosing,
-} from './transport.ts';
+} from '../transport.ts';
 
 /** The first packet of a connection: buf[start, end) behind the fixed header. */
 export function onConnect(
@@ -189,6 +190,7 @@ function admit(
   authData: Uint8Array | null,
   now: number,
 ): void {
+  const noted = b.journal.last;
   const known = b.sessions.get(c.clientId);
   const resumed = known !== undefined && !packet.cleanStart && takeOver(b, known, now);
   if (known !== undefined && !resumed) discard(b, known, now); // [MQTT-3.1.2-4]
@@ -196,10 +198,13 @@ function admit(
     refuse(b, c, Reason.QuotaExceeded, 'the bound on sessions is reached', now);
     return;
   }
-  const session = resumed ? known : new Session(c.clientId);
+  const session = resumed ? known : new Session(++b.lastSessionId, c.clientId);
   if (resumed) reviveSession(b, session);
   else b.sessions.set(c.clientId, session);
   attach(b, c, session, packet, now);
+  noteSession(b, session);
+  // What this CONNECT changed (an old session gone, this one made) is kept before it is promised.
+  if (b.journal.last !== noted) holdOutput(b, c, b.journal.defaultClass);
   const connack = connackFor(b, c, session, packet, resumed, authData);
   sendPacket(b, c, encodeConnack(connack, c.version)); // first of all packets [MQTT-3.2.0-1]
   logEvent(b, 'info', 'connect', c, {

@@ -1,0 +1,458 @@
+// The one totally ordered log between the core and the disk. It implements the core's Journal:
+// every operation gets the next sequence number and waits here until it is handed to the store, in
+// order, in batches. What is finished before it was handed over cancels out and is never written.
+// Decides when a batch goes: at the end of the turn when an acknowledgement waits for it, else by
+// deadline or size. One batch is under way at a time; what comes meanwhile is the next one (group
+// commit). No clock of its own: `now` is the core's.
+
+import { Durability, type Journal } from '../core/journal.ts';
+import type { Message } from '../core/routing/message.ts';
+import type { Subscription } from '../core/routing/subscription.ts';
+import { type Delivery, DeliveryState } from '../core/session/outbox.ts';
+import type { Session } from '../core/session/session.ts';
+import type { QoS } from '../mqtt/packet.ts';
+import { type Op, OpKind, type QueuePut, type QueueState, type QueueStateValue } from './ops.ts';
+import type { Store, StoreError, WindowRow } from './store.ts';
+
+export interface LogOptions {
+  /** Class of sessions, subscriptions, and of topics that no rule names. */
+  readonly defaultClass: number;
+  /** Class by topic name; null where no rule speaks. */
+  readonly classOf: (topic: string) => number | null;
+  /** How long and how large a batch grows that nobody waits for. */
+  readonly batchMs: number;
+  readonly batchBytes: number;
+  /** Deliveries of one session kept in memory. */
+  readonly windowMessages: number;
+  readonly windowBytes: number;
+  /** Milliseconds since the epoch, for the store's wall clock. */
+  readonly wall: () => number;
+}
+
+/** What the log tells the hallway. */
+export interface LogListener {
+  /** The store has got to `written`, past any power cut to `synced`. */
+  durable(written: number, synced: number): void;
+  /** What of a session's backlog waited on disk. */
+  window(session: Session, rows: readonly WindowRow[]): void;
+  /** A batch has ended: `flush` may hand over the next one. */
+  ready(): void;
+  /** Commits began to fail, or work again (null). */
+  trouble(error: StoreError | null): void;
+}
+
+/** One operation on its way to the store. */
+class Entry {
+  /** Null: it cancelled out. */
+  op: Op | null;
+  readonly durability: number;
+  /** In a batch that the store has or had: it can no longer cancel out. */
+  handed = false;
+
+  constructor(op: Op, durability: number) {
+    this.op = op;
+    this.durability = durability;
+  }
+}
+
+/** How a message is known to the store. `entry` null: it came from there. */
+class StoredMessage {
+  readonly id: number;
+  refs = 0;
+  readonly entry: Entry | null;
+
+  constructor(id: number, entry: Entry | null) {
+    this.id = id;
+    this.entry = entry;
+  }
+
+  /** Whether one more delivery can still refer to it. */
+  get open(): boolean {
+    return this.entry !== null && !this.entry.handed && this.entry.op !== null;
+  }
+}
+
+/** How a delivery is known to the store. */
+class StoredDelivery {
+  readonly message: StoredMessage;
+  readonly durability: number;
+  readonly entry: Entry | null;
+  /** The store has let go of the message already: PUBREC came. */
+  messageGone = false;
+
+  constructor(message: StoredMessage, durability: number, entry: Entry | null) {
+    this.message = message;
+    this.durability = durability;
+    this.entry = entry;
+  }
+
+  /** Whether its row has not been handed to the store yet, so that it can still change. */
+  get open(): boolean {
+    return this.entry !== null && !this.entry.handed;
+  }
+}
+
+interface Batch {
+  readonly entries: Entry[];
+  readonly through: number;
+  readonly sync: boolean;
+}
+
+export class StoreLog implements Journal {
+  last = 0;
+  degraded = false;
+  readonly defaultClass: number;
+  readonly windowMessages: number;
+  private readonly options: LogOptions;
+  private readonly store: Store;
+  private readonly listener: LogListener;
+  private lastMessageId: number;
+  private pending: Entry[] = [];
+  /** Of the pending ones, how many are alive; and how many an acknowledgement waits for. */
+  private alive = 0;
+  private promised = 0;
+  private strict = 0;
+  private pendingBytes = 0;
+  /** When the oldest pending operation must go, the core's milliseconds. */
+  private deadline = Number.POSITIVE_INFINITY;
+  private underWay: Batch | null = null;
+  /** What the store has committed goes through here. */
+  private committed = 0;
+  private written = 0;
+  private synced = 0;
+  private readonly windows = new Map<number, { session: Session; afterRank: number }>();
+  private windowsAsked = new Map<number, Session>();
+
+  constructor(store: Store, options: LogOptions, lastMessageId: number, listener: LogListener) {
+    this.store = store;
+    this.options = options;
+    this.listener = listener;
+    this.lastMessageId = lastMessageId;
+    this.defaultClass = options.defaultClass;
+    this.windowMessages = options.windowMessages;
+    store.onCommitted = (through, synced) => this.onCommitted(through, synced);
+    store.onFailed = (_through, error) => this.onFailed(error);
+    store.onWindow = (sid, rows) => this.onWindow(sid, rows);
+    store.onWindowFailed = (sid, error) => this.onWindowFailed(sid, error);
+  }
+
+  classOf(topic: string): number {
+    return this.options.classOf(topic) ?? this.defaultClass;
+  }
+
+  // ---- Operations
+  // --------------------------------------------------------------------------------
+
+  session(s: Session): void {
+    const { will } = s;
+    const op: Op = {
+      kind: OpKind.SessionPut,
+      sid: s.id,
+      clientId: s.clientId,
+      username: s.username,
+      peer: s.peer,
+      expirySeconds: s.expirySeconds,
+      endsAt: s.endsAt,
+      willDueAt: s.willDueAt,
+      connected: s.connection !== null,
+      will: will === null ? null : { ...will },
+    };
+    this.add(op, this.defaultClass, 128 + (will?.payload.length ?? 0));
+  }
+
+  sessionEnded(s: Session): void {
+    this.add({ kind: OpKind.SessionDrop, sid: s.id }, this.defaultClass, 16);
+  }
+
+  subscribed(s: Subscription): void {
+    const op: Op = {
+      kind: OpKind.SubscriptionPut,
+      sid: s.session.id,
+      filter: s.filter,
+      qos: s.qos,
+      noLocal: s.noLocal,
+      retainAsPublished: s.retainAsPublished,
+      identifier: s.identifiers?.[0] ?? 0,
+    };
+    this.add(op, this.defaultClass, 32 + s.filter.length);
+  }
+
+  unsubscribed(s: Subscription): void {
+    const op: Op = { kind: OpKind.SubscriptionDrop, sid: s.session.id, filter: s.filter };
+    this.add(op, this.defaultClass, 32 + s.filter.length);
+  }
+
+  retained(m: Message): void {
+    const { topic, source, payloadStart, qos, expiresAt } = m;
+    const op: Op = { kind: OpKind.RetainedPut, topic, source, payloadStart, qos, expiresAt };
+    this.add(op, m.durability, m.size);
+  }
+
+  retainedCleared(topic: string, durability: number): void {
+    this.add({ kind: OpKind.RetainedDrop, topic }, durability, topic.length);
+  }
+
+  queued(session: Session, d: Delivery): void {
+    const m = d.message;
+    let stored = m.stored as StoredMessage | null;
+    if (stored === null || !stored.open) {
+      stored = this.putMessage(m);
+      m.stored = stored;
+    }
+    stored.refs++;
+    (stored.entry!.op as { refs: number }).refs = stored.refs;
+    const op: QueuePut = {
+      kind: OpKind.QueuePut,
+      sid: session.id,
+      rank: d.rank,
+      mid: stored.id,
+      qos: d.qos as QoS,
+      retain: d.retain,
+      identifiers: d.identifiers,
+      group: d.group === null ? null : `${d.group.name}/${d.group.filter}`,
+      state: d.state as QueueStateValue,
+      packetId: d.packetId,
+    };
+    d.stored = new StoredDelivery(stored, m.durability, this.add(op, m.durability, 48));
+  }
+
+  private putMessage(m: Message): StoredMessage {
+    const id = ++this.lastMessageId;
+    const { topic, source, payloadStart, qos, retain, expiresAt } = m;
+    const op: Op = {
+      kind: OpKind.MessagePut,
+      mid: id,
+      topic,
+      source,
+      payloadStart,
+      qos,
+      retain,
+      expiresAt,
+      refs: 0,
+    };
+    return new StoredMessage(id, this.add(op, m.durability, m.size));
+  }
+
+  moved(session: Session, d: Delivery): void {
+    const stored = d.stored as StoredDelivery;
+    const { state, packetId } = d;
+    const released = state === DeliveryState.AwaitPubcomp;
+    if (stored.open) {
+      // Not handed over yet: the row is written as it is by then.
+      const op = stored.entry!.op as { state: number; packetId: number; mid: number };
+      op.state = state;
+      op.packetId = packetId;
+      if (released && !stored.messageGone) {
+        op.mid = 0;
+        this.dropReference(stored.message);
+      }
+    } else if (d.qos === 2) {
+      // QoS 1 need not be kept: after a crash it is sent again under a new identifier.
+      const op: QueueState = {
+        kind: OpKind.QueueState,
+        sid: session.id,
+        rank: d.rank,
+        state: state as QueueStateValue,
+        packetId,
+      };
+      this.add(op, stored.durability, 24);
+    }
+    if (released) stored.messageGone = true;
+  }
+
+  finished(session: Session, d: Delivery): void {
+    const stored = d.stored as StoredDelivery;
+    if (stored.open) {
+      this.cancel(stored.entry!);
+      if (!stored.messageGone) this.dropReference(stored.message);
+      return;
+    }
+    const { id, refs } = stored.message;
+    const op: Op = {
+      kind: OpKind.QueueDrop,
+      sid: session.id,
+      rank: d.rank,
+      mid: stored.messageGone ? 0 : id,
+      refs,
+    };
+    // Nobody is told about it, so nobody waits for it.
+    this.add(op, Durability.Batched, 24);
+  }
+
+  received(session: Session, packetId: number): void {
+    const durability = session.received?.get(packetId) ?? this.defaultClass;
+    this.add({ kind: OpKind.ReceivedPut, sid: session.id, packetId }, durability, 16);
+  }
+
+  forgotten(session: Session, packetId: number, durability: number): void {
+    this.add({ kind: OpKind.ReceivedDrop, sid: session.id, packetId }, durability, 16);
+  }
+
+  wantWindow(session: Session, afterRank: number): void {
+    this.windows.set(session.id, { session, afterRank });
+  }
+
+  private add(op: Op, durability: number, bytes: number): Entry {
+    const entry = new Entry(op, durability);
+    this.last++;
+    this.pending.push(entry);
+    this.pendingBytes += bytes;
+    this.alive++;
+    if (durability >= Durability.Written) this.promised++;
+    if (durability === Durability.Strict) this.strict++;
+    return entry;
+  }
+
+  private cancel(entry: Entry): void {
+    entry.op = null;
+    this.alive--;
+    if (entry.durability >= Durability.Written) this.promised--;
+    if (entry.durability === Durability.Strict) this.strict--;
+  }
+
+  /** One delivery less refers to a message whose own operation may still be pending. */
+  private dropReference(stored: StoredMessage): void {
+    if (!stored.open) return;
+    stored.refs--;
+    if (stored.refs === 0) this.cancel(stored.entry!);
+    else (stored.entry!.op as { refs: number }).refs = stored.refs;
+  }
+
+  // ---- Batches
+  // -----------------------------------------------------------------------------------
+
+  /** The end of a turn: hands over what must go now, lets go what waits for nothing any more. */
+  flush(now: number): void {
+    if (this.underWay !== null) return;
+    if (this.alive === 0) {
+      this.pending.length = 0;
+      this.pendingBytes = 0;
+      this.deadline = Number.POSITIVE_INFINITY;
+      this.advance(this.last, this.last);
+      this.askWindows();
+      return;
+    }
+    if (this.deadline === Number.POSITIVE_INFINITY) this.deadline = now + this.options.batchMs;
+    if (this.mustGo(now)) this.commit(now);
+    else if (this.promised === 0) this.advance(this.last, this.last);
+  }
+
+  private mustGo(now: number): boolean {
+    if (this.degraded) return now >= this.deadline;
+    return (
+      this.promised > 0 ||
+      this.windows.size > 0 ||
+      now >= this.deadline ||
+      this.pendingBytes >= this.options.batchBytes
+    );
+  }
+
+  /** When `flush` wants to be called though nothing came; Infinity: never. */
+  nextDeadline(): number {
+    return this.underWay === null ? this.deadline : Number.POSITIVE_INFINITY;
+  }
+
+  private commit(now: number): void {
+    const ops: Op[] = [];
+    for (const entry of this.pending) {
+      entry.handed = true;
+      if (entry.op !== null) ops.push(entry.op);
+    }
+    // What only the class `written` waits for may stay in the operating system's hands.
+    const sync = this.strict > 0 || this.promised === 0;
+    const batch: Batch = { entries: this.pending, through: this.last, sync };
+    const after = this.committed;
+    this.underWay = batch;
+    this.pending = [];
+    this.alive = 0;
+    this.promised = 0;
+    this.strict = 0;
+    this.pendingBytes = 0;
+    this.deadline = Number.POSITIVE_INFINITY;
+    const wall = this.options.wall();
+    this.store.commit({ ops, after, through: batch.through, sync, clock: now, wall });
+    this.askWindows();
+  }
+
+  private onCommitted(through: number, synced: boolean): void {
+    this.underWay = null;
+    this.committed = through;
+    if (this.degraded) {
+      this.degraded = false;
+      this.listener.trouble(null);
+    }
+    this.advance(through, synced ? through : this.synced);
+    this.listener.ready();
+  }
+
+  /** Nothing of the batch is on disk: it goes again, before everything that came since. */
+  private onFailed(error: StoreError): void {
+    const batch = this.underWay;
+    if (batch === null) return;
+    this.underWay = null;
+    const first = !this.degraded;
+    this.degraded = true;
+    this.pending = batch.entries.concat(this.pending);
+    for (const entry of batch.entries) {
+      if (entry.op === null) continue;
+      this.alive++;
+      if (entry.durability >= Durability.Written) this.promised++;
+      if (entry.durability === Durability.Strict) this.strict++;
+    }
+    this.deadline = Number.POSITIVE_INFINITY; // the next flush sets it anew
+    if (first) this.listener.trouble(error);
+    this.listener.ready();
+  }
+
+  private advance(written: number, synced: number): void {
+    if (written <= this.written && synced <= this.synced) return;
+    this.written = Math.max(this.written, written);
+    this.synced = Math.max(this.synced, synced);
+    this.listener.durable(this.written, this.synced);
+  }
+
+  // ---- Windows
+  // -----------------------------------------------------------------------------------
+
+  /** Windows are read behind everything that was handed over, so nothing in them is missing. */
+  private askWindows(): void {
+    if (this.windows.size === 0) return;
+    const { windowMessages, windowBytes } = this.options;
+    for (const [sid, { session, afterRank }] of this.windows) {
+      this.windowsAsked.set(sid, session);
+      this.store.requestWindow(sid, afterRank, windowMessages, windowBytes);
+    }
+    this.windows.clear();
+  }
+
+  private onWindow(sid: number, rows: readonly WindowRow[]): void {
+    const session = this.windowsAsked.get(sid);
+    if (session === undefined) return;
+    this.windowsAsked.delete(sid);
+    this.listener.window(session, rows);
+  }
+
+  /** The window could not be read: it is asked for again with the next one that is wanted. */
+  private onWindowFailed(sid: number, error: StoreError): void {
+    const session = this.windowsAsked.get(sid);
+    if (session === undefined) return;
+    this.windowsAsked.delete(sid);
+    if (session.outbox !== null) session.outbox.windowAsked = false;
+    this.listener.trouble(error);
+  }
+
+  /** How a delivery that was read from the store is known to it: for `Delivery.stored`. */
+  adopt(mid: number, refs: number, durability: number): unknown {
+    const message = new StoredMessage(mid, null);
+    message.refs = refs;
+    const delivery = new StoredDelivery(message, durability, null);
+    delivery.messageGone = mid === 0;
+    return delivery;
+  }
+
+  /** Hands over what is left and waits for it. */
+  async close(now: number): Promise<void> {
+    if (this.underWay === null && this.alive > 0) this.commit(now);
+    await this.store.close();
+  }
+}
