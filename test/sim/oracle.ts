@@ -72,6 +72,7 @@ export class Oracle {
       } else {
         m.state = 'closing';
         m.refusal = reason;
+        this.model.met.add('a client is refused');
       }
     }
     this.#after(now, false);
@@ -84,6 +85,7 @@ export class Oracle {
       const m = this.#of(c);
       this.model.advance(this.#deadlineOf(m));
       if (m.session !== null) m.farewells.add(0x8d);
+      this.model.met.add(m.session === null ? 'a CONNECT is too late' : 'a client is silent');
       this.#scan(c, now, true);
       this.#inbound.leave(m, now);
     }
@@ -232,6 +234,12 @@ export class Oracle {
         demand(now - m.openedAt <= most, () => `${m.name} does not connect, and is not closed`);
       }
     }
+  }
+
+  /** What has happened so far, by name. */
+  get met(): string[] {
+    const counted = Object.entries(this.#broker.state.counters).filter(([, count]) => count > 0);
+    return [...this.model.met, ...counted.map(([name]) => `counter ${name}`)];
   }
 
   // ---- Rest ------------------------------------------------------------------------------------

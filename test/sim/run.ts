@@ -22,12 +22,18 @@ export function runWorld(seed: number, steps: number = STEPS_PER_WORLD): World {
   return world;
 }
 
-/** Runs worlds from `seed` until `steps` steps are taken; the first world has that very seed. */
-export function runWorlds(seed: number, steps: number): void {
+/**
+ * Runs worlds from `seed` until `steps` steps are taken; the first world has that very seed.
+ * Returns what has happened in them, by name.
+ */
+export function runWorlds(seed: number, steps: number): Set<string> {
+  const met = new Set<string>();
   const seeds = new Prng(seed);
   let next = seed;
   for (let taken = 0; taken < steps; taken += STEPS_PER_WORLD) {
-    runWorld(next, Math.min(STEPS_PER_WORLD, steps - taken));
+    const world = runWorld(next, Math.min(STEPS_PER_WORLD, steps - taken));
+    for (const what of world.oracle.met) met.add(what);
     next = seeds.uint32();
   }
+  return met;
 }

@@ -35,6 +35,8 @@ export class BrokerModel {
   lostWithSession = 0;
   /** QoS 0 copies of the current input: QoS 0 is sent at once or never. */
   readonly atOnce: { session: SessionModel | null; owed: Owed | OwedToShare }[] = [];
+  /** What has happened at least once: a simulation that never meets a case does not test it. */
+  readonly met = new Set<string>();
   #accepted = 0;
   /** QoS 1 and 2 copies beyond the bound of a queue, where that can be foretold. */
   queueFull = 0;
@@ -161,9 +163,8 @@ export class BrokerModel {
   #retain(publication: Publication): void {
     const { topic } = publication;
     const cleared = publication.payload.length === 0;
-    if (cleared)
-      this.retained.delete(topic); // [MQTT-3.3.1-6]
-    else this.retained.set(topic, publication);
+    if (!cleared) this.retained.set(topic, publication);
+    else if (this.retained.delete(topic)) this.met.add('a retained message is cleared');
     // Where retained messages are still on their way, the old one or the new one may go.
     for (const session of this.sessions.values()) {
       for (const [filter, times] of session.underway) {
@@ -250,6 +251,7 @@ export class BrokerModel {
   #publishWill(session: SessionModel, now: number): void {
     const will = session.will!;
     session.will = null;
+    this.met.add('a will is published');
     this.publish(session.clientId, will.draft, now);
   }
 
@@ -257,9 +259,14 @@ export class BrokerModel {
   advance(now: number): void {
     const due = [...this.sessions.values()].filter(session => session.dueAt <= now);
     due.sort((a, b) => a.dueAt - b.dueAt);
-    for (const session of due) this.#settleSession(session, now);
+    for (const session of due) {
+      this.met.add(session.endsAt <= now ? 'a session expires' : 'a delayed will comes due');
+      this.#settleSession(session, now);
+    }
     for (const [topic, publication] of this.retained) {
-      if (publication.expiresAt <= now) this.retained.delete(topic);
+      if (publication.expiresAt > now) continue;
+      this.retained.delete(topic);
+      this.met.add('a retained message expires');
     }
   }
 
@@ -271,6 +278,8 @@ export class BrokerModel {
     for (const { owed } of session.inFlight.values()) {
       // QoS 1 that was not acknowledged goes to another member, QoS 2 never [MQTT-4.8.2-4, -5].
       if (owed.share !== null && owed.terms.qos === 1) this.#reroute(owed.share, owed.publication);
+      if (owed.share !== null && owed.terms.qos === 2)
+        this.met.add('a QoS 2 message of a share is lost');
     }
     for (const owed of [...this.owedToShares]) {
       if (!owed.members.delete(session.clientId)) continue;
@@ -309,7 +318,9 @@ export class BrokerModel {
 
   #reroute(share: string, publication: Publication): void {
     const members = this.#membersOf(share, publication);
-    if (members.size > 0) this.#oweToShare(share, publication, members, true);
+    if (members.size === 0) return;
+    this.met.add('a message goes to another member of a share');
+    this.#oweToShare(share, publication, members, true);
   }
 }
 

@@ -98,6 +98,7 @@ export class Inbound {
     c.state = 'connected';
     this.#agree(c, session, connect, now);
     this.#model.trimQueue(session); // before any of it can leave
+    if (session.will !== null) this.#model.met.add('a client is back before its will');
     session.goOnline();
     for (const entry of session.inFlight.values()) entry.mayVanish = this.#tooLarge(c, entry);
   }
@@ -137,6 +138,7 @@ export class Inbound {
     for (const old of this.#connections.values()) {
       if (old.session !== session) continue;
       old.farewells.add(0x8e); // [MQTT-3.1.4-3]
+      this.#model.met.add('a connection is taken over');
       this.leave(old, now);
     }
   }
@@ -156,9 +158,11 @@ export class Inbound {
     this.publishes++;
     const { packetId, qos, properties } = packet;
     const alias = properties.topicAlias ?? 0;
+    if (packet.topic === '') this.#model.met.add('a topic alias is used by a client');
     if (alias > 0 && packet.topic !== '') c.aliasesIn.set(alias, packet.topic);
     const topic = packet.topic || c.aliasesIn.get(alias)!;
     if (qos === 2 && session.received.has(packetId)) {
+      this.#model.met.add('a QoS 2 message is received twice');
       c.expect('pubrec', packetId, [[0]]); // sent again: acknowledged again, nothing more
       return;
     }

@@ -99,6 +99,8 @@ export class Outbound {
       const most = c.packetSizeMax;
       demand(size <= most, () => `${c.name} gets ${size} bytes, takes ${most}: ${show(copy)}`);
     }
+    if (packet.dup) this.#model.met.add('a PUBLISH is sent again');
+    if (packet.topic === '') this.#model.met.add('a topic alias is used by the broker');
     if (packet.dup) session.resent(copy, now);
     else this.#first(session, copy, batch, now);
     const waiting = session.unacknowledged;
@@ -137,7 +139,11 @@ export class Outbound {
   #pubrel(c: ConnectionModel, packet: WirePacket & { packetId: number }): void {
     const again = c.session?.resendPubrel ?? [];
     const at = again.findIndex(each => each.packetId === packet.packetId);
-    if (at >= 0) again.splice(at, 1);
-    else c.answered(packet);
+    if (at >= 0) {
+      again.splice(at, 1);
+      this.#model.met.add('a PUBREL is sent again');
+    } else {
+      c.answered(packet);
+    }
   }
 }
