@@ -79,7 +79,7 @@ function discover(): Suite[] {
   }
   for (const [name, paths] of files) {
     const command = [process.execPath, 'test', ...paths];
-    suites.push({ name, command, minutes: 5, counts: true, alone: alone.includes(name) });
+    suites.push({ name, command, minutes: 8, counts: true, alone: alone.includes(name) });
   }
   const rank = ({ name }: Suite) => {
     if (last.includes(name)) return first.length + 1;
