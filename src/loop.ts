@@ -12,11 +12,20 @@ import { Reason } from './mqtt/reason.ts';
 /** Output below which a connection may be given more: it will be idle soon. */
 const LOW_WATER = 64 * 1024;
 
+/** The log between the core and the store, as the hallway sees it. */
+export interface Keeper {
+  /** The end of a turn: what must be stored now is handed to the store. */
+  flush(now: number): void;
+  /** When `flush` wants to be called though nothing came; Infinity: never. */
+  nextDeadline(): number;
+}
+
 export class Loop implements Hallway {
   private readonly broker: Broker;
   private readonly authenticator: Authenticator;
   private readonly clock: () => number;
   private readonly log: (event: LogEvent) => void;
+  private readonly keeper: Keeper | null;
   /** Asks for a turn from outside of one; set by whoever makes the driver. */
   wake: () => void = () => {};
   private onEmpty: (() => void) | null = null;
@@ -29,11 +38,13 @@ export class Loop implements Hallway {
     authenticator: Authenticator,
     clock: () => number,
     log: (event: LogEvent) => void,
+    keeper: Keeper | null = null,
   ) {
     this.broker = broker;
     this.authenticator = authenticator;
     this.clock = clock;
     this.log = log;
+    this.keeper = keeper;
   }
 
   opened(link: Link): boolean {
@@ -82,12 +93,14 @@ export class Loop implements Hallway {
     const now = this.clock();
     this.askAuthenticator(now);
     if (broker.nextDeadline() <= now) broker.handleTime(now);
+    this.keeper?.flush(now); // before the writes: most of what it lets go can leave with them
     this.writeDirty(now);
     this.closeFinished();
     this.applyPauses();
     this.writeLog();
     if (this.workWaits()) return 0;
-    const deadline = broker.nextDeadline();
+    const kept = this.keeper === null ? Number.POSITIVE_INFINITY : this.keeper.nextDeadline();
+    const deadline = Math.min(broker.nextDeadline(), kept);
     return deadline <= now ? 0 : deadline - now;
   }
 
