@@ -204,6 +204,10 @@ across('[v5 §3.4.2.1] PUBACK and PUBREC say 0x10 when nobody subscribed', only5
   for (const qos of [1, 2]) assert.equal(publish(client, 'a', { qos }), 0x10);
   subscribe(world.connect(version), 'a');
   for (const qos of [1, 2]) assert.equal(publish(client, 'a', { qos }), 0);
+  const sharers = new World();
+  const lonely = sharers.connect(version);
+  subscribe(sharers.connect(version), '$share/g/a');
+  for (const qos of [1, 2]) assert.equal(publish(lonely, 'a', { qos }), 0);
 });
 
 across(

@@ -1,6 +1,7 @@
 // Retained messages: kept, replaced, cleared, expired; who gets them and with which flag.
 
 import assert from 'node:assert/strict';
+import { limits } from '../../../src/limits.ts';
 import type { Version } from '../../wire.ts';
 import { type Client, World } from '../../world.ts';
 import {
@@ -307,5 +308,28 @@ across(
     first.drop();
     for (const message of receive(world.connect(version, fields))) seen.add(message.topic);
     assert.equal(seen.size, 700);
+  },
+);
+
+across(
+  'a new subscription is served in portions, and no more than it takes waits',
+  everyVersion,
+  version => {
+    const world = new World({ inflightMax: 5 });
+    const publisher = world.connect(version);
+    for (let i = 0; i < 2_000; i++)
+      publish(publisher, `a/${i}`, { payload: 'x', retain: true, qos: 1 });
+    const client = world.connect(version);
+    const { counters, sessions } = world.broker.state;
+    const before = counters.publishSent;
+    world.hold(() => {
+      client.send({ type: 'subscribe', filters: ['a/#'] });
+      assert.equal(counters.publishSent - before, limits.retainedPerTurn);
+    });
+    assert.equal(receive(client).length, 2_000);
+    const idle = world.connect(version, { clientId: 'idle' });
+    subscribe(idle, { filter: 'a/#', qos: 1 });
+    assert.ok(sessions.get('idle')!.queued <= limits.retainedPerTurn);
+    assert.equal(receive(idle).length, 2_000);
   },
 );

@@ -225,6 +225,29 @@ across('[MQTT-3.8.4-3] the same filter again replaces the subscription', everyVe
 });
 
 across(
+  '[MQTT-3.8.4-3] a replaced subscription counts where several overlap',
+  everyVersion,
+  version => {
+    const world = new World();
+    const client = world.connect(version);
+    const publisher = world.connect(version);
+    subscribe(client, [
+      { filter: 'a', qos: 0 },
+      { filter: '#', qos: 0 },
+    ]);
+    const arrivals = () => {
+      publish(publisher, 'a', { qos: 2, retain: true });
+      return receive(client).map(message => [message.qos, message.retain]);
+    };
+    assert.deepEqual(arrivals(), [[0, false]]);
+    subscribe(client, { filter: 'a', qos: 2, retainAsPublished: true, retainHandling: 2 });
+    assert.deepEqual(arrivals(), [[2, version === 5]]);
+    subscribe(client, { filter: 'a', qos: 1, retainHandling: 2 });
+    assert.deepEqual(arrivals(), [[1, false]]);
+  },
+);
+
+across(
   '[v3 MQTT-3.8.4-3] [v5 MQTT-3.8.4-4] replacing sends retained messages again and loses none',
   everyVersion,
   version => {
