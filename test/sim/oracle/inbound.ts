@@ -21,8 +21,6 @@ export class Inbound {
   readonly #model: BrokerModel;
   readonly #options: BrokerOptions;
   readonly #connections: ReadonlyMap<unknown, ConnectionModel>;
-  /** QoS 2 publications of one client, by name: none may be accepted twice. */
-  readonly #once = new Set<string>();
 
   constructor(
     model: BrokerModel,
@@ -188,11 +186,10 @@ export class Inbound {
 
   /** Exactly once, seen from the publisher's end: however often it had to send it. */
   #onlyOnce(session: SessionModel, topic: string, packet: PublishWire): void {
-    // A client of MQTT 3.1 cannot know that its session has ended meanwhile.
-    if (packet.payload.length === 0 || session.version === 3) return;
+    if (packet.payload.length === 0) return;
     const name = nameOf(topic, packet.payload);
-    demand(!this.#once.has(name), () => `a QoS 2 message was accepted twice: ${name}`);
-    this.#once.add(name);
+    demand(!session.accepted.has(name), () => `a QoS 2 message was accepted twice: ${name}`);
+    session.accepted.add(name);
   }
 
   #acknowledge(c: ConnectionModel, session: SessionModel, packet: AckWire): void {

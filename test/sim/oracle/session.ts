@@ -55,6 +55,8 @@ export class SessionModel {
   /** By packet identifier, in the order of first sending. */
   readonly inFlight = new Map<number, InFlight>();
   readonly received = new Set<number>();
+  /** Names of the QoS 2 messages accepted from its client: none may be accepted twice. */
+  readonly accepted = new Set<string>();
   /** Filters for which retained messages may still be on their way, and how many times over. */
   readonly underway = new Map<string, number>();
   /** After a reconnect: what must be sent again, in this order. */
