@@ -71,6 +71,8 @@ export interface Loaded {
   readonly maxMid: number;
   /** Of the last commit; null in a new store. The clock may lag by up to a second. */
   readonly clock: { readonly clock: number; readonly wall: number } | null;
+  /** Rows that were left out because they make no sense: the database is damaged a little. */
+  readonly skippedRows: number;
 }
 
 export interface StoreDescription {
@@ -106,6 +108,7 @@ export const emptyLoad: Loaded = {
   maxSid: 0,
   maxMid: 0,
   clock: null,
+  skippedRows: 0,
 };
 
 export type StoreErrorCode =

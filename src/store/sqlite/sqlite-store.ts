@@ -1,0 +1,283 @@
+// A store in one SQLite file. Everything happens within the call that asks for it; thread/ puts it
+// on a thread of its own. What is committed is, in order:
+//
+//   transaction → in the log (class `written`) → log synced (class `strict`) → reported
+//
+// and then, when enough has gathered, written back from the log to the database. What was committed
+// but not synced is remembered until the next sync: should that fail, nobody knows any more what of
+// it is on the disk, so the log is cut back to the last good sync and all of it is written again.
+
+import {
+  type Batch,
+  type Loaded,
+  type Store,
+  type StoreDescription,
+  StoreError,
+  type StoreUsage,
+} from '../store.ts';
+import {
+  asOpeningError,
+  asStoreError,
+  type Connection,
+  openConnection,
+  type SqliteSettings,
+} from './connection.ts';
+import { type Driver, faultOf } from './driver.ts';
+import { markForCheck, moveAside } from './files.ts';
+import { OpWriter } from './op-writer.ts';
+import { type Reading, readAll, readOrphans, readWindow } from './reading.ts';
+import type { WalFile } from './wal-file.ts';
+
+/** The clock is written along with a commit when it has moved so far, milliseconds. */
+const CLOCK_STEP_MS = 1_000;
+/** The file shrinks when more than half of it is empty, and this much. */
+const TRIM_BYTES_MIN = 4 * 1024 * 1024;
+
+export class SqliteStore implements Store {
+  private readonly settings: SqliteSettings;
+  private readonly driver: Driver;
+  /** Null after an error of the disk, until it can be opened again. */
+  private connection: Connection | null;
+  private writer: OpWriter;
+  private movedAside: string | null = null;
+  private lastError: StoreError | null = null;
+  private committedThrough = 0;
+  /** Committed since the last sync, oldest first. */
+  private unsynced: Batch[] = [];
+  private latest: Pick<Batch, 'clock' | 'wall'> | null = null;
+  private clockWritten = Number.NEGATIVE_INFINITY;
+  private bytesWritten = 0;
+  private trimming = false;
+  description: StoreDescription;
+  usage: StoreUsage = { fileBytes: 0, usedBytes: 0, walBytes: 0 };
+  onCommitted: Store['onCommitted'] = () => {};
+  onFailed: Store['onFailed'] = () => {};
+  onWindow: Store['onWindow'] = () => {};
+  onWindowFailed: Store['onWindowFailed'] = () => {};
+
+  /** Opens or creates the database; a damaged one is moved aside. Throws a StoreError. */
+  constructor(settings: SqliteSettings, driver: Driver) {
+    this.settings = settings;
+    this.driver = driver;
+    this.connection = this.openOrMoveAside();
+    this.writer = new OpWriter(this.connection.statements, 0, 0, []);
+    this.description = this.describe(this.connection);
+    this.usage = this.connection.usage();
+  }
+
+  private describe({ journalMode, fallbackReason }: Connection): StoreDescription {
+    return {
+      kind: 'sqlite',
+      journalMode,
+      path: this.settings.path,
+      driver: this.driver.name,
+      threaded: false,
+      movedAside: this.movedAside,
+      fallbackReason,
+    };
+  }
+
+  private openOrMoveAside(): Connection {
+    try {
+      return openConnection(this.settings, this.driver);
+    } catch (error) {
+      if (!(error instanceof StoreError && error.code === 'damaged')) throw error;
+      return this.startOver();
+    }
+  }
+
+  private startOver(): Connection {
+    const { path, badKept } = this.settings;
+    this.movedAside = moveAside(path, Date.now(), badKept);
+    return openConnection(this.settings, this.driver);
+  }
+
+  async load(): Promise<Loaded> {
+    const { loaded, orphans } = this.readOrStartOver();
+    const { statements } = this.connection!;
+    this.writer = new OpWriter(statements, loaded.maxSid, loaded.maxMid, orphans);
+    return loaded;
+  }
+
+  private readOrStartOver(): Reading {
+    const connection = this.connection!;
+    try {
+      return readAll(connection.database);
+    } catch (error) {
+      const reason = asOpeningError(error, this.settings.path);
+      if (!(reason instanceof StoreError && reason.code === 'damaged')) throw reason;
+      connection.abandon();
+      this.connection = this.startOver();
+      this.description = this.describe(this.connection);
+      return readAll(this.connection.database);
+    }
+  }
+
+  commit(batch: Batch): void {
+    const { after, through } = batch;
+    if (after !== this.committedThrough) {
+      if (this.lastError === null) throw new Error(`the batch after ${after} came out of order`);
+      this.onFailed(through, this.lastError);
+      return;
+    }
+    let synced: boolean;
+    try {
+      synced = this.write(this.connect(), batch);
+    } catch (error) {
+      this.onFailed(through, this.failure(error));
+      return;
+    }
+    this.committedThrough = through;
+    const bytes = this.bytesWritten;
+    this.bytesWritten = 0;
+    this.onCommitted(through, synced, bytes);
+    this.tend();
+  }
+
+  /** Gives whether it survives a power cut. */
+  private write(connection: Connection, batch: Batch): boolean {
+    const { wal } = connection;
+    if (batch.ops.length > 0) {
+      this.transact(connection, () => {
+        this.writer.apply(batch.ops);
+        this.latest = batch;
+        if (Math.abs(batch.clock - this.clockWritten) >= CLOCK_STEP_MS) this.writeClock(connection);
+      });
+    }
+    if (wal === null) return true;
+    if (batch.sync) this.sync(connection, wal);
+    else if (batch.ops.length > 0) this.unsynced.push(batch);
+    return this.unsynced.length === 0;
+  }
+
+  private writeClock({ statements }: Connection): void {
+    if (this.latest === null) return;
+    const { clock, wall } = this.latest;
+    statements.putClock.run(clock, wall, this.writer.maxSid, this.writer.maxMid);
+    this.clockWritten = clock;
+  }
+
+  /** All of `work` is committed or none of it. */
+  private transact(connection: Connection, work: () => void): void {
+    try {
+      connection.statements.begin.run();
+      work();
+      this.bytesWritten += connection.commit();
+    } catch (error) {
+      this.writer.discard();
+      this.clockWritten = Number.NEGATIVE_INFINITY;
+      const fault = faultOf(error);
+      const usable = (fault === 'full' || fault === 'damaged') && connection.rollBack();
+      if (!usable) this.abandon(connection);
+      throw error;
+    }
+    this.writer.keep();
+    this.usage = connection.usage();
+  }
+
+  private sync(connection: Connection, wal: WalFile): void {
+    if (wal.synced) return;
+    try {
+      wal.sync();
+    } catch (error) {
+      this.abandon(connection);
+      throw error;
+    }
+    this.unsynced = [];
+  }
+
+  private abandon(connection: Connection): void {
+    connection.abandon();
+    this.connection = null;
+  }
+
+  /** The connection, opened again if it was lost; then what was not synced is written again. */
+  private connect(): Connection {
+    if (this.connection !== null) return this.connection;
+    const connection = openConnection(this.settings, this.driver);
+    const { maxSid, maxMid } = this.writer;
+    try {
+      const orphans = readOrphans(connection.database);
+      this.writer = new OpWriter(connection.statements, maxSid, maxMid, orphans);
+      for (const { ops } of this.unsynced) this.transact(connection, () => this.writer.apply(ops));
+      if (connection.wal !== null) this.sync(connection, connection.wal);
+    } catch (error) {
+      connection.abandon();
+      throw error;
+    }
+    this.unsynced = [];
+    this.description = this.describe(connection);
+    this.connection = connection;
+    return connection;
+  }
+
+  /** The error to report; what is no operating error is a bug, and thrown on. */
+  private failure(error: unknown): StoreError {
+    const reason = asStoreError(error, this.settings.path);
+    if (!(reason instanceof StoreError)) throw reason;
+    if (reason.code === 'damaged') markForCheck(this.settings.path);
+    this.lastError = reason;
+    return reason;
+  }
+
+  requestWindow(sid: number, afterRank: number, limit: number, bytesMax: number): void {
+    let window: ReturnType<typeof readWindow>;
+    try {
+      window = readWindow(this.connect().statements, sid, afterRank, limit, bytesMax);
+    } catch (error) {
+      this.onWindowFailed(sid, this.failure(error));
+      return;
+    }
+    this.onWindow(sid, window.rows, window.complete);
+  }
+
+  /** A slice of what keeps the file in order: removing what dropped sessions left, writing the log
+   *  back, giving up empty pages. Gives whether there is more to do; commits do a slice each. */
+  tend(): boolean {
+    const { connection } = this;
+    if (connection === null) return false;
+    try {
+      if (this.writer.mustPurge) this.transact(connection, () => this.writer.purge());
+      const { wal } = connection;
+      if (wal !== null && wal.pendingBytes >= this.settings.walBytes) {
+        this.checkpoint(connection, wal);
+      }
+      if (this.shouldTrim()) this.transact(connection, () => connection.trim());
+    } catch (error) {
+      // Nothing of it was promised to anybody: what matters will show at the next commit.
+      this.failure(error);
+      return false;
+    }
+    return this.writer.mustPurge || this.trimming;
+  }
+
+  private checkpoint(connection: Connection, wal: WalFile): void {
+    this.sync(connection, wal);
+    try {
+      this.bytesWritten += connection.checkpoint(wal);
+    } catch (error) {
+      if (faultOf(error) !== 'full') this.abandon(connection);
+      throw error;
+    }
+    this.usage = connection.usage();
+  }
+
+  private shouldTrim(): boolean {
+    const { fileBytes, usedBytes } = this.usage;
+    const empty = fileBytes - usedBytes;
+    if (empty > fileBytes / 2 && empty > TRIM_BYTES_MIN) this.trimming = true;
+    else if (empty < fileBytes / 8) this.trimming = false;
+    return this.trimming;
+  }
+
+  async close(): Promise<void> {
+    try {
+      const connection = this.connect();
+      this.transact(connection, () => this.writeClock(connection));
+    } catch (error) {
+      this.failure(error); // the log keeps what is in it
+    }
+    this.connection?.close();
+    this.connection = null;
+  }
+}
