@@ -220,9 +220,9 @@ export class SessionModel {
   #checkOrder(owed: Owed, copy: Copy): void {
     if (owed.retainedFor !== null || owed.rerouted || copy.payload.length === 0) return;
     const { publisher, topic, rank } = owed.publication;
-    const overtaken = this.resendPublish.find(({ owed: { publication, terms } }) => {
+    const overtaken = this.resendPublish.find(({ owed: { publication, terms }, mayVanish }) => {
       if (publication.publisher !== publisher || publication.topic !== topic) return false;
-      return terms.qos === copy.qos;
+      return terms.qos === copy.qos && !mayVanish;
     });
     demand(!overtaken, () => `${show(copy)} overtakes what has to be sent again`);
     const stream = streamOf(owed, copy);
