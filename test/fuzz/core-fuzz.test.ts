@@ -6,7 +6,7 @@ import { Prng } from '../prng.ts';
 import { attack } from './attack.ts';
 import { Victim } from './victim.ts';
 
-const CASES = 4_000 * rounds;
+const CASES = 6_000 * rounds;
 
 function replayable(seed: number): void {
   try {

@@ -231,6 +231,13 @@ const spoils: readonly Spoil[] = [
     spoiled.set(u16(prng.pick([0, 1, 0x7fff, 0xffff])).slice(0, packet.length - at), at);
     return spoiled;
   },
+  function reachBeyondTheEnd(prng, packet) {
+    // The first field takes all there is, or a little more.
+    const spoiled = packet.slice();
+    const rest = packet.length - 4 + prng.below(4);
+    if (packet.length > 4 && packet.length < 130) spoiled.set(u16(rest), 2);
+    return spoiled;
+  },
   function noise(prng) {
     return frame(prng.below(256), prng.bytes(prng.below(60)));
   },
