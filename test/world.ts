@@ -52,6 +52,8 @@ export class Client {
   allowance = Number.POSITIVE_INFINITY;
   /** The answer to CONNECT, once `World.connect` has seen it. */
   connack: ConnackWire | null = null;
+  /** The broker has asked not to be handed anything more. */
+  stopped = false;
   /** Sent while the broker did not read. */
   readonly unread: Uint8Array[] = [];
   readonly #world: World;
@@ -190,7 +192,7 @@ export class World {
   receive(client: Client, bytes: Uint8Array): void {
     const c = client.connection;
     if (c === null || bytes.length === 0) return;
-    if (c.paused || client.unread.length > 0) client.unread.push(bytes);
+    if (client.stopped || client.unread.length > 0) client.unread.push(bytes);
     else this.#feed(c, bytes);
     this.turn();
   }
@@ -235,7 +237,7 @@ export class World {
     }
     for (const c of effects.paused.splice(0)) {
       worked = true;
-      this.#readOn(c);
+      this.#applyPause(c);
     }
     this.log.push(...effects.log.splice(0));
     return worked;
@@ -256,11 +258,11 @@ export class World {
     else if (c.out.length <= lowWater) this.broker.handleDrained(c, this.now);
   }
 
-  #readOn(c: Connection): void {
+  #applyPause(c: Connection): void {
     const client = this.clients.get(c);
-    while (client !== undefined && !c.paused && client.unread.length > 0) {
-      this.#feed(c, client.unread.shift()!);
-    }
+    if (client === undefined) return;
+    client.stopped = c.paused;
+    while (!c.paused && client.unread.length > 0) this.#feed(c, client.unread.shift()!);
   }
 
   /** Hands over a chunk and then spoils it: it was only borrowed. */

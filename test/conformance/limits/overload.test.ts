@@ -140,14 +140,14 @@ across('a publisher is slowed for a slow consumer, for a bounded time', everyVer
   slow.budget = 0;
   const publisher = world.connect(version, { keepAlive: 1 });
   publisher.send({ type: 'publish', topic: 'a', payload: 'x'.repeat(6_000) });
-  assert.equal(publisher.connection!.paused, true);
+  assert.equal(publisher.stopped, true);
   publisher.send({ type: 'pingreq' });
   world.advance(1_999);
   quiet(publisher);
   assert.equal(world.broker.state.counters.publishersPaused, 1);
   world.advance(1);
   one(publisher, 'pingresp');
-  assert.equal(publisher.connection!.paused, false, 'its keep alive stood still meanwhile');
+  assert.equal(publisher.stopped, false, 'its keep alive stood still meanwhile');
 });
 
 across('a publisher goes on as soon as the consumer has caught up', everyVersion, version => {
@@ -304,7 +304,7 @@ across('a publisher waits once for a consumer that does not move', everyVersion,
   const publisher = world.connect(version);
   const flood = () => {
     publisher.send({ type: 'publish', topic: 'a', payload: 'x'.repeat(6_000) });
-    return publisher.connection!.paused;
+    return publisher.stopped;
   };
   assert.equal(flood(), true);
   world.advance(2_000);
@@ -362,7 +362,7 @@ across(
     const client = world.connect(version, { clientId: 'c' });
     subscribe(client, { filter: 'me', qos: 1 });
     client.send({ type: 'publish', topic: 'a', payload: 'x'.repeat(6_000) });
-    assert.equal(client.connection!.paused, true);
+    assert.equal(client.stopped, true);
     const other = world.connect(version);
     for (let i = 0; i < 6; i++) publish(other, 'me', { payload: `${i}`, qos: 1 });
     assert.deepEqual(texts(receive(client)), ['0', '1', '2', '3', '4', '5']);
@@ -378,11 +378,69 @@ across('only those who publish to a slow consumer are slowed', everyVersion, ver
   const bystander = world.connect(version);
   publisher.send({ type: 'publish', topic: 'a', payload: 'x'.repeat(6_000) });
   bystander.send({ type: 'publish', topic: 'b' });
-  assert.equal(publisher.connection!.paused, true);
-  assert.equal(bystander.connection!.paused, false);
+  assert.equal(publisher.stopped, true);
+  assert.equal(bystander.stopped, false);
   const will = { topic: 'gone', payload: text('y'.repeat(6_000)) };
   world.connect(version, { will }).drop();
   world.advance(1_000);
   bystander.send({ type: 'publish', topic: 'b' });
-  assert.equal(bystander.connection!.paused, false, "wills and $SYS are nobody else's doing");
+  assert.equal(bystander.stopped, false, "wills and $SYS are nobody else's doing");
+});
+
+across('a client whose acknowledgements are awaited is never paused', everyVersion, version => {
+  const options = { outputHighWater: 5_000, publisherPauseMaxMs: 600_000, inflightMax: 2 };
+  const world = new World(options);
+  const stuck = world.connect(version, { clientId: 'stuck' });
+  subscribe(stuck, 'a');
+  stuck.budget = 0;
+  const client = world.connect(version, { clientId: 'c' });
+  subscribe(client, { filter: 'me', qos: 1 });
+  const other = world.connect(version);
+  for (const count of [1, 4]) {
+    for (let i = 0; i < count; i++) publish(other, 'me', { payload: `${i}`, qos: 1 });
+    client.send({ type: 'publish', topic: 'a', payload: 'x'.repeat(6_000) });
+    assert.equal(client.stopped, false);
+    assert.equal(receive(client).length, count);
+  }
+});
+
+across(
+  'a publisher waits until the queue of the consumer is short again',
+  everyVersion,
+  version => {
+    const options = { queueMessagesMax: 20, inflightMax: 1, publisherPauseMaxMs: 600_000 };
+    const world = new World(options);
+    const slow = world.connect(version, { clientId: 'slow' });
+    subscribe(slow, { filter: 'a', qos: 1 });
+    const publisher = world.connect(version);
+    let sent = 0;
+    while (!publisher.stopped && sent < 30) {
+      publisher.send({ type: 'publish', topic: 'a', payload: `${sent++}`, qos: 1 });
+    }
+    assert.equal(sent, 12, 'one in flight, eleven waiting: more than half of the queue');
+    let taken = 0;
+    while (publisher.stopped && taken < sent) {
+      const { packetId } = one(slow, 'publish');
+      slow.send({ type: 'puback', packetId });
+      taken++;
+    }
+    assert.equal(taken, 6, 'five wait: a quarter of the queue');
+  },
+);
+
+across('a second pause has its full length', everyVersion, version => {
+  const world = new World({ outputHighWater: 5_000, publisherPauseMaxMs: 2_000 });
+  const slow = world.connect(version, { clientId: 'slow' });
+  subscribe(slow, 'a');
+  const publisher = world.connect(version);
+  for (const ms of [1_500, 1_999]) {
+    slow.budget = 0;
+    publisher.send({ type: 'publish', topic: 'a', payload: 'x'.repeat(6_000) });
+    world.advance(ms);
+    assert.equal(publisher.stopped, true);
+    slow.budget = Number.POSITIVE_INFINITY;
+    world.turn();
+    slow.take();
+    assert.equal(publisher.stopped, false);
+  }
 });
