@@ -120,6 +120,7 @@ export class BrokerModel {
       publication,
       share,
       members: new Map(eligible.map(([session, terms]) => [session.clientId, [terms]])),
+      own: new Map(eligible.map(([session, terms]) => [session.clientId, terms])),
       rerouted,
       excuse,
     };

@@ -51,6 +51,8 @@ export interface OwedToShare {
   readonly share: string;
   /** Whom it may go to, by client id, and on which terms. */
   readonly members: Map<string, readonly Terms[]>;
+  /** Of these, what it was routed with itself: the others are those of its twins. */
+  readonly own: ReadonlyMap<string, Terms>;
   readonly rerouted: boolean;
   excuse: string | null;
 }

@@ -171,18 +171,22 @@ export class SessionModel {
       else excused ??= owed;
     }
     if (excused !== null) return excused;
-    let excusedShare: OwedToShare | null = null;
+    let best: OwedToShare | null = null;
+    let bestRank = -1;
     let unlikeShare: OwedToShare | null = null;
     for (const owed of shares) {
       const { publication } = owed;
       const ways = owed.members.get(this.clientId);
       if (ways === undefined || nameOf(publication.topic, publication.payload) !== name) continue;
       if (!ways.some(terms => fits(terms, copy))) near ??= ways[0]!;
-      else if (!this.#alike(owed, copy, now)) unlikeShare ??= copy.payload.length > 0 ? owed : null;
-      else if (owed.excuse === null) return this.#takeShare(owed, copy, shares);
-      else excusedShare ??= owed;
+      else if (this.#alike(owed, copy, now)) {
+        const own = owed.own.get(this.clientId);
+        const rank = (own && fits(own, copy) ? 2 : 0) + (owed.excuse === null ? 1 : 0);
+        if (rank > bestRank) best = owed;
+        bestRank = Math.max(rank, bestRank);
+      } else if (copy.payload.length > 0) unlikeShare ??= owed;
     }
-    if (excusedShare !== null) return this.#takeShare(excusedShare, copy, shares);
+    if (best !== null) return this.#takeShare(best, copy, shares);
     // What differs is said by the checks that follow.
     if (unlike !== null) return unlike;
     if (unlikeShare !== null) return this.#takeShare(unlikeShare, copy, shares);
