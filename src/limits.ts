@@ -51,6 +51,12 @@ export const limits = {
   controlConnectionsMax: 16,
   controlLineBytesMax: 256 * KB,
   controlIdleMs: 60_000,
+  /** The store: its pages, its page cache, the log from which on it is written back to the
+   *  database, databases moved aside as damaged that are kept. */
+  storePageBytes: 4 * KB,
+  storeCacheBytes: 2 * MB,
+  storeWalBytes: 4 * MB,
+  storeBadKept: 3,
 } as const;
 
 function relation(holds: boolean, what: string): void {

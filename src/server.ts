@@ -18,6 +18,10 @@ import { BunDriver } from './io/bun-driver.ts';
 import type { Driver } from './io/driver.ts';
 import type { Logger } from './log.ts';
 import { Loop } from './loop.ts';
+import { keptRows, keptSessions } from './store/kept.ts';
+import type { StoreLog } from './store/log.ts';
+import { type OpenedStore, openStore } from './store/open.ts';
+import type { StoreError } from './store/store.ts';
 
 export interface Server {
   /** Where clients reach it, e.g. "127.0.0.1:1883". */
@@ -36,27 +40,41 @@ function random(): number {
 
 /** Starts a broker; rejects with an error that has `code` when a listener cannot be opened. */
 export async function startServer(config: Config, log: Logger): Promise<Server> {
-  const clock = () => performance.now();
   const auth = await createAuth(config.auth);
-  const broker = new Broker(config.broker, auth.access, random, clock());
+  const kept = await openStore(config.store);
+  // The core's clock goes on where it was when the store was last written.
+  const start = (kept?.clock ?? 0) - performance.now();
+  const clock = () => start + performance.now();
+  const keeper = kept?.createLog({
+    durable: (written, synced) => broker.handleDurable(written, synced),
+    window: (session, rows) => broker.handleWindow(session, keptRows(rows, keeper!), clock()),
+    ready: () => driver.wake(),
+    trouble: error => tellTrouble(log.child('store'), error),
+  });
+  const broker = new Broker(config.broker, auth.access, random, clock(), keeper);
+  if (kept !== null && keeper !== undefined) {
+    const { retained, maxSid } = kept.loaded;
+    broker.restore(keptSessions(kept.loaded, keeper), retained, maxSid, clock());
+  }
   const coreLog = log.child('core');
   const writeEvent = (event: LogEvent) => coreLog.log(event.level, event.event, event.fields);
-  const loop = new Loop(broker, auth.authenticator, clock, writeEvent);
+  const loop = new Loop(broker, auth.authenticator, clock, writeEvent, keeper ?? null);
   const driver: Driver = new BunDriver(loop);
   loop.wake = () => driver.wake();
+  const close = async () => {
+    driver.stop();
+    await keeper?.close(clock());
+  };
   let addresses: string[];
+  let control: ControlServer | null;
   try {
     addresses = await listenAll(config, driver, log.child('io'));
+    control = await openControl(config, broker, driver, clock, log.child('control'));
   } catch (error) {
-    driver.stop();
+    await close();
     throw error;
   }
-  const control = await openControl(config, broker, driver, clock, log.child('control')).catch(
-    error => {
-      driver.stop();
-      throw error;
-    },
-  );
+  if (kept !== null) tellStore(kept, log.child('store'));
   driver.wake();
   return {
     addresses,
@@ -65,10 +83,29 @@ export async function startServer(config: Config, log: Logger): Promise<Server> 
       broker.handleShutdown(clock());
       driver.wake();
       await loop.whenEmpty();
-      driver.stop();
       await control?.stop();
+      await close();
     },
   };
+}
+
+/** Says what was found in the data directory. */
+function tellStore({ loaded, store }: OpenedStore, log: Logger): void {
+  const { path, journalMode, fallbackReason, movedAside } = store.description;
+  if (movedAside !== null) {
+    const what = 'the database was damaged; it was moved aside and a new one begun';
+    log.error(what, { path, movedAside });
+  }
+  if (fallbackReason !== null) {
+    log.warn('no write-ahead log here: commits are slower', { why: fallbackReason });
+  }
+  const sessions = loaded.sessions.length;
+  log.info('store opened', { path, mode: journalMode, sessions, retained: loaded.retained.length });
+}
+
+function tellTrouble(log: Logger, error: StoreError | null): void {
+  if (error === null) log.info('the store works again');
+  else log.error('the store cannot be written; acknowledgements wait', { why: error.message });
 }
 
 /** The control socket, if it is wanted. What is asked there is done at once, as a turn. */

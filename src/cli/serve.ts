@@ -5,6 +5,7 @@ import { formatAddress } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
 import { createLogger, type RootLogger } from '../log.ts';
 import { type Server, startServer } from '../server.ts';
+import { StoreError } from '../store/store.ts';
 import { version } from '../version.ts';
 import { parseFlags, print } from './command.ts';
 import { Exit, errorCode, Failure } from './exit.ts';
@@ -87,6 +88,7 @@ function createDataDirectory(config: Config): void {
 
 /** Why the server did not start, in a person's words; what is no operating error is a bug. */
 export function startFailure(error: unknown): unknown {
+  if (error instanceof StoreError) return new Failure(Exit.cannotCreate, error.message);
   const code = errorCode(error);
   if (code === '' || error instanceof Failure) return error;
   const { address, port, message } = error as { address?: string; port?: number; message: string };

@@ -27,12 +27,18 @@ export interface AuthConfig {
   readonly rules: readonly AuthRule[];
 }
 
+export interface StoreConfig extends Readonly<Settings['store']> {
+  /** The database file. */
+  readonly path: string;
+}
+
 export interface Config {
   readonly dataDirectory: string;
   readonly listeners: readonly Listener[];
   readonly log: LogConfig;
   readonly broker: BrokerOptions;
   readonly auth: AuthConfig;
+  readonly store: StoreConfig;
   readonly control: { readonly enabled: boolean; readonly path: string };
 }
 
@@ -104,6 +110,7 @@ function derive(settings: Settings, host: Host): Config {
     log: settings.log,
     broker,
     auth: settings.auth,
+    store: { ...settings.store, path: join(settings.data, 'minnow.db') },
     control: settings.control,
   });
 }

@@ -26,7 +26,9 @@ import {
 } from './option.ts';
 
 export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
-export const logModules = ['main', 'core', 'io', 'auth', 'control'] as const;
+export const logModules = ['main', 'core', 'io', 'auth', 'control', 'store'] as const;
+/** Durability classes, weakest first: core/journal.ts says what each promises. */
+export const durabilities = ['none', 'batched', 'written', 'strict'] as const;
 
 const GB = 1024 * MB;
 const MANY = 100_000_000;
@@ -48,6 +50,11 @@ const rule = z.strictObject({
   user: z._default(z.string(), '*'),
   filter: z.string().check(z.refine(value => filterValid(value) && parseShare(value) === null)),
   allow: z.enum(['publish', 'subscribe', 'both', 'none']),
+});
+
+const storeRule = z.strictObject({
+  filter: z.string().check(z.refine(value => filterValid(value) && parseShare(value) === null)),
+  durability: z.enum(durabilities),
 });
 
 const secretText = z.string().check(z.minLength(1));
@@ -332,6 +339,66 @@ export const schema = z.strictObject({
           'none of them allows is forbidden.',
       },
     ),
+  }),
+  store: section('What survives a restart, a crash and a power cut, and how well.', {
+    kind: choice({
+      of: ['sqlite', 'memory'],
+      default: 'sqlite',
+      description:
+        '`sqlite` keeps sessions, retained messages and wills in a file in the data directory; ' +
+        '`memory` forgets them with the process.',
+    }),
+    durability: choice({
+      of: durabilities,
+      default: 'strict',
+      description:
+        'What an acknowledgement promises where no rule says otherwise, and for sessions and ' +
+        'subscriptions. `none`: never written. `batched`: acknowledged at once, on disk within ' +
+        'a batch. `written`: acknowledged when the operating system has it. `strict`: ' +
+        'acknowledged when the disk has it.',
+    }),
+    rules: option(
+      z.array(storeRule),
+      {
+        shape: 'list',
+        unit: 'list of rules',
+        expected:
+          '[[store.rules]] tables with filter (a topic filter) and durability ' +
+          `(${durabilities.join(', ')})`,
+      },
+      {
+        default: [],
+        reload: 'restart',
+        example: 'rules = [{ filter = "sensors/#", durability = "batched" }]',
+        description:
+          'Durability by topic: the first rule whose `filter` matches decides for the message ' +
+          'and for the state of its exchange.',
+      },
+    ),
+    batchMs: milliseconds({
+      default: 1_000,
+      min: 1,
+      max: DAY_MS,
+      description: 'How long a batch gathers what nobody waits for.',
+    }),
+    batchBytes: bytes({
+      default: 64 * KB,
+      min: KB,
+      max: GB,
+      description: 'How large it grows before it is written all the same.',
+    }),
+    windowMessages: count({
+      default: 1_000,
+      min: 10,
+      max: MANY,
+      description: 'Waiting messages of one session kept in memory; the others wait on disk.',
+    }),
+    walBytes: bytes({
+      default: 4 * MB,
+      min: 64 * KB,
+      max: GB,
+      description: 'How long the write-ahead log grows before it is written back to the file.',
+    }),
   }),
   sys: section('The $SYS topics.', {
     intervalMs: milliseconds({

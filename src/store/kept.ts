@@ -34,6 +34,11 @@ export function keptSessions(loaded: Loaded, log: StoreLog): KeptSession[] {
   });
 }
 
+/** A window as the core takes it. */
+export function keptRows(rows: readonly WindowRow[], log: StoreLog): KeptDelivery[] {
+  return rows.map(row => keptRow(row, log));
+}
+
 /** A window's row as the core takes it: queued, with its message. */
 export function keptRow(row: WindowRow, log: StoreLog): KeptDelivery {
   return {

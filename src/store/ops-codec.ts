@@ -105,7 +105,7 @@ function writeDeliveryOp(writer: ByteWriter, op: Op & { readonly kind: DeliveryK
   }
 }
 
-function readOp(reader: ByteReader): Op {
+export function readOp(reader: ByteReader): Op {
   const kind = reader.byte() as OpKind;
   switch (kind) {
     case OpKind.SessionPut:
@@ -210,27 +210,27 @@ function readDeliveryOp(reader: ByteReader, kind: DeliveryKind): Op {
   }
 }
 
-function writeNullableString(writer: ByteWriter, value: string | null): void {
+export function writeNullableString(writer: ByteWriter, value: string | null): void {
   writer.flag(value !== null);
   if (value !== null) writer.string(value);
 }
 
-function readNullableString(reader: ByteReader): string | null {
+export function readNullableString(reader: ByteReader): string | null {
   return reader.flag() ? reader.string() : null;
 }
 
-function writeIdentifiers(writer: ByteWriter, identifiers: readonly number[] | null): void {
+export function writeIdentifiers(writer: ByteWriter, identifiers: readonly number[] | null): void {
   writer.count(identifiers?.length ?? 0);
   for (const identifier of identifiers ?? []) writer.count(identifier);
 }
 
 /** No identifiers and an empty list of them are the same. */
-function readIdentifiers(reader: ByteReader): number[] | null {
+export function readIdentifiers(reader: ByteReader): number[] | null {
   const length = reader.count();
   return length === 0 ? null : Array.from({ length }, () => reader.count());
 }
 
-export function writeWill(writer: ByteWriter, will: WillRecord | null): void {
+function writeWill(writer: ByteWriter, will: WillRecord | null): void {
   writer.flag(will !== null);
   if (will === null) return;
   writer.string(will.topic);
@@ -242,7 +242,7 @@ export function writeWill(writer: ByteWriter, will: WillRecord | null): void {
   writer.data(will.properties);
 }
 
-export function readWill(reader: ByteReader): WillRecord | null {
+function readWill(reader: ByteReader): WillRecord | null {
   if (!reader.flag()) return null;
   const topic = reader.string();
   const payload = reader.data();

@@ -168,7 +168,7 @@ const faults: [name: string, written: Written, line: string][] = [
     'a module that does not exist',
     set('log.levels.kernel=debug'),
     `--set: log.levels.kernel: unknown key, expected a level (debug, info, warn, error, silent) ` +
-      'per module (main, core, io, auth, control)',
+      'per module (main, core, io, auth, control, store)',
   ],
   [
     'a filter with a wildcard in the wrong place',

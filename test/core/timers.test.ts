@@ -1,5 +1,5 @@
-// The timer heap against a plain list: whatever is armed, moved and cancelled, what is due comes out
-// in the order of its deadlines, and nothing else does.
+// The timer heap against a plain list: whatever is armed, moved and cancelled, what is due comes
+// out in the order of its deadlines, and nothing else does.
 
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';

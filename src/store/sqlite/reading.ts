@@ -1,6 +1,8 @@
 // What is read from the database: nearly everything at the start, and windows of what waits.
 
-import type { Loaded, WindowRow } from '../store.ts';
+import { LoadedKind, type LoadedTotals, type LoadSink } from '../loading.ts';
+import type { ReceivedPut, SubscriptionPut } from '../ops.ts';
+import type { WindowRow } from '../store.ts';
 import type { Database } from './driver.ts';
 import {
   inflightRowOf,
@@ -14,55 +16,63 @@ import {
 import { load, type Statements } from './sql.ts';
 
 export interface Reading {
-  readonly loaded: Loaded;
+  readonly totals: LoadedTotals;
   /** Session ids of deliveries whose session is gone. */
   readonly orphans: readonly number[];
 }
 
-export function readAll(database: Database): Reading {
-  let skippedRows = 0;
-  const read = <Result>(sql: string, of: (row: unknown) => Result | null): Result[] => {
-    const results: Result[] = [];
-    for (const row of database.prepare(sql).iterate()) {
-      const result = of(row);
-      if (result === null) skippedRows++;
-      else results.push(result);
-    }
-    return results;
+/** Gives everything but the waiting messages to `sink`. */
+export function readAll(database: Database, sink: LoadSink): Reading {
+  const reader = new Reader(database);
+  const known = new Set<number>();
+  const orphans: number[] = [];
+  let maxSid = 0;
+  reader.each(load.sessions, sessionOf, session => {
+    known.add(session.sid);
+    maxSid = Math.max(maxSid, session.sid);
+    sink.take(session);
+  });
+  const takeKnown = (record: SubscriptionPut | ReceivedPut) => {
+    if (known.has(record.sid)) sink.take(record);
   };
-  const sessions = read(load.sessions, sessionOf);
-  const known = new Set(sessions.map(({ sid }) => sid));
-  const allQueues = read(load.queues, queueSummaryOf);
-  const subscriptions = read(load.subscriptions, subscriptionOf);
-  const retained = read(load.retained, retainedOf);
-  const received = read(load.received, receivedOf);
-  const inflight = read(load.inflight, inflightRowOf);
-  const orphans = allQueues.map(({ sid }) => sid).filter(sid => !known.has(sid));
-  const of = <Row extends { sid: number }>(rows: Row[]) => rows.filter(({ sid }) => known.has(sid));
+  reader.each(load.subscriptions, subscriptionOf, takeKnown);
+  reader.each(load.retained, retainedOf, record => sink.take(record));
+  reader.each(load.received, receivedOf, takeKnown);
+  reader.each(load.queues, queueSummaryOf, queue => {
+    maxSid = Math.max(maxSid, queue.sid);
+    if (known.has(queue.sid)) sink.take({ kind: LoadedKind.Queue, queue });
+    else orphans.push(queue.sid);
+  });
+  reader.each(load.inflight, inflightRowOf, inflight => {
+    if (known.has(inflight.sid)) sink.take({ kind: LoadedKind.Inflight, inflight });
+  });
   const state = readState(database);
-  return {
-    loaded: {
-      sessions,
-      subscriptions: of(subscriptions),
-      retained,
-      received: of(received),
-      queues: of(allQueues),
-      inflight: of(inflight),
-      maxSid: Math.max(state.maxSid, ...tail(sessions), ...tail(allQueues)),
-      maxMid: state.maxMid,
-      clock: state.clock,
-      skippedRows,
-    },
-    orphans,
-  };
+  const { skippedRows } = reader;
+  return { totals: { ...state, maxSid: Math.max(state.maxSid, maxSid), skippedRows }, orphans };
 }
 
-/** The highest session id of rows in the order of their sids, as a list of none or one. */
-function tail(rows: readonly { readonly sid: number }[]): number[] {
-  return rows.slice(-1).map(({ sid }) => sid);
+class Reader {
+  skippedRows = 0;
+  private readonly database: Database;
+
+  constructor(database: Database) {
+    this.database = database;
+  }
+
+  each<Result>(
+    sql: string,
+    of: (row: unknown) => Result | null,
+    take: (result: Result) => void,
+  ): void {
+    for (const row of this.database.prepare(sql).iterate()) {
+      const result = of(row);
+      if (result === null) this.skippedRows++;
+      else take(result);
+    }
+  }
 }
 
-function readState(database: Database): Pick<Loaded, 'maxSid' | 'maxMid' | 'clock'> {
+function readState(database: Database): Omit<LoadedTotals, 'skippedRows'> {
   const { clock, wall, max_sid, max_mid } = database.prepare(load.state).get() as State;
   const { max } = database.prepare(load.maxMid).get() as { max: number | null };
   const known = typeof clock === 'number' && typeof wall === 'number';
@@ -108,7 +118,7 @@ export function readWindow(
   return { rows, complete: true };
 }
 
-/** Sessions ids of deliveries whose session is gone. */
+/** Session ids of deliveries whose session is gone. */
 export function readOrphans(database: Database): number[] {
   return (database.prepare(load.orphans).all() as { sid: number }[]).map(({ sid }) => sid);
 }

@@ -7,6 +7,7 @@
 // but not synced is remembered until the next sync: should that fail, nobody knows any more what of
 // it is on the disk, so the log is cut back to the last good sync and all of it is written again.
 
+import { LoadCollector, type LoadedTotals, type LoadSink } from '../loading.ts';
 import {
   type Batch,
   type Loaded,
@@ -93,23 +94,29 @@ export class SqliteStore implements Store {
   }
 
   async load(): Promise<Loaded> {
-    const { loaded, orphans } = this.readOrStartOver();
-    const { statements } = this.connection!;
-    this.writer = new OpWriter(statements, loaded.maxSid, loaded.maxMid, orphans);
-    return loaded;
+    const collector = new LoadCollector();
+    return collector.finish(this.loadInto(collector));
   }
 
-  private readOrStartOver(): Reading {
+  loadInto(sink: LoadSink): LoadedTotals {
+    const { totals, orphans } = this.readOrStartOver(sink);
+    const { statements } = this.connection!;
+    this.writer = new OpWriter(statements, totals.maxSid, totals.maxMid, orphans);
+    return totals;
+  }
+
+  private readOrStartOver(sink: LoadSink): Reading {
     const connection = this.connection!;
     try {
-      return readAll(connection.database);
+      return readAll(connection.database, sink);
     } catch (error) {
       const reason = asOpeningError(error, this.settings.path);
       if (!(reason instanceof StoreError && reason.code === 'damaged')) throw reason;
       connection.abandon();
+      sink.reset();
       this.connection = this.startOver();
       this.description = this.describe(this.connection);
-      return readAll(this.connection.database);
+      return readAll(this.connection.database, sink);
     }
   }
 

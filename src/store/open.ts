@@ -1,0 +1,67 @@
+// Opens what a configuration asks for: the store, and the log between it and the core.
+
+import type { StoreConfig } from '../config/config.ts';
+import { durabilities } from '../config/schema.ts';
+import { filterMatches } from '../mqtt/topic.ts';
+import { resumedClock } from './clock.ts';
+import { type LogListener, StoreLog } from './log.ts';
+import { runtimeDriver } from './sqlite/runtime-driver.ts';
+import { SqliteStore } from './sqlite/sqlite-store.ts';
+import type { Loaded, Store } from './store.ts';
+
+/** A store with what it kept, before the first commit. */
+export interface OpenedStore {
+  readonly store: Store;
+  readonly loaded: Loaded;
+  /** What the core's clock says now, milliseconds. */
+  readonly clock: number;
+  /** The log that the broker writes to; `listener` hears of it. Called once. */
+  createLog(listener: LogListener): StoreLog;
+}
+
+const PAGE_BYTES = 4096;
+const CACHE_BYTES = 2 * 1024 * 1024;
+const WINDOW_BYTES = 1024 * 1024;
+/** Damaged databases that are kept beside the new one. */
+const BAD_KEPT = 3;
+
+/** Opens the database and reads it; null where nothing is to be kept. Rejects with a StoreError. */
+export async function openStore(config: StoreConfig): Promise<OpenedStore | null> {
+  if (config.kind === 'memory') return null;
+  const { path, walBytes } = config;
+  const settings = {
+    path,
+    pageBytes: PAGE_BYTES,
+    cacheBytes: CACHE_BYTES,
+    walBytes,
+    badKept: BAD_KEPT,
+  };
+  const store = new SqliteStore(settings, await runtimeDriver());
+  const loaded = await store.load();
+  return {
+    store,
+    loaded,
+    clock: resumedClock(loaded.clock, Date.now()),
+    createLog: listener =>
+      new StoreLog(
+        store,
+        {
+          defaultClass: durabilities.indexOf(config.durability),
+          classOf: topic => classOf(config, topic),
+          batchMs: config.batchMs,
+          batchBytes: config.batchBytes,
+          windowMessages: config.windowMessages,
+          windowBytes: WINDOW_BYTES,
+          wall: Date.now,
+        },
+        loaded.maxMid,
+        listener,
+      ),
+  };
+}
+
+/** The class that the first matching rule gives to `topic`, or null. Asked once per topic. */
+function classOf(config: StoreConfig, topic: string): number | null {
+  const rule = config.rules.find(({ filter }) => filterMatches(filter, topic));
+  return rule === undefined ? null : durabilities.indexOf(rule.durability);
+}
