@@ -19,7 +19,6 @@ import type { Driver } from './io/driver.ts';
 import type { Logger } from './log.ts';
 import { Loop } from './loop.ts';
 import { keptRows, keptSessions } from './store/kept.ts';
-import type { StoreLog } from './store/log.ts';
 import { type OpenedStore, openStore } from './store/open.ts';
 import type { StoreError } from './store/store.ts';
 
