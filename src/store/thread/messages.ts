@@ -1,0 +1,63 @@
+// What a store's thread and the one that uses it say to each other. Bytes are transferred.
+
+import type { LoadedTotals } from '../loading.ts';
+import type { SqliteSettings } from '../sqlite/connection.ts';
+import type { Batch, StoreDescription, StoreErrorCode, StoreUsage } from '../store.ts';
+
+/** Given to the thread at its start. */
+export interface ThreadData {
+  readonly minnowStore: SqliteSettings;
+}
+
+export type ToThread =
+  | { readonly type: 'load' | 'close' }
+  | (Omit<Batch, 'ops'> & { readonly type: 'commit'; readonly bytes: ArrayBuffer })
+  | {
+      readonly type: 'window';
+      readonly sid: number;
+      readonly afterRank: number;
+      readonly limit: number;
+      readonly bytesMax: number;
+    };
+
+export interface ErrorParts {
+  readonly code: StoreErrorCode;
+  readonly message: string;
+}
+
+export type FromThread =
+  /** First of all, or else `refused`. */
+  | { readonly type: 'open'; readonly state: ThreadState }
+  /** It could not be opened, or not be loaded. */
+  | { readonly type: 'refused'; readonly error: ErrorParts }
+  | { readonly type: 'part'; readonly bytes: ArrayBuffer }
+  /** The parts so far come from a damaged database: forget them. */
+  | { readonly type: 'reset' }
+  | { readonly type: 'loaded'; readonly totals: LoadedTotals; readonly state: ThreadState }
+  | {
+      readonly type: 'committed';
+      readonly through: number;
+      readonly synced: boolean;
+      readonly bytesWritten: number;
+      readonly usage: StoreUsage;
+    }
+  | {
+      readonly type: 'failed';
+      readonly through: number;
+      readonly error: ErrorParts;
+    }
+  /** The database was opened anew. */
+  | { readonly type: 'described'; readonly state: ThreadState }
+  | {
+      readonly type: 'window';
+      readonly sid: number;
+      readonly bytes: ArrayBuffer;
+      readonly complete: boolean;
+    }
+  | { readonly type: 'window-failed'; readonly sid: number; readonly error: ErrorParts }
+  | { readonly type: 'closed' };
+
+export interface ThreadState {
+  readonly description: StoreDescription;
+  readonly usage: StoreUsage;
+}

@@ -1,0 +1,169 @@
+// A store on a thread of its own, so that a slow disk stalls only those who wait for it. Batches
+// travel as one transferred buffer each, windows come back the same way.
+
+import { Worker } from 'node:worker_threads';
+import { ByteReader, ByteWriter } from '../byte-writer.ts';
+import { LoadCollector } from '../loading.ts';
+import { encodeOps } from '../ops-codec.ts';
+import type { SqliteSettings } from '../sqlite/connection.ts';
+import {
+  type Batch,
+  type Loaded,
+  type Store,
+  type StoreDescription,
+  StoreError,
+  type StoreUsage,
+} from '../store.ts';
+import type { FromThread, ThreadData, ThreadState, ToThread } from './messages.ts';
+import { decodeWindow, readLoaded } from './rows-codec.ts';
+
+/**
+ * The thread's program. From sources it stands beside this file; in a bundle or an executable this
+ * file is part of the one at the top, and the worker an entry point of its own that keeps its place
+ * below it: `bun build [--compile] src/main.ts src/store/thread/worker.ts`.
+ */
+function programUrl(): URL {
+  const fromSources = import.meta.url.endsWith('/thread-store.ts');
+  return new URL(fromSources ? './worker.ts' : './store/thread/worker.js', import.meta.url);
+}
+
+export class ThreadStore implements Store {
+  private readonly worker: Worker;
+  private readonly writer = new ByteWriter();
+  private state: ThreadState;
+  private loading: Loading | null = null;
+  private closing: (() => void) | null = null;
+  onCommitted: Store['onCommitted'] = () => {};
+  onFailed: Store['onFailed'] = () => {};
+  onWindow: Store['onWindow'] = () => {};
+  onWindowFailed: Store['onWindowFailed'] = () => {};
+
+  /** Rejects with a StoreError. */
+  static open(settings: SqliteSettings): Promise<ThreadStore> {
+    const workerData: ThreadData = { minnowStore: settings };
+    const worker = new Worker(programUrl(), { workerData });
+    return new Promise((resolve, reject) => {
+      worker.once('error', reject);
+      worker.once('message', (message: FromThread) => {
+        worker.off('error', reject);
+        if (message.type === 'open') {
+          resolve(new ThreadStore(worker, message.state));
+        } else if (message.type === 'refused') {
+          reject(new StoreError(message.error.code, message.error.message));
+        }
+      });
+    });
+  }
+
+  private constructor(worker: Worker, state: ThreadState) {
+    this.worker = worker;
+    this.state = state;
+    worker.on('message', (message: FromThread) => this.handle(message));
+    worker.on('error', error => {
+      throw error; // a bug, and nothing can be promised any more
+    });
+  }
+
+  get description(): StoreDescription {
+    return { ...this.state.description, threaded: true };
+  }
+
+  get usage(): StoreUsage {
+    return this.state.usage;
+  }
+
+  load(): Promise<Loaded> {
+    return new Promise((resolve, reject) => {
+      this.loading = { collector: new LoadCollector(), resolve, reject };
+      this.post({ type: 'load' });
+    });
+  }
+
+  commit(batch: Batch): void {
+    const { after, through, sync, clock, wall } = batch;
+    const bytes = encodeOps(batch.ops, this.writer);
+    const message = { type: 'commit', bytes, after, through, sync, clock, wall } as const;
+    this.worker.postMessage(message satisfies ToThread, [bytes]);
+  }
+
+  requestWindow(sid: number, afterRank: number, limit: number, bytesMax: number): void {
+    this.post({ type: 'window', sid, afterRank, limit, bytesMax });
+  }
+
+  private post(message: ToThread): void {
+    this.worker.postMessage(message);
+  }
+
+  private handle(message: FromThread): void {
+    switch (message.type) {
+      case 'committed':
+        this.state = { ...this.state, usage: message.usage };
+        this.onCommitted(message.through, message.synced, message.bytesWritten);
+        break;
+      case 'failed':
+        this.onFailed(message.through, new StoreError(message.error.code, message.error.message));
+        break;
+      case 'window':
+        this.onWindow(
+          message.sid,
+          decodeWindow(new ByteReader(message.bytes, true)),
+          message.complete,
+        );
+        break;
+      case 'window-failed': {
+        const { code, message: text } = message.error;
+        this.onWindowFailed(message.sid, new StoreError(code, text));
+        break;
+      }
+      case 'open':
+      case 'described':
+        this.state = message.state;
+        break;
+      case 'closed':
+        this.closing?.();
+        break;
+      default:
+        this.handleLoading(message);
+    }
+  }
+
+  private handleLoading(message: LoadingMessage): void {
+    const { loading } = this;
+    if (loading === null) return;
+    switch (message.type) {
+      case 'part': {
+        const reader = new ByteReader(message.bytes, true);
+        while (!reader.done) loading.collector.take(readLoaded(reader));
+        break;
+      }
+      case 'reset':
+        loading.collector.reset();
+        break;
+      case 'loaded':
+        this.state = message.state;
+        this.loading = null;
+        loading.resolve(loading.collector.finish(message.totals));
+        break;
+      case 'refused':
+        this.loading = null;
+        loading.reject(new StoreError(message.error.code, message.error.message));
+        break;
+    }
+  }
+
+  async close(): Promise<void> {
+    await new Promise<void>(resolve => {
+      this.closing = resolve;
+      this.post({ type: 'close' });
+    });
+    await this.worker.terminate();
+  }
+}
+
+interface Loading {
+  readonly collector: LoadCollector;
+  resolve(loaded: Loaded): void;
+  reject(error: StoreError): void;
+}
+
+type LoadingMessage = FromThread & { readonly type: 'part' | 'reset' | 'loaded' | 'refused' };

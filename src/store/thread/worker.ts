@@ -1,0 +1,159 @@
+// The store's thread: a SqliteStore that is asked and answers by messages, in order. While nobody
+// asks, it puts the file in order, a slice at a time.
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { ByteWriter } from '../byte-writer.ts';
+import type { LoadedRecord, LoadSink } from '../loading.ts';
+import type { Op } from '../ops.ts';
+import { decodeOps } from '../ops-codec.ts';
+import { runtimeDriver } from '../sqlite/runtime-driver.ts';
+import { SqliteStore } from '../sqlite/sqlite-store.ts';
+import { type Batch, type StoreDescription, StoreError } from '../store.ts';
+import type { ErrorParts, FromThread, ThreadData, ThreadState, ToThread } from './messages.ts';
+import { encodeWindow, writeLoaded } from './rows-codec.ts';
+
+/** Bytes from which on a part of what is loaded is sent on its way. */
+const PART_BYTES = 1024 * 1024;
+
+const port = parentPort!;
+
+function send(message: FromThread): void {
+  port.postMessage(message);
+}
+
+function sendBytes(message: FromThread & { readonly bytes: ArrayBuffer }): void {
+  port.postMessage(message, [message.bytes]);
+}
+
+/** A batch that is decoded when it is needed: what has to be remembered of it is its bytes. */
+class EncodedBatch implements Batch {
+  readonly after: number;
+  readonly through: number;
+  readonly sync: boolean;
+  readonly clock: number;
+  readonly wall: number;
+  private readonly bytes: ArrayBuffer;
+
+  constructor(message: ToThread & { readonly type: 'commit' }) {
+    this.after = message.after;
+    this.through = message.through;
+    this.sync = message.sync;
+    this.clock = message.clock;
+    this.wall = message.wall;
+    this.bytes = message.bytes;
+  }
+
+  get ops(): readonly Op[] {
+    return decodeOps(this.bytes, false);
+  }
+}
+
+class PartSender implements LoadSink {
+  private readonly writer = new ByteWriter(PART_BYTES + PART_BYTES / 16);
+
+  take(record: LoadedRecord): void {
+    writeLoaded(this.writer, record);
+    if (this.writer.length >= PART_BYTES) this.flush();
+  }
+
+  reset(): void {
+    this.writer.take();
+    send({ type: 'reset' });
+  }
+
+  flush(): void {
+    sendBytes({ type: 'part', bytes: this.writer.take() });
+  }
+}
+
+class StoreThread {
+  private readonly store: SqliteStore;
+  private description: StoreDescription;
+  private tending = false;
+
+  constructor(store: SqliteStore) {
+    this.store = store;
+    this.description = store.description;
+    store.onCommitted = (through, synced, bytesWritten) =>
+      send({ type: 'committed', through, synced, bytesWritten, usage: store.usage });
+    store.onFailed = (through, error) => send({ type: 'failed', through, error: parts(error) });
+    store.onWindow = (sid, rows, complete) =>
+      sendBytes({ type: 'window', sid, bytes: encodeWindow(rows), complete });
+    store.onWindowFailed = (sid, error) =>
+      send({ type: 'window-failed', sid, error: parts(error) });
+    send({ type: 'open', state: this.state });
+  }
+
+  private get state(): ThreadState {
+    return { description: this.store.description, usage: this.store.usage };
+  }
+
+  handle(message: ToThread): void {
+    switch (message.type) {
+      case 'load':
+        this.load();
+        break;
+      case 'commit':
+        this.store.commit(new EncodedBatch(message));
+        break;
+      case 'window': {
+        const { sid, afterRank, limit, bytesMax } = message;
+        this.store.requestWindow(sid, afterRank, limit, bytesMax);
+        break;
+      }
+      case 'close':
+        void this.close();
+        return;
+    }
+    if (this.store.description !== this.description) {
+      this.description = this.store.description;
+      send({ type: 'described', state: this.state });
+    }
+    this.tendSoon();
+  }
+
+  private load(): void {
+    const sender = new PartSender();
+    try {
+      const totals = this.store.loadInto(sender);
+      sender.flush();
+      send({ type: 'loaded', totals, state: this.state });
+    } catch (error) {
+      refuse(error);
+    }
+  }
+
+  private tendSoon(): void {
+    if (this.tending) return;
+    this.tending = true;
+    setImmediate(() => {
+      this.tending = false;
+      if (this.store.tend()) this.tendSoon();
+    });
+  }
+
+  private async close(): Promise<void> {
+    this.tending = true;
+    await this.store.close();
+    send({ type: 'closed' });
+    port.close();
+  }
+}
+
+function parts({ code, message }: StoreError): ErrorParts {
+  return { code, message };
+}
+
+/** Says why there is no store; a bug ends the thread, which ends the program. */
+function refuse(error: unknown): void {
+  if (!(error instanceof StoreError)) throw error;
+  send({ type: 'refused', error: parts(error) });
+}
+
+try {
+  const { minnowStore } = workerData as ThreadData;
+  const thread = new StoreThread(new SqliteStore(minnowStore, await runtimeDriver()));
+  port.on('message', (message: ToThread) => thread.handle(message));
+} catch (error) {
+  refuse(error);
+}
