@@ -79,10 +79,10 @@ export class OpWriter {
       case OpKind.QueueState:
         if (op.state === 3) this.releaseMessage(op.sid, op.rank);
         (op.state === 3 ? statements.releaseQueue : statements.setQueueState).run(
-          op.sid,
-          op.rank,
           op.state,
           op.packetId,
+          op.sid,
+          op.rank,
         );
         break;
       case OpKind.QueueDrop:
@@ -169,7 +169,7 @@ export class OpWriter {
   private settle(): void {
     if (this.released.size === 0) return;
     for (const [mid, count] of this.released) {
-      const row = this.statements.takeRefs.get(mid, count) as { remaining: number } | undefined;
+      const row = this.statements.takeRefs.get(count, mid) as { remaining: number } | undefined;
       if (row && row.remaining > 0) continue;
       this.statements.dropRefs.run(mid);
       this.statements.dropMessage.run(mid);

@@ -1,13 +1,17 @@
 // SQLite as Bun brings it along.
 
-import { Database as BunDatabase, type Statement as BunStatement } from 'bun:sqlite';
+import type { Database as BunDatabase, Statement as BunStatement } from 'bun:sqlite';
+import { createRequire } from 'node:module';
 import type { Database, Driver, Statement } from './driver.ts';
+
+// Not an import: a bundle for Node would hoist it to its top and not start.
+const require = createRequire(import.meta.url);
 
 export const bunDriver: Driver = {
   name: 'bun:sqlite',
   open(path) {
-    const database = new BunDatabase(path, { create: true, readwrite: true });
-    return new Opened(database);
+    const library = require('bun:sqlite') as typeof import('bun:sqlite');
+    return new Opened(new library.Database(path, { create: true, readwrite: true }));
   },
 };
 

@@ -144,7 +144,8 @@ const queueColumns = `q.rank, q.mid, q.qos, q.retain, q.state, q.packet_id, q.id
   m.refs, m.qos AS message_qos, m.retain AS message_retain, m.payload_start, m.expires_at,
   m.topic, m.source`;
 
-/** What a running store prepares once. */
+/** What a running store prepares once. Parameters are plain: better-sqlite3 takes numbered ones
+ *  for names. */
 const texts = {
   begin: transaction.begin,
   commit: transaction.commit,
@@ -161,13 +162,13 @@ const texts = {
   messageSize: `SELECT length(CAST(topic AS BLOB)) + length(source) AS size
     FROM messages WHERE mid = ?`,
   putRefs: 'INSERT INTO message_refs VALUES (?,?)',
-  takeRefs: `UPDATE message_refs SET remaining = remaining - ?2 WHERE mid = ?1
+  takeRefs: `UPDATE message_refs SET remaining = remaining - ? WHERE mid = ?
     RETURNING remaining`,
   dropRefs: 'DELETE FROM message_refs WHERE mid = ?',
   putQueue: 'INSERT INTO queue VALUES (?,?,?,?,?,?,?,?,?,?)',
-  setQueueState: 'UPDATE queue SET state = ?3, packet_id = ?4 WHERE sid = ?1 AND rank = ?2',
-  releaseQueue: `UPDATE queue SET state = ?3, packet_id = ?4, mid = 0
-    WHERE sid = ?1 AND rank = ?2`,
+  setQueueState: 'UPDATE queue SET state = ?, packet_id = ? WHERE sid = ? AND rank = ?',
+  releaseQueue: `UPDATE queue SET state = ?, packet_id = ?, mid = 0
+    WHERE sid = ? AND rank = ?`,
   referenceOf: `SELECT q.mid, m.refs FROM queue q LEFT JOIN messages m ON m.mid = q.mid
     WHERE q.sid = ? AND q.rank = ?`,
   dropQueue: 'DELETE FROM queue WHERE sid = ? AND rank = ?',
