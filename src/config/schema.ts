@@ -387,6 +387,14 @@ export const schema = z.strictObject({
       max: GB,
       description: 'How large it grows before it is written all the same.',
     }),
+    flashBytesPerDay: bytes({
+      default: 0,
+      min: 0,
+      max: 1024 * GB,
+      description:
+        'Bytes that may be written to the disk per day: past them batches gather longer. Never ' +
+        'puts off what an acknowledgement waits for. 0 sets no bound.',
+    }),
     windowMessages: count({
       default: 1_000,
       min: 10,

@@ -48,6 +48,8 @@ export interface Journal {
   /** A QoS 2 packet identifier came in, or was released. */
   received(session: Session, packetId: number): void;
   forgotten(session: Session, packetId: number, durability: number): void;
+  /** Figures about the store for $SYS and `minnow ctl stats`, by name. */
+  figures(): Readonly<Record<string, number | string>>;
   /** The session's oldest deliveries on disk are wanted: `handleWindow` will bring them. */
   wantWindow(session: Session, afterRank: number): void;
 }
@@ -70,5 +72,6 @@ export const noJournal: Journal = Object.freeze({
   finished() {},
   received() {},
   forgotten() {},
+  figures: () => ({ 'store/kind': 'memory' }),
   wantWindow() {},
 });

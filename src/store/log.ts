@@ -11,6 +11,7 @@ import type { Subscription } from '../core/routing/subscription.ts';
 import { type Delivery, DeliveryState } from '../core/session/outbox.ts';
 import type { Session } from '../core/session/session.ts';
 import type { QoS } from '../mqtt/packet.ts';
+import { FlashBudget } from './budget.ts';
 import { type Op, OpKind, type QueuePut, type QueueState, type QueueStateValue } from './ops.ts';
 import type { Store, StoreError, WindowRow } from './store.ts';
 
@@ -22,6 +23,8 @@ export interface LogOptions {
   /** How long and how large a batch grows that nobody waits for. */
   readonly batchMs: number;
   readonly batchBytes: number;
+  /** Bytes that may be written per day before batches widen; 0 is no budget. */
+  readonly flashBytesPerDay: number;
   /** Deliveries of one session kept in memory. */
   readonly windowMessages: number;
   readonly windowBytes: number;
@@ -116,6 +119,10 @@ export class StoreLog implements Journal {
   /** When the oldest pending operation must go, the core's milliseconds. */
   private deadline = Number.POSITIVE_INFINITY;
   private underWay: Batch | null = null;
+  private readonly budget: FlashBudget;
+  private flushedAt = 0;
+  private commits = 0;
+  private bytesWritten = 0;
   /** What the store has committed goes through here. */
   private committed = 0;
   private written = 0;
@@ -130,7 +137,8 @@ export class StoreLog implements Journal {
     this.lastMessageId = lastMessageId;
     this.defaultClass = options.defaultClass;
     this.windowMessages = options.windowMessages;
-    store.onCommitted = (through, synced) => this.onCommitted(through, synced);
+    this.budget = new FlashBudget(options.flashBytesPerDay);
+    store.onCommitted = (through, synced, bytes) => this.onCommitted(through, synced, bytes);
     store.onFailed = (_through, error) => this.onFailed(error);
     store.onWindow = (sid, rows) => this.onWindow(sid, rows);
     store.onWindowFailed = (sid, error) => this.onWindowFailed(sid, error);
@@ -323,6 +331,7 @@ export class StoreLog implements Journal {
 
   /** The end of a turn: hands over what must go now, lets go what waits for nothing any more. */
   flush(now: number): void {
+    this.flushedAt = now;
     if (this.underWay !== null) return;
     if (this.alive === 0) {
       this.pending.length = 0;
@@ -332,7 +341,9 @@ export class StoreLog implements Journal {
       this.askWindows();
       return;
     }
-    if (this.deadline === Number.POSITIVE_INFINITY) this.deadline = now + this.options.batchMs;
+    if (this.deadline === Number.POSITIVE_INFINITY) {
+      this.deadline = now + this.budget.batchMs(this.options.batchMs, now);
+    }
     if (this.mustGo(now)) this.commit(now);
     else if (this.promised === 0) this.advance(this.last, this.last);
   }
@@ -343,7 +354,7 @@ export class StoreLog implements Journal {
       this.promised > 0 ||
       this.windows.size > 0 ||
       now >= this.deadline ||
-      this.pendingBytes >= this.options.batchBytes
+      this.pendingBytes >= this.budget.batchBytes(this.options.batchBytes, now)
     );
   }
 
@@ -374,8 +385,11 @@ export class StoreLog implements Journal {
     this.askWindows();
   }
 
-  private onCommitted(through: number, synced: boolean): void {
+  private onCommitted(through: number, synced: boolean, bytes: number): void {
     this.underWay = null;
+    this.commits++;
+    this.bytesWritten += bytes;
+    this.budget.spend(bytes, this.flushedAt);
     this.committed = through;
     if (this.degraded) {
       this.degraded = false;
@@ -448,6 +462,21 @@ export class StoreLog implements Journal {
     const delivery = new StoredDelivery(message, durability, null);
     delivery.messageGone = mid === 0;
     return delivery;
+  }
+
+  figures(): Readonly<Record<string, number | string>> {
+    const { kind, journalMode, movedAside } = this.store.description;
+    const { fileBytes, usedBytes, walBytes } = this.store.usage;
+    return {
+      'store/kind': kind,
+      'store/mode': journalMode,
+      'store/state': this.degraded ? 'failing' : movedAside === null ? 'well' : 'begun anew',
+      'store/commits': this.commits,
+      'store/bytes written': this.bytesWritten,
+      'store/bytes used': usedBytes,
+      'store/bytes file': fileBytes,
+      'store/bytes log': walBytes,
+    };
   }
 
   /** Hands over what is left and waits for it. */

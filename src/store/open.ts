@@ -50,6 +50,7 @@ export async function openStore(config: StoreConfig): Promise<OpenedStore | null
           classOf: topic => classOf(config, topic),
           batchMs: config.batchMs,
           batchBytes: config.batchBytes,
+          flashBytesPerDay: config.flashBytesPerDay,
           windowMessages: config.windowMessages,
           windowBytes: WINDOW_BYTES,
           wall: Date.now,

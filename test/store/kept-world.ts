@@ -40,6 +40,7 @@ export class KeptWorld {
         classOf: topic => classes[topic.split('/')[0]] ?? null,
         batchMs: 1_000,
         batchBytes: 64 * 1024,
+        flashBytesPerDay: 0,
         windowMessages: 100,
         windowBytes: 1024 * 1024,
         wall: () => this.wall,

@@ -42,5 +42,6 @@ export function statistics(b: State, now: number): Statistics {
     'rejected by clients': c.rejectedByClient,
     'publishers paused': c.publishersPaused,
     'protocol errors': c.protocolErrors,
+    ...b.journal.figures(),
   };
 }
