@@ -273,6 +273,7 @@ across('a message in flight that has become too large is given up', only5, versi
   publish(publisher, 'a', { payload: 'small', qos: 1 });
   wide.drop();
   assert.deepEqual(texts(receive(connect(100))), ['small']);
+  assert.equal(world.broker.state.sessions.get('s')!.outbox!.inflight, 0);
 });
 
 across(
