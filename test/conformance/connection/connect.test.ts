@@ -369,7 +369,9 @@ across(
       { type: 'publish', topic: 'a', payload: 'early' },
     );
     quiet(watcher);
+    assert.equal(client.stopped, true, 'nothing more is read meanwhile');
     world.answer(client, { reason: 0 });
+    assert.equal(client.stopped, false);
     assert.equal(one(client, 'connack').reason, 0);
     assert.deepEqual(texts(receive(watcher)), ['early']);
   },
