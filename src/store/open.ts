@@ -1,12 +1,12 @@
 // Opens what a configuration asks for: the store, and the log between it and the core.
 
+import { availableParallelism } from 'node:os';
 import type { StoreConfig } from '../config/config.ts';
 import { durabilities } from '../config/schema.ts';
 import { filterMatches } from '../mqtt/topic.ts';
 import { resumedClock } from './clock.ts';
 import { type LogListener, StoreLog } from './log.ts';
-import { runtimeDriver } from './sqlite/runtime-driver.ts';
-import { SqliteStore } from './sqlite/sqlite-store.ts';
+import type { SqliteSettings } from './sqlite/connection.ts';
 import type { Loaded, Store } from './store.ts';
 
 /** A store with what it kept, before the first commit. */
@@ -36,7 +36,7 @@ export async function openStore(config: StoreConfig): Promise<OpenedStore | null
     walBytes,
     badKept: BAD_KEPT,
   };
-  const store = new SqliteStore(settings, await runtimeDriver());
+  const store = await open(config.thread, settings);
   const loaded = await store.load();
   return {
     store,
@@ -59,6 +59,16 @@ export async function openStore(config: StoreConfig): Promise<OpenedStore | null
         listener,
       ),
   };
+}
+
+/** What is not used is not loaded. */
+async function open(thread: StoreConfig['thread'], settings: SqliteSettings): Promise<Store> {
+  if (thread === 'own' || (thread === 'auto' && availableParallelism() > 1)) {
+    return (await import('./thread/thread-store.ts')).ThreadStore.open(settings);
+  }
+  const { SqliteStore } = await import('./sqlite/sqlite-store.ts');
+  const { runtimeDriver } = await import('./sqlite/runtime-driver.ts');
+  return new SqliteStore(settings, await runtimeDriver());
 }
 
 /** The class that the first matching rule gives to `topic`, or null. Asked once per topic. */
