@@ -379,9 +379,9 @@ export const schema = z.strictObject({
       of: ['auto', 'own', 'inline'],
       default: 'auto',
       description:
-        'Whether the store writes on a thread of its `own`, so that a slow disk stalls only those ' +
-        'who wait for it, or `inline`, which costs less memory. `auto`: its own where there is ' +
-        'more than one core.',
+        'Whether the store writes on a thread of its `own`, so that a slow disk stalls only ' +
+        'those who wait for it, or `inline`, which costs less memory. `auto`: its own where ' +
+        'there is more than one core.',
     }),
     batchMs: milliseconds({
       default: 1_000,
