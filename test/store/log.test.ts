@@ -297,6 +297,27 @@ describe('a disk that fails', () => {
     assert.deepEqual(types(publisher), ['puback']);
     assert.deepEqual(payloads(back(kept.cut()).packets), ['x']);
   });
+
+  test('MQTT 3 cannot be told: such a publisher is closed, not acknowledged', () => {
+    for (const version of [3, 4] as const) {
+      for (const qos of [1, 2] as const) {
+        const kept = new KeptWorld();
+        away(kept);
+        const first = kept.world.connect(5);
+        kept.store.failing = true;
+        publish(first, 'strict/a', 'x', 1);
+        kept.settle();
+        const publisher = kept.world.connect(version);
+        publish(publisher, 'none/a', 'y', qos, 1);
+        assert.deepEqual(types(publisher), [qos === 1 ? 'puback' : 'pubrec']);
+        publish(publisher, 'strict/a', 'dropped', 0);
+        assert.equal(publisher.closed, false);
+        publish(publisher, 'strict/a', 'z', qos, 2);
+        assert.deepEqual(types(publisher), []);
+        assert.equal(publisher.closed, true);
+      }
+    }
+  });
 });
 
 describe('a backlog larger than memory', () => {

@@ -53,8 +53,9 @@ export function onPublish(
       return Reason.ReceiveMaximumExceeded;
     }
     c.receiveUsed++;
-    if (view.qos === 1) onQoS1(b, c, view, topic, buf, now);
-    else onQoS2(b, c, view, topic, buf, now);
+    const handle = view.qos === 1 ? onQoS1 : onQoS2;
+    const unsayable = handle(b, c, view, topic, buf, now);
+    if (unsayable !== 0) return unsayable;
   }
   if (b.congested !== null) {
     pauseReading(b, c, b.congested, now);
@@ -63,6 +64,7 @@ export function onPublish(
   return 0;
 }
 
+/** Returns 0, or why the connection must go: MQTT 3 cannot say that the store fails. */
 function onQoS1(
   b: State,
   c: Connection,
@@ -70,15 +72,18 @@ function onQoS1(
   topic: Topic,
   buf: Uint8Array,
   now: number,
-): void {
+): number {
   const id = view.packetId;
   const noted = b.journal.last;
   const reason = admit(b, c, view, topic, buf, now);
+  if (mustNotAcknowledge(b, c, reason)) return reason;
   if (b.journal.last !== noted) holdOutput(b, c, topic.durability);
   sendAck(b, c, PUBACK, id, reason); // [MQTT-4.3.2-4]
   endExchange(c);
+  return 0;
 }
 
+/** Returns as onQoS1 does. */
 function onQoS2(
   b: State,
   c: Connection,
@@ -86,7 +91,7 @@ function onQoS2(
   topic: Topic,
   buf: Uint8Array,
   now: number,
-): void {
+): number {
   const id = view.packetId;
   const session = c.session!;
   session.received ??= new Map();
@@ -94,10 +99,11 @@ function onQoS2(
     // Known and not yet released: the client missed our PUBREC [MQTT-4.3.3-10].
     c.receiveUsed--;
     sendAck(b, c, PUBREC, id, 0);
-    return;
+    return 0;
   }
   const noted = b.journal.last;
   const reason = admit(b, c, view, topic, buf, now);
+  if (mustNotAcknowledge(b, c, reason)) return reason;
   if (reason < 0x80) {
     session.received.set(id, topic.durability);
     if (session.persistent && topic.durability > Durability.None) b.journal.received(session, id);
@@ -106,6 +112,12 @@ function onQoS2(
   }
   if (b.journal.last !== noted) holdOutput(b, c, topic.durability);
   sendAck(b, c, PUBREC, id, reason); // [MQTT-4.3.3-8]
+  return 0;
+}
+
+/** Before MQTT 5 every acknowledgement is a good one: what the disk refuses must not get it. */
+function mustNotAcknowledge(b: State, c: Connection, reason: number): boolean {
+  return reason === Reason.QuotaExceeded && c.version !== 5 && b.journal.degraded;
 }
 
 /** PUBREL: the client may use the identifier again, and so forget it here [MQTT-4.3.3-11]. */
