@@ -158,9 +158,9 @@ export function openConnection(settings: SqliteSettings, driver: Driver): Connec
     return openIn('wal', settings, driver, '');
   } catch (error) {
     const fault = faultOf(error);
+    if (fault === 'not-writable' && !headerAllowsWriting(path)) throw damaged(path);
     const mayBeWal = fault === 'io' || fault === 'cannot-open' || fault === 'not-writable';
-    if (!mayBeWal || !headerAllowsWriting(path) || !leaveWal(path))
-      throw asOpeningError(error, path);
+    if (!mayBeWal || !leaveWal(path)) throw asOpeningError(error, path);
     try {
       return openIn('delete', settings, driver, (error as Error).message);
     } catch (second) {
@@ -194,7 +194,7 @@ function openIn(
     return new Connection(settings, database, wal, reason);
   } catch (error) {
     wal?.close();
-    closeQuietly(database);
+    closeQuietly(database, path, error);
     throw error;
   }
 }
@@ -275,11 +275,18 @@ export function rollBack(database: Database): void {
   }
 }
 
-function closeQuietly(database: Database): void {
+/** Closes after an error that tells more than one of closing would. What is damaged is left as it
+ *  is; what another process has open may not be moved, not even for a moment. */
+function closeQuietly(database: Database, path: string, reason: unknown): void {
   try {
-    database.close();
+    const error = asOpeningError(reason, path);
+    if (error instanceof StoreError && error.code === 'damaged') {
+      closeWithoutCheckpoint(path, () => database.close());
+    } else {
+      database.close();
+    }
   } catch {
-    // The error that led here tells more.
+    // As above.
   }
 }
 
