@@ -48,6 +48,7 @@ export async function startServer(config: Config, log: Logger): Promise<Server> 
     durable: (written, synced) => broker.handleDurable(written, synced),
     window: (session, rows) => broker.handleWindow(session, keptRows(rows, keeper!), clock()),
     ready: () => driver.wake(),
+    full: () => broker.handleStoreFull(clock()),
     trouble: error => tellTrouble(log.child('store'), error),
   });
   const broker = new Broker(config.broker, auth.access, random, clock(), keeper);

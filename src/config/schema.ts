@@ -403,6 +403,23 @@ export const schema = z.strictObject({
         'Bytes that may be written to the disk per day: past them batches gather longer. Never ' +
         'puts off what an acknowledgement waits for. 0 sets no bound.',
     }),
+    quotaBytes: bytes({
+      default: 0,
+      min: 0,
+      max: 1024 * GB,
+      description:
+        'Bytes the database may take. Past it the session whose client has been away longest ' +
+        'ends, then the next; when nobody is away, what would have to be stored is refused ' +
+        '(0x97). 0 sets no bound.',
+    }),
+    freeBytesMin: bytes({
+      default: 16 * MB,
+      min: 0,
+      max: 1024 * GB,
+      description:
+        'Bytes that stay free on the file system of the data directory: with less, sessions go ' +
+        'as for the quota. 0 sets no bound.',
+    }),
     windowMessages: count({
       default: 1_000,
       min: 10,

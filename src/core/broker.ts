@@ -18,7 +18,13 @@ import { Reason } from '../mqtt/reason.ts';
 import type { Access, AuthResult } from './access.ts';
 import { progress, takeWindow } from './deliver.ts';
 import type { Effects } from './effects.ts';
-import { endConnection, leaveSession, onDisconnect, onSessionTimer } from './ending.ts';
+import {
+  dropLongestAway,
+  endConnection,
+  leaveSession,
+  onDisconnect,
+  onSessionTimer,
+} from './ending.ts';
 import { type Journal, noJournal } from './journal.ts';
 import type { BrokerOptions } from './options.ts';
 import { onPuback, onPubcomp, onPubrec } from './packets/acknowledge.ts';
@@ -299,6 +305,11 @@ export class Broker {
       else c.holding = false;
     }
     b.holding.length = kept;
+  }
+
+  /** The store is over its bound: makes room. False when there is nothing left to give up. */
+  handleStoreFull(now: number): boolean {
+    return dropLongestAway(this.state, now);
   }
 
   /** What of a session's backlog waited on disk, from the oldest on [Journal.wantWindow]. */

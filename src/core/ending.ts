@@ -55,6 +55,7 @@ export function leaveSession(b: State, c: Connection, now: number): void {
   }
   const endsAt = session.expires ? now + session.expirySeconds * 1000 : NEVER;
   session.endsAt = endsAt;
+  session.leftAt = now;
   if (session.will !== null) {
     session.willDueAt = now + session.will.delaySeconds * 1000;
     if (session.willDueAt <= now) publishWill(b, session, now);
@@ -122,6 +123,27 @@ export function endSession(b: State, session: Session, now: number): void {
   redistribute(b, session, now);
   if (session.stored) b.journal.sessionEnded(session);
   publishWill(b, session, now);
+}
+
+/**
+ * The store is over its bound: the session whose client has been away longest ends, backlog and
+ * all. False when every session has its client.
+ */
+export function dropLongestAway(b: State, now: number): boolean {
+  let longest: Session | null = null;
+  for (const session of b.sessions.values()) {
+    if (session.connection !== null || !session.stored) continue;
+    if (longest === null || session.leftAt < longest.leftAt) longest = session;
+  }
+  if (longest === null) return false;
+  b.counters.sessionsDropped++;
+  b.effects.log.push({
+    level: 'warn',
+    event: 'session dropped: the store is over its bound',
+    fields: { clientId: longest.clientId, waiting: longest.outbox?.waiting ?? 0 },
+  });
+  endSession(b, longest, now);
+  return true;
 }
 
 function publishWill(b: State, session: Session, now: number): void {

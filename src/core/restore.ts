@@ -92,7 +92,10 @@ export function restoreSession(b: State, kept: KeptSession, now: number): void {
   s.stored = true;
   s.endsAt = kept.endsAt;
   s.willDueAt = kept.willDueAt;
+  // For a session that never ends nothing tells when it was left: it counts as away longest.
+  s.leftAt = kept.endsAt === NEVER ? 0 : kept.endsAt - kept.expirySeconds * 1000;
   if (kept.connected) {
+    s.leftAt = now;
     // It ended with the process: from now on it is a client that was lost.
     s.endsAt = s.expires ? now + s.expirySeconds * 1000 : NEVER;
     s.willDueAt = s.will === null ? NEVER : now + s.will.delaySeconds * 1000;

@@ -12,6 +12,7 @@ import { type Delivery, DeliveryState } from '../core/session/outbox.ts';
 import type { Session } from '../core/session/session.ts';
 import type { QoS } from '../mqtt/packet.ts';
 import { FlashBudget } from './budget.ts';
+import { Entry, StoredDelivery, StoredMessage } from './entry.ts';
 import { type Op, OpKind, type QueuePut, type QueueState, type QueueStateValue } from './ops.ts';
 import type { Store, StoreError, WindowRow } from './store.ts';
 
@@ -25,6 +26,12 @@ export interface LogOptions {
   readonly batchBytes: number;
   /** Bytes that may be written per day before batches widen; 0 is no budget. */
   readonly flashBytesPerDay: number;
+  /** Bytes the database may take; 0 is no bound. */
+  readonly quotaBytes: number;
+  /** Bytes that stay free on its file system; 0 is no bound. */
+  readonly freeBytesMin: number;
+  /** Bytes that are free there now. */
+  readonly freeBytes: () => number;
   /** Deliveries of one session kept in memory. */
   readonly windowMessages: number;
   readonly windowBytes: number;
@@ -40,59 +47,10 @@ export interface LogListener {
   window(session: Session, rows: readonly WindowRow[]): void;
   /** A batch has ended: `flush` may hand over the next one. */
   ready(): void;
+  /** The database is over its bound: make room. False when there is nothing left to give up. */
+  full(): boolean;
   /** Commits began to fail, or work again (null). */
   trouble(error: StoreError | null): void;
-}
-
-/** One operation on its way to the store. */
-class Entry {
-  /** Null: it cancelled out. */
-  op: Op | null;
-  readonly durability: number;
-  /** In a batch that the store has or had: it can no longer cancel out. */
-  handed = false;
-
-  constructor(op: Op, durability: number) {
-    this.op = op;
-    this.durability = durability;
-  }
-}
-
-/** How a message is known to the store. `entry` null: it came from there. */
-class StoredMessage {
-  readonly id: number;
-  refs = 0;
-  readonly entry: Entry | null;
-
-  constructor(id: number, entry: Entry | null) {
-    this.id = id;
-    this.entry = entry;
-  }
-
-  /** Whether one more delivery can still refer to it. */
-  get open(): boolean {
-    return this.entry !== null && !this.entry.handed && this.entry.op !== null;
-  }
-}
-
-/** How a delivery is known to the store. */
-class StoredDelivery {
-  readonly message: StoredMessage;
-  readonly durability: number;
-  readonly entry: Entry | null;
-  /** The store has let go of the message already: PUBREC came. */
-  messageGone = false;
-
-  constructor(message: StoredMessage, durability: number, entry: Entry | null) {
-    this.message = message;
-    this.durability = durability;
-    this.entry = entry;
-  }
-
-  /** Whether its row has not been handed to the store yet, so that it can still change. */
-  get open(): boolean {
-    return this.entry !== null && !this.entry.handed;
-  }
 }
 
 interface Batch {
@@ -103,7 +61,9 @@ interface Batch {
 
 export class StoreLog implements Journal {
   last = 0;
-  degraded = false;
+  private failing = false;
+  /** Over its bound, and nobody is left whose session could go. */
+  private full = false;
   readonly defaultClass: number;
   readonly windowMessages: number;
   private readonly options: LogOptions;
@@ -142,6 +102,10 @@ export class StoreLog implements Journal {
     store.onFailed = (_through, error) => this.onFailed(error);
     store.onWindow = (sid, rows) => this.onWindow(sid, rows);
     store.onWindowFailed = (sid, error) => this.onWindowFailed(sid, error);
+  }
+
+  get degraded(): boolean {
+    return this.failing || this.full;
   }
 
   classOf(topic: string): number {
@@ -332,6 +296,7 @@ export class StoreLog implements Journal {
   /** The end of a turn: hands over what must go now, lets go what waits for nothing any more. */
   flush(now: number): void {
     this.flushedAt = now;
+    if (this.full) this.full = this.overBound(); // somebody may have made room
     if (this.underWay !== null) return;
     if (this.alive === 0) {
       this.pending.length = 0;
@@ -349,7 +314,7 @@ export class StoreLog implements Journal {
   }
 
   private mustGo(now: number): boolean {
-    if (this.degraded) return now >= this.deadline;
+    if (this.failing) return now >= this.deadline;
     return (
       this.promised > 0 ||
       this.windows.size > 0 ||
@@ -390,13 +355,23 @@ export class StoreLog implements Journal {
     this.commits++;
     this.bytesWritten += bytes;
     this.budget.spend(bytes, this.flushedAt);
+    if (this.overBound()) this.full = !this.listener.full();
+    else this.full = false;
     this.committed = through;
-    if (this.degraded) {
-      this.degraded = false;
+    if (this.failing) {
+      this.failing = false;
       this.listener.trouble(null);
     }
     this.advance(through, synced ? through : this.synced);
     this.listener.ready();
+  }
+
+  /** Asked after each commit: one session goes at a time, and the next commit tells what it gave.
+   * */
+  private overBound(): boolean {
+    const { quotaBytes, freeBytesMin, freeBytes } = this.options;
+    if (quotaBytes > 0 && this.store.usage.usedBytes > quotaBytes) return true;
+    return freeBytesMin > 0 && freeBytes() < freeBytesMin;
   }
 
   /** Nothing of the batch is on disk: it goes again, before everything that came since. */
@@ -404,8 +379,8 @@ export class StoreLog implements Journal {
     const batch = this.underWay;
     if (batch === null) return;
     this.underWay = null;
-    const first = !this.degraded;
-    this.degraded = true;
+    const first = !this.failing;
+    this.failing = true;
     this.pending = batch.entries.concat(this.pending);
     for (const entry of batch.entries) {
       if (entry.op === null) continue;
@@ -470,7 +445,13 @@ export class StoreLog implements Journal {
     return {
       'store/kind': kind,
       'store/mode': journalMode,
-      'store/state': this.degraded ? 'failing' : movedAside === null ? 'well' : 'begun anew',
+      'store/state': this.failing
+        ? 'failing'
+        : this.full
+          ? 'full'
+          : movedAside === null
+            ? 'well'
+            : 'begun anew',
       'store/commits': this.commits,
       'store/bytes written': this.bytesWritten,
       'store/bytes used': usedBytes,

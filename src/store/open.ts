@@ -1,6 +1,8 @@
 // Opens what a configuration asks for: the store, and the log between it and the core.
 
+import { statfsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { dirname } from 'node:path';
 import type { StoreConfig } from '../config/config.ts';
 import { durabilities } from '../config/schema.ts';
 import { filterMatches } from '../mqtt/topic.ts';
@@ -51,6 +53,9 @@ export async function openStore(config: StoreConfig): Promise<OpenedStore | null
           batchMs: config.batchMs,
           batchBytes: config.batchBytes,
           flashBytesPerDay: config.flashBytesPerDay,
+          quotaBytes: config.quotaBytes,
+          freeBytesMin: config.freeBytesMin,
+          freeBytes: () => freeBytes(dirname(path)),
           windowMessages: config.windowMessages,
           windowBytes: WINDOW_BYTES,
           wall: Date.now,
@@ -59,6 +64,16 @@ export async function openStore(config: StoreConfig): Promise<OpenedStore | null
         listener,
       ),
   };
+}
+
+/** Free for us on the file system of `directory`; without an answer there is no bound to keep. */
+function freeBytes(directory: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(directory);
+    return bavail * bsize;
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 /** What is not used is not loaded. */

@@ -41,6 +41,9 @@ export class KeptWorld {
         batchMs: 1_000,
         batchBytes: 64 * 1024,
         flashBytesPerDay: 0,
+        quotaBytes: 0,
+        freeBytesMin: 0,
+        freeBytes: () => 0,
         windowMessages: 100,
         windowBytes: 1024 * 1024,
         wall: () => this.wall,
@@ -54,6 +57,7 @@ export class KeptWorld {
           world!.broker.handleWindow(session, kept, world!.now);
         },
         ready: () => {},
+        full: () => world!.broker.handleStoreFull(world!.now),
         trouble: error => this.troubles.push(error === null ? 'well' : error.code),
       },
     );

@@ -353,3 +353,39 @@ describe('a backlog larger than memory', () => {
     assert.equal(kept.store.tables.messages.size, 0);
   });
 });
+
+describe('a store over its bound', () => {
+  test('the session that was away longest goes first; then strict work is refused', () => {
+    let free = 1_000;
+    const kept = new KeptWorld({ log: { freeBytesMin: 100, freeBytes: () => free } });
+    away(kept, 'first');
+    kept.world.advance(10);
+    away(kept, 'second');
+    const { sessions } = kept.world.broker.state;
+    const publisher = kept.world.connect(5);
+    free = 50;
+    publish(publisher, 'strict/a', 'x', 1, 1);
+    kept.settle();
+    assert.deepEqual(types(publisher), ['puback']);
+    assert.equal(sessions.has('first'), false);
+    // Its end has to be committed before the next one is asked for.
+    kept.world.advance(1_001);
+    kept.settle();
+    assert.equal(sessions.has('second'), false);
+    back(kept, 'here').client.send({
+      type: 'subscribe',
+      packetId: 1,
+      filters: [{ filter: '#', qos: 1 }],
+    });
+    kept.settle();
+    publish(publisher, 'strict/a', 'y', 1, 2);
+    const [refused] = publisher.take();
+    assert.ok(refused.type === 'puback' && refused.reason === 0x97);
+    free = 1_000;
+    kept.settle();
+    publish(publisher, 'strict/a', 'z', 1, 3);
+    kept.settle();
+    const [taken] = publisher.take();
+    assert.ok(taken.type === 'puback' && taken.reason === 0, 'there is room again');
+  });
+});

@@ -16,6 +16,8 @@ export class Counters {
   connectionsOpened = 0;
   clientsMaximum = 0;
   sessionsExpired = 0;
+  /** Ended because the store was over its bound. */
+  sessionsDropped = 0;
   /** QoS 0 for a client that does not take what waits for it. */
   droppedSlowConsumer = 0;
   /** QoS 0 for a client that is not connected. */

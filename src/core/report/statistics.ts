@@ -15,6 +15,7 @@ export function statistics(b: State, now: number): Statistics {
     'clients/disconnected': b.sessions.size - b.clientCount,
     'clients/maximum': c.clientsMaximum,
     'clients/expired': c.sessionsExpired,
+    'clients/dropped': c.sessionsDropped,
     'clients/refused': c.connectsRefused,
     'connections/count': b.connectionCount,
     'subscriptions/count': b.router.subscriptionCount,

@@ -36,6 +36,8 @@ export class Session {
   will: Will | null = null;
   /** When a delayed will is due, monotonic milliseconds. */
   willDueAt = Number.POSITIVE_INFINITY;
+  /** When its last connection ended, monotonic milliseconds. */
+  leftAt = 0;
   /** When a session without connection ends, monotonic milliseconds. */
   endsAt = Number.POSITIVE_INFINITY;
   readonly timer: Timer<unknown>;
