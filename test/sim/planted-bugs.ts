@@ -21,6 +21,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a message is acknowledged before it is routed',
     file: publish,
     find: `  const reason = admit(b, c, view, topic, buf, now);
+  if (mustNotAcknowledge(b, c, reason)) return reason;
   if (b.journal.last !== noted) holdOutput(b, c, topic.durability);
   sendAck(b, c, PUBACK, id, reason); // [MQTT-4.3.2-4]`,
     replace: `  if (topic.generation !== b.router.generation) b.topics.resolve(topic);
@@ -28,7 +29,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   const own = topic.hits.some(h => h.session === c.session && (!h.noLocal || h.parts !== null));
   const may = b.access.mayPublish(c, topic.name);
   sendAck(b, c, PUBACK, id, !may ? Reason.NotAuthorized : wanted || own ? 0 : 0x10);
-  admit(b, c, view, topic, buf, now);`,
+  admit(b, c, view, topic, buf, now);
+  if (b.journal.last !== noted) holdOutput(b, c, topic.durability);`,
   },
   {
     name: 'DUP is lost when a message is sent again',
