@@ -25,8 +25,13 @@ export const publishingMutants = [
   ]),
   without('v3: 4.3.2-2; v5: 4.3.2-5', [
     publish,
-    'const reason = admit(b, c, view, topic, buf, now);\n  if (b.journal.last',
-    'const reason = view.dup ? 0 : admit(b, c, view, topic, buf, now);\n  if (b.journal.last',
+    'const id = view.packetId;\n  const noted',
+    `const id = view.packetId;
+  if (view.dup) {
+    sendAck(b, c, PUBACK, id, 0);
+    return 0;
+  }
+  const noted`,
   ]),
   without('v3: 4.3.3-2 3.3.4-1; v5: 4.3.3-8 3.3.4-1', [
     publish,

@@ -165,6 +165,18 @@ across(
   },
 );
 
+across('[v5 §4.9] refused messages do not count towards the receive maximum', only5, version => {
+  const world = new World(
+    { receiveMaximum: 2 },
+    { mayPublish: () => false, maySubscribe: () => true },
+  );
+  const client = world.connect(version);
+  for (let i = 1; i < 10; i++) {
+    for (const qos of [1, 2]) assert.equal(publish(client, 'a', { qos, packetId: i }), 0x87);
+  }
+  quiet(client);
+});
+
 across('3.x clients are held to no receive maximum', before5, version => {
   const client = new World({ receiveMaximum: 2 }).connect(version);
   for (let packetId = 1; packetId <= 20; packetId++) {
