@@ -49,9 +49,17 @@ export const Reason = {
   WildcardSubscriptionsNotSupported: 0xa2,
 } as const;
 
+/** "QoSNotSupported" → "qos not supported". */
+function wordsOf(name: string): string {
+  return name
+    .replace('QoS', 'Qos')
+    .replace(/([a-z])([A-Z])/g, '$1 $2')
+    .toLowerCase();
+}
+
 const names = new Map<number, string>();
 for (const [name, code] of Object.entries(Reason)) {
-  if (!names.has(code)) names.set(code, name.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase());
+  if (!names.has(code)) names.set(code, wordsOf(name));
 }
 
 /** "0x8e session taken over": a reason code as people read it, for logs. */
