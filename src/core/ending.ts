@@ -184,7 +184,8 @@ export function onDisconnect(
     session.expirySeconds = Math.min(expirySeconds, b.options.sessionExpiryMaxSeconds);
   }
   if (reason === Reason.NormalDisconnection) session.will = null;
-  logEvent(b, 'info', 'disconnect', c, { reason: reasonField(reason, null), by: 'client' });
+  const text = reason === 0 ? '0x00 normal disconnection' : reasonField(reason, null);
+  logEvent(b, 'info', 'disconnect', c, { reason: text, by: 'client' });
   leaveSession(b, c, now);
   startClosing(b, c, now);
   return null;
