@@ -51,10 +51,15 @@ export class Workbench {
 
   constructor() {
     this.dir = mkdtempSync(join(tmpdir(), 'minnow-mutant-'));
-    for (const name of copied) {
-      cpSync(join(root, name), join(this.dir, name), { recursive: true });
+    try {
+      for (const name of copied) {
+        cpSync(join(root, name), join(this.dir, name), { recursive: true });
+      }
+      symlinkSync(join(root, 'node_modules'), join(this.dir, 'node_modules'));
+    } catch (error) {
+      this.remove(); // files that come and go meanwhile
+      throw error;
     }
-    symlinkSync(join(root, 'node_modules'), join(this.dir, 'node_modules'));
   }
 
   /** Applies `patch` on top of what has been applied since the last `restore`. */
