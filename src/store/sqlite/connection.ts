@@ -8,6 +8,7 @@ import { type Database, type Driver, faultOf, isSqliteError, type SqlFault } fro
 import {
   checkPlace,
   closeWithoutCheckpoint,
+  hasWal,
   headerAllowsWriting,
   isMarkedForCheck,
   leaveWal,
@@ -154,14 +155,16 @@ export function openConnection(settings: SqliteSettings, driver: Driver): Connec
   const { path } = settings;
   checkPlace(path);
   restoreName(path);
+  const clean = !hasWal(path);
   try {
     return openIn('wal', settings, driver, '');
   } catch (error) {
     const fault = faultOf(error);
     if (fault === 'not-writable' && !headerAllowsWriting(path)) throw damaged(path);
     const mayBeWal = fault === 'io' || fault === 'cannot-open' || fault === 'not-writable';
-    if (!mayBeWal || !leaveWal(path)) throw asOpeningError(error, path);
+    if (!mayBeWal || !clean) throw asOpeningError(error, path);
     try {
+      leaveWal(path);
       return openIn('delete', settings, driver, (error as Error).message);
     } catch (second) {
       throw asOpeningError(second, path);
@@ -190,7 +193,7 @@ function openIn(
     database.exec(mode === 'wal' ? walSettings : deleteSettings);
     if (isMarkedForCheck(path)) checkQuickly(database, path);
     bringUpToDate(database, version);
-    if (mode === 'wal') wal = openWal(path, settings.pageBytes);
+    if (mode === 'wal') wal = openWal(settings, driver);
     return new Connection(settings, database, wal, reason);
   } catch (error) {
     wal?.close();
@@ -199,11 +202,16 @@ function openIn(
   }
 }
 
-function openWal(path: string, pageBytes: number): WalFile {
-  const wal = new WalFile(path, pageBytes);
-  wal.count();
-  wal.sync();
-  syncDirectory(path);
+function openWal({ path, pageBytes }: SqliteSettings, driver: Driver): WalFile {
+  const wal = new WalFile(path, pageBytes, driver);
+  try {
+    wal.count();
+    wal.sync();
+    syncDirectory(path);
+  } catch (error) {
+    wal.close();
+    throw error;
+  }
   return wal;
 }
 
@@ -266,25 +274,22 @@ function bringUpToDate(database: Database, version: number): void {
   }
 }
 
-export function rollBack(database: Database): void {
+function rollBack(database: Database): void {
   try {
     database.exec(transaction.rollback);
   } catch (error) {
-    // SQLite has rolled back already where it says that no transaction is active.
-    if (!isSqliteError(error)) throw error;
+    // After some errors SQLite has rolled back by itself.
+    if (!/no transaction is active/.test((error as Error).message)) throw error;
   }
 }
 
-/** Closes after an error that tells more than one of closing would. What is damaged is left as it
- *  is; what another process has open may not be moved, not even for a moment. */
+/** Closes after an error that tells more than one of closing would, and leaves everything as it is:
+ *  what was written may not be on the disk. A file that another process has open may not be moved,
+ *  not even for a moment. */
 function closeQuietly(database: Database, path: string, reason: unknown): void {
   try {
-    const error = asOpeningError(reason, path);
-    if (error instanceof StoreError && error.code === 'damaged') {
-      closeWithoutCheckpoint(path, () => database.close());
-    } else {
-      database.close();
-    }
+    if (faultOf(reason) === 'locked') database.close();
+    else closeWithoutCheckpoint(path, () => database.close());
   } catch {
     // As above.
   }

@@ -5,7 +5,7 @@ export type SqlValue = number | string | Uint8Array | null;
 
 /** Rows are objects, keyed by column. */
 export interface Statement {
-  run(...values: SqlValue[]): unknown;
+  run(...values: SqlValue[]): { readonly changes: number | bigint };
   get(...values: SqlValue[]): unknown;
   all(...values: SqlValue[]): unknown[];
   iterate(...values: SqlValue[]): Iterable<unknown>;
@@ -24,6 +24,8 @@ export interface Driver {
   readonly name: string;
   /** Opens or creates the file; it does not wait for others to let go of it. */
   open(path: string): Database;
+  /** Returns when what was written to the file survives a power cut. */
+  sync(file: number): void;
 }
 
 /** What went wrong, as far as anybody can act on it. */

@@ -119,7 +119,12 @@ export function syncDirectory(path: string): void {
  */
 export function closeWithoutCheckpoint(path: string, close: () => void): void {
   const away = path + AWAY;
-  renameSync(path, away);
+  try {
+    renameSync(path, away);
+  } catch {
+    close(); // it is gone already, or the directory cannot be changed
+    return;
+  }
   try {
     close();
   } finally {
@@ -148,22 +153,22 @@ export function headerAllowsWriting(path: string): boolean {
 
 const VERSIONS_AT = 18;
 
-/**
- * Marks a database that is in WAL mode as one that is not, in its header, for a file system on
- * which SQLite cannot even open it to do so. Only right when there is nothing in its log; false
- * when there is, or when it is no such database.
- */
-export function leaveWal(path: string): boolean {
+/** Whether there is something in the log. */
+export function hasWal(path: string): boolean {
   const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
-  if (log?.isFile() && log.size > 0) return false;
+  return log?.isFile() === true && log.size > 0;
+}
+
+/** Takes a database out of WAL mode, by its header, for a place where SQLite cannot even open it to
+ *  do so. Only right when its log was empty before that was tried. */
+export function leaveWal(path: string): void {
+  rmSync(`${path}-wal`, { force: true });
   const file = openSync(path, 'r+');
   try {
     const versions = Buffer.alloc(2);
-    if (readSync(file, versions, 0, 2, VERSIONS_AT) < 2) return true; // an empty file is in no mode
-    if (versions[0] !== 2 || versions[1] !== 2) return versions[0] === 1;
+    if (readSync(file, versions, 0, 2, VERSIONS_AT) < 2) return; // an empty file is in no mode
     writeSync(file, Uint8Array.of(1, 1), 0, 2, VERSIONS_AT);
     fsyncSync(file);
-    return true;
   } finally {
     closeSync(file);
   }

@@ -1,5 +1,7 @@
 // Writes operations into the database, in order, inside a transaction of the caller's. Knows what
-// hangs on what: a session's end takes its rows along, the last reference its message.
+// hangs on what: a session's end takes its rows along, the last reference its message. A batch that
+// is written twice leaves what it leaves once: a disk may fail in such a way that nobody knows
+// whether a commit came through.
 
 import { type MessagePut, type Op, OpKind, type QueuePut, type SessionPut } from '../ops.ts';
 import { identifiersText } from './rows.ts';
@@ -86,7 +88,7 @@ export class OpWriter {
         );
         break;
       case OpKind.QueueDrop:
-        statements.dropQueue.run(op.sid, op.rank);
+        if (statements.dropQueue.run(op.sid, op.rank).changes === 0) break;
         if (op.mid !== 0) this.release(op.mid, op.refs);
         break;
       case OpKind.ReceivedPut:

@@ -1,6 +1,7 @@
 // SQLite as Bun brings it along.
 
 import type { Database as BunDatabase, Statement as BunStatement } from 'bun:sqlite';
+import { fdatasyncSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Database, Driver, Statement } from './driver.ts';
 
@@ -13,6 +14,7 @@ export const bunDriver: Driver = {
     const library = require('bun:sqlite') as typeof import('bun:sqlite');
     return new Opened(new library.Database(path, { create: true, readwrite: true }));
   },
+  sync: fdatasyncSync,
 };
 
 class Opened implements Database {

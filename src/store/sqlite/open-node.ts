@@ -1,5 +1,6 @@
 // SQLite on Node: better-sqlite3 where it could be built, else the one in Node itself (from 22.5).
 
+import { fdatasyncSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { StoreError } from '../store.ts';
 import type { Database, Driver, Statement } from './driver.ts';
@@ -19,6 +20,7 @@ export const betterSqlite3: Driver = {
     const Library = require('better-sqlite3') as Constructor;
     return new Library(path, { timeout: 0 });
   },
+  sync: fdatasyncSync,
 };
 
 export const nodeSqlite: Driver = {
@@ -27,6 +29,7 @@ export const nodeSqlite: Driver = {
     const { DatabaseSync } = require('node:sqlite') as { DatabaseSync: Constructor };
     return new DatabaseSync(path, { timeout: 0 });
   },
+  sync: fdatasyncSync,
 };
 
 /** The first that works here. */

@@ -157,15 +157,15 @@ const texts = {
   dropSubscriptions: 'DELETE FROM subscriptions WHERE sid = ?',
   putRetained: `INSERT OR REPLACE INTO retained VALUES (?,?,?,?,?)`,
   dropRetained: 'DELETE FROM retained WHERE topic = ?',
-  putMessage: 'INSERT INTO messages VALUES (?,?,?,?,?,?,?,?)',
+  putMessage: 'INSERT OR REPLACE INTO messages VALUES (?,?,?,?,?,?,?,?)',
   dropMessage: 'DELETE FROM messages WHERE mid = ?',
   messageSize: `SELECT length(CAST(topic AS BLOB)) + length(source) AS size
     FROM messages WHERE mid = ?`,
-  putRefs: 'INSERT INTO message_refs VALUES (?,?)',
+  putRefs: 'INSERT OR REPLACE INTO message_refs VALUES (?,?)',
   takeRefs: `UPDATE message_refs SET remaining = remaining - ? WHERE mid = ?
     RETURNING remaining`,
   dropRefs: 'DELETE FROM message_refs WHERE mid = ?',
-  putQueue: 'INSERT INTO queue VALUES (?,?,?,?,?,?,?,?,?,?)',
+  putQueue: 'INSERT OR REPLACE INTO queue VALUES (?,?,?,?,?,?,?,?,?,?)',
   setQueueState: 'UPDATE queue SET state = ?, packet_id = ? WHERE sid = ? AND rank = ?',
   releaseQueue: `UPDATE queue SET state = ?, packet_id = ?, mid = 0
     WHERE sid = ? AND rank = ?`,

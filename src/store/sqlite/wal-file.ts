@@ -3,7 +3,8 @@
 // SQLite writes the file; the format is the one of sqlite.org/walformat.html. Reading it beside
 // SQLite is safe: a log carries no locks.
 
-import { closeSync, fdatasyncSync, openSync, readSync, truncateSync } from 'node:fs';
+import { closeSync, openSync, readSync, truncateSync } from 'node:fs';
+import type { Driver } from './driver.ts';
 
 const HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
@@ -12,6 +13,7 @@ const FRAME_SALTS_AT = 8;
 
 export class WalFile {
   readonly path: string;
+  private readonly driver: Driver;
   private readonly file: number;
   private readonly frameBytes: number;
   private readonly header = Buffer.alloc(HEADER_BYTES);
@@ -24,7 +26,8 @@ export class WalFile {
   private durable = 0;
 
   /** The log of the database at `path`, which has been written to. */
-  constructor(path: string, pageSize: number) {
+  constructor(path: string, pageSize: number, driver: Driver) {
+    this.driver = driver;
     this.path = `${path}-wal`;
     this.file = openSync(this.path, 'r');
     this.frameBytes = FRAME_HEADER_BYTES + pageSize;
@@ -104,7 +107,7 @@ export class WalFile {
 
   /** Returns when everything that was counted survives a power cut. */
   sync(): void {
-    fdatasyncSync(this.file);
+    this.driver.sync(this.file);
     this.durable = this.counted;
   }
 
