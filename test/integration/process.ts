@@ -107,6 +107,10 @@ export class Background {
     return this.#running;
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /** The first `count` lines that match, once they are there. */
   async matching(pattern: RegExp, count: number): Promise<string[]> {
     const found = () => this.lines.filter(line => pattern.test(line));
