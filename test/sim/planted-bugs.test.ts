@@ -9,6 +9,8 @@ import { type PlantedBug, plantedBugs } from './planted-bugs.ts';
 /** One bug at a time in a copy of the tree, two copies side by side. */
 const WIDTH = 2;
 const BUG_MS_MAX = 120_000;
+/** The rarest bug hides from one run in five: what a run spends is CI's budget, luck is not. */
+const RUNS_MAX = 4;
 const promises = ['test', 'test/sim/sim.test.ts', '--test-name-pattern', 'keep every promise'];
 
 /** What the world says about the program with `bug` in it, or null when it says nothing. */
@@ -31,14 +33,18 @@ describe('planted bugs', () => {
       const missed: string[] = [];
       await onBenches(plantedBugs, WIDTH, async (bug: PlantedBug, bench) => {
         bench.apply(bug);
-        const { output } = await bench.run(promises, BUG_MS_MAX, { MINNOW_ROUNDS: '1' });
-        const verdict = verdictOf(output);
+        let output = '';
+        let verdict: string | null = null;
+        for (let run = 0; run < RUNS_MAX && verdict === null; run++) {
+          ({ output } = await bench.run(promises, BUG_MS_MAX, { MINNOW_ROUNDS: '1' }));
+          verdict = verdictOf(output);
+        }
         process.stdout.write(`${verdict === null ? 'MISSED' : 'found'}: ${bug.name}\n`);
         if (verdict === null) missed.push(`${bug.name}\n${output.slice(-2_000)}`);
         else process.stdout.write(`    ${verdict.slice(0, 160)}\n`);
       });
       assert.deepEqual(missed, []);
     },
-    plantedBugs.length * BUG_MS_MAX,
+    plantedBugs.length * BUG_MS_MAX * RUNS_MAX,
   );
 });
