@@ -25,6 +25,7 @@ import {
   onDisconnect,
   onSessionTimer,
 } from './ending.ts';
+import { settleEstate } from './estate.ts';
 import { type Journal, noJournal } from './journal.ts';
 import type { BrokerOptions } from './options.ts';
 import { onPuback, onPubcomp, onPubrec } from './packets/acknowledge.ts';
@@ -315,9 +316,9 @@ export class Broker {
   /** What of a session's backlog waited on disk, from the oldest on [Journal.wantWindow]. */
   handleWindow(session: Session, kept: readonly KeptDelivery[], now: number): void {
     const b = this.state;
-    if (b.sessions.get(session.clientId) !== session) return;
     const deliveries = kept.map(delivery => keptDelivery(b, delivery));
-    takeWindow(b, session, deliveries, now);
+    if (session.estate) settleEstate(b, session, deliveries, now);
+    else if (b.sessions.get(session.clientId) === session) takeWindow(b, session, deliveries, now);
   }
 
   /** Before anything else: what the store kept. All sessions first, in any order. */

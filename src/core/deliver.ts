@@ -12,7 +12,6 @@ import {
 import { PacketType } from '../mqtt/packet.ts';
 import { Durability } from './journal.ts';
 import type { Message } from './routing/message.ts';
-import type { ShareGroup } from './routing/share-group.ts';
 import type { Subscription } from './routing/subscription.ts';
 import { noteCongestion, relieve, resumeReading } from './session/congestion.ts';
 import type { Connection } from './session/connection.ts';
@@ -222,6 +221,7 @@ function enqueue(b: State, session: Session, outbox: Outbox, d: Delivery, now: n
     note(b, session, outbox, d);
     if (d.rank > 0 && spills(b, outbox)) {
       outbox.spilled++;
+      if (d.group !== null) outbox.spilledShares = true;
       outbox.spilledBytes += size;
     } else {
       outbox.enqueue(d);
@@ -358,21 +358,4 @@ export function progress(b: State, session: Session, now: number): void {
   if (session.outbox !== null && !session.outbox.clear) pump(b, session, now);
   if (session.congested) relieve(b, session);
   b.scheduleWalk(session);
-}
-
-/**
- * What an ended session leaves behind: messages it got through a share go to another member, unless
- * they are QoS 2 and were sent [MQTT-4.8.2-4, MQTT-4.8.2-5].
- */
-export function redistribute(b: State, session: Session, now: number): void {
-  if (session.outbox === null) return;
-  b.queuedBytes -= session.outbox.queuedBytes;
-  for (const d of session.outbox.takeAll()) {
-    const group: ShareGroup | null = d.group;
-    if (group === null || d.message.expiresAt <= now) continue;
-    if (d.qos === 2 && d.state !== DeliveryState.Queued) continue;
-    const member = group.pick(session);
-    if (member !== null) deliver(b, member, d.message, false, now);
-  }
-  session.outbox = null;
 }

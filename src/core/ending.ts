@@ -5,7 +5,7 @@
 
 import { Reason } from '../mqtt/reason.ts';
 import { utf8Encode } from '../mqtt/utf8.ts';
-import { redistribute } from './deliver.ts';
+import { divideEstate } from './estate.ts';
 import { Durability } from './journal.ts';
 import { publishOwn } from './packets/publish.ts';
 import { removeSubscription } from './packets/subscribe.ts';
@@ -120,8 +120,7 @@ export function endSession(b: State, session: Session, now: number): void {
       removeSubscription(b, session, subscription);
     }
   }
-  redistribute(b, session, now);
-  if (session.stored) b.journal.sessionEnded(session);
+  divideEstate(b, session, now);
   publishWill(b, session, now);
 }
 

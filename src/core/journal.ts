@@ -35,6 +35,8 @@ export interface Journal {
   /** A session was made or changed: its expiry, its will, whether it is connected. */
   session(session: Session): void;
   sessionEnded(session: Session): void;
+  /** It has ended but for its backlog: kept under a name that no client can have. */
+  sessionLeft(session: Session): void;
   subscribed(subscription: Subscription): void;
   unsubscribed(subscription: Subscription): void;
   retained(message: Message): void;
@@ -54,6 +56,9 @@ export interface Journal {
   wantWindow(session: Session, afterRank: number): void;
 }
 
+/** What the names of sessions begin with that are only kept for their backlog: no client's may. */
+export const ESTATE_NAME = '\0';
+
 /** Keeps nothing: sessions live as long as the process. */
 export const noJournal: Journal = Object.freeze({
   last: 0,
@@ -63,6 +68,7 @@ export const noJournal: Journal = Object.freeze({
   classOf: () => Durability.None,
   session() {},
   sessionEnded() {},
+  sessionLeft() {},
   subscribed() {},
   unsubscribed() {},
   retained() {},

@@ -5,6 +5,7 @@
 import type { QoS, Will } from '../mqtt/packet.ts';
 import { utf8Encode } from '../mqtt/utf8.ts';
 import { armSession, noteSession } from './ending.ts';
+import { ESTATE_NAME } from './journal.ts';
 import { Message, NEVER } from './routing/message.ts';
 import type { ShareGroup } from './routing/share-group.ts';
 import { Subscription } from './routing/subscription.ts';
@@ -100,6 +101,11 @@ export function restoreSession(b: State, kept: KeptSession, now: number): void {
     s.endsAt = s.expires ? now + s.expirySeconds * 1000 : NEVER;
     s.willDueAt = s.will === null ? NEVER : now + s.will.delaySeconds * 1000;
   }
+  if (s.clientId.startsWith(ESTATE_NAME)) {
+    s.estate = true;
+    b.journal.wantWindow(s, 0);
+    return;
+  }
   b.sessions.set(s.clientId, s);
   for (const kept_ of kept.subscriptions) {
     const { filter, qos, noLocal, retainAsPublished, identifier } = kept_;
@@ -132,6 +138,7 @@ function restoreOutbox(b: State, s: Session, kept: KeptSession): void {
   outbox.lastRank = kept.lastRank;
   outbox.spilled = kept.waiting;
   outbox.spilledBytes = kept.waitingBytes;
+  outbox.spilledShares = kept.waiting > 0;
   for (const d of kept.inflight) outbox.adopt(keptDelivery(b, d));
 }
 

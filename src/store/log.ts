@@ -5,7 +5,7 @@
 // deadline or size. One batch is under way at a time; what comes meanwhile is the next one (group
 // commit). No clock of its own: `now` is the core's.
 
-import { Durability, type Journal } from '../core/journal.ts';
+import { Durability, ESTATE_NAME, type Journal } from '../core/journal.ts';
 import type { Message } from '../core/routing/message.ts';
 import type { Subscription } from '../core/routing/subscription.ts';
 import { type Delivery, DeliveryState } from '../core/session/outbox.ts';
@@ -134,6 +134,22 @@ export class StoreLog implements Journal {
 
   sessionEnded(s: Session): void {
     this.add({ kind: OpKind.SessionDrop, sid: s.id }, this.defaultClass, 16);
+  }
+
+  sessionLeft(s: Session): void {
+    const op: Op = {
+      kind: OpKind.SessionPut,
+      sid: s.id,
+      clientId: `${ESTATE_NAME}${s.id}`,
+      username: null,
+      peer: '',
+      expirySeconds: 0,
+      endsAt: 0,
+      willDueAt: Number.POSITIVE_INFINITY,
+      connected: false,
+      will: null,
+    };
+    this.add(op, this.defaultClass, 64);
   }
 
   subscribed(s: Subscription): void {

@@ -71,8 +71,8 @@ export const unnumberedMutants = [
   ]),
   without('v5: §3.1.3.2.2', [
     ending,
-    'b.journal.sessionEnded(session);\n  publishWill(b, session, now);',
-    'b.journal.sessionEnded(session);',
+    'divideEstate(b, session, now);\n  publishWill(b, session, now);',
+    'divideEstate(b, session, now);',
   ]),
   without('v5: §3.1.3.2.4', [ending, 'if (will.expirySeconds !== null) ', 'if (false) ']),
   without('v5: §3.2.2.3', [connect, 'receiveMaximum: o.receiveMaximum,', '']),

@@ -71,8 +71,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a delayed will outlives its session',
     file: ending,
-    find: 'b.journal.sessionEnded(session);\n  publishWill(b, session, now);',
-    replace: 'b.journal.sessionEnded(session);',
+    find: 'divideEstate(b, session, now);\n  publishWill(b, session, now);',
+    replace: 'divideEstate(b, session, now);',
   },
   {
     name: 'a retained message survives being cleared',
@@ -170,9 +170,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a QoS 2 message of a share changes its member',
-    file: deliver,
-    find: 'if (d.qos === 2 && d.state !== DeliveryState.Queued) continue;',
-    replace: '',
+    file: 'src/core/estate.ts',
+    find: 'const sent = d.qos === 2 && d.state !== DeliveryState.Queued;',
+    replace: 'const sent = false;',
   },
   {
     name: 'overlapping subscriptions lose an identifier',

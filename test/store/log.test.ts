@@ -389,3 +389,39 @@ describe('a store over its bound', () => {
     assert.ok(taken.type === 'puback' && taken.reason === 0, 'there is room again');
   });
 });
+
+describe('the estate of a session', () => {
+  test('what waited on disk for a share goes to another member, through a crash too', () => {
+    let kept = new KeptWorld({ log: { windowMessages: 10 } });
+    const filters = [{ filter: '$share/g/strict/#', qos: 1 }] as const;
+    const one = back(kept, 'one').client;
+    one.send({ type: 'subscribe', packetId: 1, filters: [...filters] });
+    kept.settle();
+    one.drop();
+    const publisher = kept.world.connect(5);
+    for (let i = 0; i < 50; i++) publish(publisher, 'strict/a', `m${i}`, 1, i + 1);
+    kept.settle();
+    const two = back(kept, 'two').client;
+    two.send({ type: 'subscribe', packetId: 1, filters: [...filters] });
+    kept.settle();
+    two.take();
+    // The first member's session ends; the process dies while its backlog is being passed on.
+    const end = kept.world.open(5);
+    end.send({ type: 'connect', version: 5, clientId: 'one', cleanStart: true });
+    kept.world.turn();
+    kept.store.answer();
+    kept.store.answer();
+    const got = new Set(payloads(two.take()));
+    kept = kept.cut();
+    const again = back(kept, 'two').client;
+    for (let round = 0; round < 20; round++) kept.settle();
+    for (const text of payloads(again.take())) got.add(text);
+    for (const text of payloads(back(kept, 'two').packets)) got.add(text);
+    assert.equal(got.size, 50);
+    assert.equal(kept.world.broker.state.sessions.has('one'), false);
+    kept.world.advance(2_000);
+    kept.settle();
+    const names = [...kept.store.tables.sessions.values()].map(s => s.clientId);
+    assert.deepEqual(names, ['two']);
+  });
+});

@@ -83,6 +83,8 @@ export class Outbox {
   /** Deliveries that wait on disk only, behind all in `queue`, and their bytes. */
   spilled = 0;
   spilledBytes = 0;
+  /** Some of them may have come through a share. */
+  spilledShares = false;
   /** The last rank that was given; ranks rise. */
   lastRank = 0;
   /** The last rank that was taken into memory: what is spilled comes behind it. */

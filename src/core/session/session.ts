@@ -41,6 +41,8 @@ export class Session {
   /** When a session without connection ends, monotonic milliseconds. */
   endsAt = Number.POSITIVE_INFINITY;
   readonly timer: Timer<unknown>;
+  /** It has ended, and what waits on disk for its shares is being passed on (estate.ts). */
+  estate = false;
   walks: RetainedWalk[] | null = null;
   /** Whether the retained walks are on the broker's list for this turn. */
   walking = false;

@@ -21,6 +21,7 @@ import {
   deleteSettings,
   firstSettings,
   migrations,
+  newSettings,
   prepareStatements,
   probe,
   quickCheck,
@@ -182,8 +183,9 @@ function openIn(
   const database = driver.open(path);
   let wal: WalFile | null = null;
   try {
-    database.exec(firstSettings(settings.pageBytes, settings.cacheBytes));
+    database.exec(firstSettings(settings.cacheBytes));
     const version = readVersion(database, path);
+    if (version === 0) database.exec(newSettings(settings.pageBytes));
     const got = database.prepare(setJournalMode[mode]).get() as { journal_mode: string };
     if (got.journal_mode !== mode) {
       throw Object.assign(new Error(`SQLite offers journal mode ${got.journal_mode} only`), {

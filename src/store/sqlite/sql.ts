@@ -91,13 +91,16 @@ export const schemaVersion = migrations.length;
 export const applicationId = 0x6d69_6e77;
 
 /** Before anything is read: the lock is kept, and WAL then needs no shared memory. */
-export function firstSettings(pageSize: number, cacheBytes: number): string {
+export function firstSettings(cacheBytes: number): string {
   return `PRAGMA locking_mode = EXCLUSIVE;
-    PRAGMA page_size = ${pageSize};
-    PRAGMA auto_vacuum = INCREMENTAL;
     PRAGMA temp_store = MEMORY;
     PRAGMA mmap_size = 0;
     PRAGMA cache_size = -${Math.ceil(cacheBytes / 1024)};`;
+}
+
+/** Of a new database, once and for all. */
+export function newSettings(pageBytes: number): string {
+  return `PRAGMA page_size = ${pageBytes}; PRAGMA auto_vacuum = INCREMENTAL;`;
 }
 
 /** The store itself says when the log is synced and when it is written back. */
