@@ -82,8 +82,8 @@ export interface WindowAnswer {
 }
 
 /** Gives operations to a store and waits for what it says. */
-export class StoreUser {
-  readonly store: Store;
+export class StoreUser<Kind extends Store = Store> {
+  readonly store: Kind;
   /** The core's clock and the wall's, as told with every batch. */
   clock = 1_000;
   wall = 1_700_000_000_000;
@@ -93,7 +93,7 @@ export class StoreUser {
   private readonly commits: (Waiting<Committed> & { readonly through: number })[] = [];
   private readonly windows: Waiting<WindowAnswer>[] = [];
 
-  constructor(store: Store) {
+  constructor(store: Kind) {
     this.store = store;
     store.onCommitted = (through, synced, bytesWritten) => {
       const waiting = this.commits.shift();

@@ -39,6 +39,7 @@ import { WalFile } from './wal-file.ts';
 
 export interface SqliteSettings {
   readonly path: string;
+  /** Of a new database; one that is there keeps its own. */
   readonly pageBytes: number;
   readonly cacheBytes: number;
   /** Length of the log from which on it is written back to the database. */
@@ -60,9 +61,15 @@ export class Connection {
   private readonly pageBytes: number;
   private closed = false;
 
-  constructor(settings: SqliteSettings, database: Database, wal: WalFile | null, reason: string) {
-    this.path = settings.path;
-    this.pageBytes = settings.pageBytes;
+  constructor(
+    path: string,
+    pageBytes: number,
+    database: Database,
+    wal: WalFile | null,
+    reason: string,
+  ) {
+    this.path = path;
+    this.pageBytes = pageBytes;
     this.database = database;
     this.wal = wal;
     this.fallbackReason = wal === null ? reason : null;
@@ -195,8 +202,9 @@ function openIn(
     database.exec(mode === 'wal' ? walSettings : deleteSettings);
     if (isMarkedForCheck(path)) checkQuickly(database, path);
     bringUpToDate(database, version);
-    if (mode === 'wal') wal = openWal(settings, driver);
-    return new Connection(settings, database, wal, reason);
+    const { page_size } = database.prepare(readHeader.pageSize).get() as { page_size: number };
+    if (mode === 'wal') wal = openWal(path, page_size, driver);
+    return new Connection(path, page_size, database, wal, reason);
   } catch (error) {
     wal?.close();
     closeQuietly(database, path, error);
@@ -204,7 +212,7 @@ function openIn(
   }
 }
 
-function openWal({ path, pageBytes }: SqliteSettings, driver: Driver): WalFile {
+function openWal(path: string, pageBytes: number, driver: Driver): WalFile {
   const wal = new WalFile(path, pageBytes, driver);
   try {
     wal.count();

@@ -120,6 +120,7 @@ export const readHeader = {
   tables: "SELECT count(*) AS count FROM sqlite_schema WHERE type = 'table'",
   state: 'SELECT version FROM state',
   pages: 'PRAGMA page_count',
+  pageSize: 'PRAGMA page_size',
 } as const;
 
 export function writeHeader(version: number): string {
