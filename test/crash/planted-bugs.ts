@@ -1,0 +1,88 @@
+// Bugs that lose or double what was acknowledged, each of which the crash suite has to find.
+
+import type { Patch } from '../mutants/patch.ts';
+
+export interface PlantedBug extends Patch {
+  readonly name: string;
+}
+
+export const plantedBugs: readonly PlantedBug[] = [
+  {
+    name: 'acknowledgements do not wait for the disk',
+    file: 'src/core/session/output.ts',
+    find: 'return this.held === null ? this.end :',
+    replace: 'return this.end > 0 ? this.end :',
+  },
+  {
+    name: 'the step from PUBREC to PUBCOMP is not kept',
+    file: 'src/store/log.ts',
+    find: '} else if (d.qos === 2) {',
+    replace: '} else if (d.qos === 2 && !released) {',
+  },
+  {
+    name: 'the packet identifier of a QoS 2 delivery is not kept',
+    file: 'src/store/log.ts',
+    find: 'this.add(op, stored.durability, 24);',
+    replace: '',
+  },
+  {
+    name: 'a QoS 2 delivery leaves before its identifier is kept',
+    file: 'src/core/deliver.ts',
+    find: 'if (delivery.qos === 2) holdOutput(b, c, delivery.message.durability);',
+    replace: '',
+  },
+  {
+    name: 'QoS 2 identifiers of publishers are not kept',
+    file: 'src/store/log.ts',
+    find: 'this.add({ kind: OpKind.ReceivedPut, sid: session.id, packetId }, durability, 16);',
+    replace: 'void durability;',
+  },
+  {
+    name: 'unsubscribing is not kept',
+    file: 'src/core/packets/subscribe.ts',
+    find: 'if (session.persistent) b.journal.unsubscribed(subscription);',
+    replace: '',
+  },
+  {
+    name: 'subscriptions are not restored',
+    file: 'src/core/restore.ts',
+    find: 'b.router.add(subscription);',
+    replace: '',
+  },
+  {
+    name: 'clearing a retained message is not kept',
+    file: 'src/store/log.ts',
+    find: 'this.add({ kind: OpKind.RetainedDrop, topic }, durability, topic.length);',
+    replace: 'void topic;\n    void durability;',
+  },
+  {
+    name: 'a lost connection has no will after the restart',
+    file: 'src/core/restore.ts',
+    find: 's.willDueAt = s.will === null ? NEVER : now + s.will.delaySeconds * 1000;',
+    replace: 's.willDueAt = NEVER;',
+  },
+  {
+    name: 'a session is forgotten with its connection',
+    file: 'src/core/restore.ts',
+    find: 's.endsAt = s.expires ? now + s.expirySeconds * 1000 : NEVER;',
+    replace: 's.endsAt = now;',
+  },
+  {
+    name: 'a message is dropped with the first of its deliveries',
+    file: 'src/store/log.ts',
+    find: 'mid: stored.messageGone ? 0 : id,\n      refs,',
+    replace: 'mid: stored.messageGone ? 0 : id,\n      refs: Math.min(refs, 1),',
+  },
+  {
+    name: 'the second window of a backlog begins anew',
+    file: 'src/core/deliver.ts',
+    find: 'outbox.loadedRank = d.rank;\n    outbox.spilled--;',
+    replace: 'outbox.spilled--;',
+  },
+  {
+    name: 'new messages overtake those that wait on disk',
+    file: 'src/core/deliver.ts',
+    find: 'return outbox.spilled > 0 || outbox.queued >= b.journal.windowMessages;',
+    replace: 'return outbox.queued >= b.journal.windowMessages;',
+  },
+];
