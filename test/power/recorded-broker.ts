@@ -88,8 +88,8 @@ export class Workshop {
     const port = await readPort(child, lines, exited);
     const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
       child.kill(signal);
-      const [code] = await exited;
-      if (signal === 'SIGTERM') assert.equal(code, 0, lines.join('\n'));
+      const [code, killed] = await exited;
+      if (signal === 'SIGTERM') assert.equal(code ?? killed, 0, lines.join('\n'));
       return { events: readRecording(recording), path: recording };
     };
     return { port, data, lines, stop };
