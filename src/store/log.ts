@@ -198,8 +198,8 @@ export class StoreLog implements Journal {
       retain: d.retain,
       identifiers: d.identifiers,
       group: d.group === null ? null : `${d.group.name}/${d.group.filter}`,
-      state: d.state as QueueStateValue,
-      packetId: d.packetId,
+      state: DeliveryState.Queued,
+      packetId: 0,
     };
     d.stored = new StoredDelivery(stored, m.durability, this.add(op, m.durability, 48));
   }
@@ -222,8 +222,12 @@ export class StoreLog implements Journal {
   }
 
   moved(session: Session, d: Delivery): void {
+    // QoS 1 stays as it was queued: after a crash all of it is sent again, in the order of its
+    // ranks. Were some of it known as sent, that would go first and overtake the rest.
+    if (d.qos !== 2) return;
     const stored = d.stored as StoredDelivery;
-    const { state, packetId } = d;
+    const state = d.state as QueueStateValue;
+    const { packetId } = d;
     const released = state === DeliveryState.AwaitPubcomp;
     if (stored.open) {
       // Not handed over yet: the row is written as it is by then.
@@ -234,15 +238,9 @@ export class StoreLog implements Journal {
         op.mid = 0;
         this.dropReference(stored.message);
       }
-    } else if (d.qos === 2) {
-      // QoS 1 need not be kept: after a crash it is sent again under a new identifier.
-      const op: QueueState = {
-        kind: OpKind.QueueState,
-        sid: session.id,
-        rank: d.rank,
-        state: state as QueueStateValue,
-        packetId,
-      };
+    } else {
+      const { id: sid } = session;
+      const op: QueueState = { kind: OpKind.QueueState, sid, rank: d.rank, state, packetId };
       this.add(op, stored.durability, 24);
     }
     if (released) stored.messageGone = true;
