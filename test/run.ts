@@ -49,7 +49,7 @@ const last = ['integration'];
 const runBoundMinutes = 18;
 /** How many suites run at once; those with real sockets and clients run alone. */
 const lanes = 2;
-const alone = ['contract', 'crash', 'integration'];
+const alone = ['contract', 'crash', 'integration', 'power'];
 /** How long what a suite has ended itself may take to be gone. */
 const graceMs = 2_000;
 /** Every process of a suite inherits this variable, which is how those left behind are found. */

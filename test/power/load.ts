@@ -9,22 +9,19 @@ import { Client } from './client.ts';
 export const classes = ['strict', 'written', 'batched', 'none'] as const;
 export type Class = (typeof classes)[number];
 
-/** What the broker under the load is set to. */
-export const settings = [
-  '[sys]',
-  'intervalMs = 0',
-  '[queue]',
-  'messagesMax = 100000',
-  '[store]',
-  'walBytes = 65536',
-  'batchMs = 50',
-  'durability = "strict"',
-  ...classes.flatMap(name => [
+/** A configuration in which the second level of a topic is its class. */
+export function settingsWith(...store: readonly string[]): string {
+  const rule = (name: Class) => [
     '[[store.rules]]',
     `filter = "+/${name}/#"`,
     `durability = "${name}"`,
-  ]),
-].join('\n');
+  ];
+  const common = ['[sys]', 'intervalMs = 0', '[queue]', 'messagesMax = 1000000', '[store]'];
+  return [...common, ...store, ...classes.flatMap(rule)].join('\n');
+}
+
+/** What the broker under the load is set to: the log is written back often. */
+export const settings = settingsWith('walBytes = 65536', 'batchMs = 50');
 
 const PUBLISHERS = 3;
 const IN_FLIGHT = 6;
