@@ -317,6 +317,37 @@ describe('a disk that fails', () => {
     assert.deepEqual(payloads(back(kept.cut()).packets), ['x']);
   });
 
+  test('QoS 0 needs no disk unless it is retained', () => {
+    const kept = new KeptWorld();
+    away(kept);
+    const subscriber = kept.world.connect(5);
+    subscriber.send({ type: 'subscribe', packetId: 1, filters: [{ filter: '#', qos: 2 }] });
+    const publisher = kept.world.connect(4);
+    kept.store.failing = true;
+    publish(publisher, 'strict/a', 'x', 1);
+    kept.settle();
+    subscriber.take();
+    publish(publisher, 'strict/a', 'y', 0);
+    const retained = { retain: true, payload: new TextEncoder().encode('z') };
+    publisher.send({ type: 'publish', topic: 'strict/a', qos: 0, ...retained });
+    assert.deepEqual(payloads(subscriber.take()), ['y']);
+    assert.equal(publisher.closed, false);
+    assert.equal(kept.world.broker.state.counters.droppedStoreFailing, 1);
+  });
+
+  test('QoS 2 from a session that is kept needs the disk, whoever listens', () => {
+    const kept = new KeptWorld();
+    away(kept);
+    const { client } = back(kept, 'sender');
+    const failing = kept.world.connect(5);
+    kept.store.failing = true;
+    publish(failing, 'strict/a', 'x', 1);
+    kept.settle();
+    client.send({ type: 'publish', topic: 'strict/other', qos: 2, packetId: 5, payload: 'y' });
+    const [refused] = client.take();
+    assert.ok(refused?.type === 'pubrec' && refused.reason === 0x97);
+  });
+
   test('MQTT 3 cannot be told: such a publisher is closed, not acknowledged', () => {
     for (const version of [3, 4] as const) {
       for (const qos of [1, 2] as const) {
@@ -329,8 +360,6 @@ describe('a disk that fails', () => {
         const publisher = kept.world.connect(version);
         publish(publisher, 'none/a', 'y', qos, 1);
         assert.deepEqual(types(publisher), [qos === 1 ? 'puback' : 'pubrec']);
-        publish(publisher, 'strict/a', 'dropped', 0);
-        assert.equal(publisher.closed, false);
         publish(publisher, 'strict/a', 'z', qos, 2);
         assert.deepEqual(types(publisher), []);
         assert.equal(publisher.closed, true);

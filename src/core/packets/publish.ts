@@ -13,7 +13,7 @@ import { deliver, sendAck } from '../deliver.ts';
 import { Durability } from '../journal.ts';
 import { type Message, NEVER } from '../routing/message.ts';
 import type { Retained } from '../routing/retained.ts';
-import { mergeHits } from '../routing/subscription.ts';
+import { mergeHits, type Subscription } from '../routing/subscription.ts';
 import type { Topic } from '../routing/topics.ts';
 import { pauseReading } from '../session/congestion.ts';
 import type { Connection } from '../session/connection.ts';
@@ -194,7 +194,11 @@ function admit(
     b.counters.droppedNotAuthorized++;
     return Reason.NotAuthorized;
   }
-  if (topic.durability === Durability.Strict && b.journal.degraded && needsStore(b, topic, view)) {
+  if (
+    topic.durability === Durability.Strict &&
+    b.journal.degraded &&
+    needsStore(b, c, topic, view)
+  ) {
     b.counters.droppedStoreFailing++;
     return Reason.QuotaExceeded;
   }
@@ -243,14 +247,15 @@ export function publishOwn(b: State, m: Message, from: Session | null, now: numb
   b.congested = null;
 }
 
-/** Whether a message would have to be stored before it could be acknowledged. */
-function needsStore(b: State, topic: Topic, view: PublishView): boolean {
+/** Whether a message would have to be stored before it could be acknowledged, or delivered. */
+function needsStore(b: State, c: Connection, topic: Topic, view: PublishView): boolean {
+  if (view.retain || (view.qos === 2 && c.session!.persistent)) return true;
   b.topics.resolve(topic);
-  return (
-    view.retain ||
-    topic.hits.some(hit => hit.session.stored) ||
-    topic.groups.some(group => group.members.some(member => member.session.stored))
-  );
+  const stores = ({ session, qos }: Subscription) =>
+    session.stored &&
+    session.persistent &&
+    (Math.min(qos, view.qos) > 0 || (b.options.queueQoS0 && session.connection === null));
+  return topic.hits.some(stores) || topic.groups.some(group => group.members.some(stores));
 }
 
 /** Keeps or clears the retained message of a topic; false when there is no room for it. */
