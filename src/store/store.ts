@@ -122,6 +122,8 @@ export type StoreErrorCode =
   | 'newer'
   /** A database of another program. */
   | 'foreign'
+  /** A copy would take the place of another file. */
+  | 'exists'
   /** This runtime has no SQLite. */
   | 'no-driver'
   /** No space is left. */

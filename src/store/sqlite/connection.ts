@@ -32,6 +32,7 @@ import {
   setVersion,
   transaction,
   trim,
+  upkeep,
   walSettings,
   writeHeader,
 } from './sql.ts';
@@ -117,6 +118,23 @@ export class Connection {
   /** Gives up a slice of the empty pages: the file becomes shorter. */
   trim(): void {
     this.database.exec(trim);
+  }
+
+  /** Removes what nothing leads to any more; in a transaction. */
+  sweep(): void {
+    this.database.exec(upkeep.sweep);
+  }
+
+  /** Writes the database anew, without its empty pages, and gives the bytes that took. */
+  vacuum(): number {
+    this.database.exec(upkeep.compact);
+    return this.wal?.count() ?? statSync(this.path).size;
+  }
+
+  /** Gives the room of the log back; everything in it has been written back. */
+  emptyWal(wal: WalFile): void {
+    this.database.prepare(upkeep.emptyWal).get();
+    wal.count();
   }
 
   usage(): StoreUsage {

@@ -19,7 +19,8 @@ export const bunDriver: Driver = {
 
 class Opened implements Database {
   private readonly database: BunDatabase;
-  private readonly statements: BunStatement[] = [];
+  /** By their text: the same one is prepared once. */
+  private readonly statements = new Map<string, BunStatement>();
 
   constructor(database: BunDatabase) {
     this.database = database;
@@ -30,14 +31,17 @@ class Opened implements Database {
   }
 
   prepare(sql: string): Statement {
-    const statement = this.database.prepare(sql);
-    this.statements.push(statement);
+    let statement = this.statements.get(sql);
+    if (statement === undefined) {
+      statement = this.database.prepare(sql);
+      this.statements.set(sql, statement);
+    }
     return statement as unknown as Statement;
   }
 
   close(): void {
-    for (const statement of this.statements) statement.finalize();
-    this.statements.length = 0;
+    for (const statement of this.statements.values()) statement.finalize();
+    this.statements.clear();
     this.database.close();
   }
 }

@@ -3,7 +3,9 @@
 
 import type { QoS } from '../../mqtt/packet.ts';
 import {
+  type MessagePut,
   OpKind,
+  type QueuePut,
   type QueueStateValue,
   type ReceivedPut,
   type RetainedPut,
@@ -110,6 +112,42 @@ export function retainedOf(row: unknown): RetainedPut | null {
     payloadStart: payload_start,
     qos,
     expiresAt: timeOf(expires_at),
+  };
+}
+
+export function messageOf(row: unknown): MessagePut | null {
+  const { mid, refs, qos, retain, payload_start, expires_at, topic, source } = row as Row;
+  if (!isId(mid) || !isId(refs) || !isQos(qos) || typeof topic !== 'string') return null;
+  if (!(source instanceof Uint8Array) || !isTime(expires_at)) return null;
+  if (!isId(payload_start) || payload_start > source.length) return null;
+  return {
+    kind: OpKind.MessagePut,
+    mid,
+    topic,
+    source: plain(source),
+    payloadStart: payload_start,
+    qos,
+    retain: retain === 1,
+    expiresAt: timeOf(expires_at),
+    refs,
+  };
+}
+
+export function deliveryOf(row: unknown): QueuePut | null {
+  const { sid, rank, mid, qos, retain, state, packet_id, identifiers, share } = row as Row;
+  if (!isId(sid) || !isId(rank) || !isId(mid) || !isQos(qos) || !isPacketId(packet_id)) return null;
+  if (!isId(state) || state > 3 || (share !== null && typeof share !== 'string')) return null;
+  return {
+    kind: OpKind.QueuePut,
+    sid,
+    rank,
+    mid,
+    qos,
+    retain: retain === 1,
+    identifiers: identifiers === null ? null : identifiersOf(identifiers),
+    group: share,
+    state: state as QueueStateValue,
+    packetId: packet_id,
   };
 }
 

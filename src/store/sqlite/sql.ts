@@ -212,3 +212,38 @@ export const load = {
     WHERE q.state > 0 ORDER BY q.sid, q.rank`,
   orphans: 'SELECT DISTINCT sid FROM queue EXCEPT SELECT sid FROM sessions',
 } as const;
+
+/** For those who look after the store. */
+export const upkeep = {
+  count: `SELECT
+    (SELECT count(*) FROM sessions) AS sessions,
+    (SELECT count(*) FROM subscriptions) AS subscriptions,
+    (SELECT count(*) FROM retained) AS retained,
+    (SELECT total(length(source)) FROM retained) AS retainedBytes,
+    (SELECT count(*) FROM messages) AS messages,
+    (SELECT total(length(source)) FROM messages) AS messageBytes,
+    (SELECT count(*) FROM queue WHERE state = 0) AS queued,
+    (SELECT count(*) FROM queue WHERE state > 0) AS inflight,
+    (SELECT count(*) FROM received) AS received`,
+  /** Stops after a hundred faults. */
+  integrity: 'PRAGMA integrity_check(100)',
+  deliveriesWithoutMessage: `SELECT count(*) AS count FROM queue q
+    WHERE mid <> 0 AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.mid = q.mid)`,
+  messagesWithoutDelivery: `SELECT count(*) AS count FROM messages
+    WHERE mid NOT IN (SELECT mid FROM queue)`,
+  wrongReferences: `SELECT count(*) AS count
+    FROM (SELECT mid, count(*) AS named FROM queue WHERE mid <> 0 GROUP BY mid) q
+    JOIN messages m ON m.mid = q.mid LEFT JOIN message_refs r ON r.mid = q.mid
+    WHERE q.named <> coalesce(r.remaining, m.refs)`,
+  /** Removes what nothing leads to any more. */
+  sweep: `DELETE FROM messages WHERE mid NOT IN (SELECT mid FROM queue);
+    DELETE FROM message_refs WHERE mid NOT IN (SELECT mid FROM messages);
+    DELETE FROM queue WHERE mid <> 0 AND mid NOT IN (SELECT mid FROM messages);`,
+  compact: 'VACUUM',
+  emptyWal: 'PRAGMA wal_checkpoint(TRUNCATE)',
+  backup: 'VACUUM INTO ?',
+  messages: `SELECT m.mid, coalesce(r.remaining, m.refs) AS refs, m.qos, m.retain,
+    m.payload_start, m.expires_at, m.topic, m.source
+    FROM messages m LEFT JOIN message_refs r ON r.mid = m.mid ORDER BY m.mid`,
+  deliveries: 'SELECT * FROM queue ORDER BY sid, rank',
+} as const;

@@ -8,6 +8,7 @@
 // it is on the disk, so the log is cut back to the last good sync and all of it is written again.
 
 import { LoadCollector, type LoadedTotals, type LoadSink } from '../loading.ts';
+import type { Op } from '../ops.ts';
 import {
   type Batch,
   type Loaded,
@@ -16,6 +17,8 @@ import {
   StoreError,
   type StoreUsage,
 } from '../store.ts';
+import { backUp, checkAll, readOps, statOf } from '../upkeep/perform.ts';
+import type { CompactReport, Upkeeper, UpkeepRequest, UpkeepResult } from '../upkeep/upkeep.ts';
 import {
   asOpeningError,
   asStoreError,
@@ -34,7 +37,7 @@ const CLOCK_STEP_MS = 1_000;
 /** The file shrinks when more than half of it is empty, and this much. */
 const TRIM_BYTES_MIN = 4 * 1024 * 1024;
 
-export class SqliteStore implements Store {
+export class SqliteStore implements Store, Upkeeper {
   private readonly settings: SqliteSettings;
   private readonly driver: Driver;
   /** Null after an error of the disk, until it can be opened again. */
@@ -275,6 +278,47 @@ export class SqliteStore implements Store {
     if (empty > fileBytes / 2 && empty > TRIM_BYTES_MIN) this.trimming = true;
     else if (empty < fileBytes / 8) this.trimming = false;
     return this.trimming;
+  }
+
+  async upkeep(request: UpkeepRequest): Promise<UpkeepResult> {
+    try {
+      const connection = this.connect();
+      switch (request.command) {
+        case 'stat':
+          return statOf(connection, this.description);
+        case 'check':
+          return checkAll(connection);
+        case 'backup':
+          return backUp(connection, request.path);
+        case 'compact':
+          return this.compact(connection);
+      }
+    } catch (error) {
+      throw this.failure(error);
+    }
+  }
+
+  private compact(connection: Connection): CompactReport {
+    const bytesBefore = connection.usage().fileBytes;
+    this.transact(connection, () => connection.sweep());
+    try {
+      this.bytesWritten += connection.vacuum();
+    } catch (error) {
+      if (faultOf(error) !== 'full') this.abandon(connection);
+      throw error;
+    }
+    const { wal } = connection;
+    if (wal !== null) {
+      this.checkpoint(connection, wal);
+      connection.emptyWal(wal);
+    }
+    this.usage = connection.usage();
+    return { bytesBefore, bytesAfter: this.usage.fileBytes };
+  }
+
+  /** Everything that is stored, as operations; nothing may be committed meanwhile. */
+  readOps(): Iterable<Op> {
+    return readOps(this.connect().database);
   }
 
   async close(): Promise<void> {

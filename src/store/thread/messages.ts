@@ -3,6 +3,7 @@
 import type { LoadedTotals } from '../loading.ts';
 import type { SqliteSettings } from '../sqlite/connection.ts';
 import type { Batch, StoreDescription, StoreErrorCode, StoreUsage } from '../store.ts';
+import type { UpkeepRequest, UpkeepResult } from '../upkeep/upkeep.ts';
 
 /** Given to the thread at its start. */
 export interface ThreadData {
@@ -18,7 +19,8 @@ export type ToThread =
       readonly afterRank: number;
       readonly limit: number;
       readonly bytesMax: number;
-    };
+    }
+  | { readonly type: 'upkeep'; readonly id: number; readonly request: UpkeepRequest };
 
 export interface ErrorParts {
   readonly code: StoreErrorCode;
@@ -55,6 +57,8 @@ export type FromThread =
       readonly complete: boolean;
     }
   | { readonly type: 'window-failed'; readonly sid: number; readonly error: ErrorParts }
+  | { readonly type: 'kept-up'; readonly id: number; readonly result: UpkeepResult }
+  | { readonly type: 'upkeep-failed'; readonly id: number; readonly error: ErrorParts }
   | { readonly type: 'closed' };
 
 export interface ThreadState {

@@ -14,6 +14,7 @@ import {
   StoreError,
   type StoreUsage,
 } from '../store.ts';
+import type { Upkeeper, UpkeepRequest, UpkeepResult } from '../upkeep/upkeep.ts';
 import type { FromThread, ThreadData, ThreadState, ToThread } from './messages.ts';
 import { decodeWindow, readLoaded } from './rows-codec.ts';
 
@@ -27,12 +28,14 @@ function programUrl(): URL {
   return new URL(fromSources ? './worker.ts' : './store/thread/worker.js', import.meta.url);
 }
 
-export class ThreadStore implements Store {
+export class ThreadStore implements Store, Upkeeper {
   private readonly worker: Worker;
   private readonly writer = new ByteWriter();
   private state: ThreadState;
   private loading: Loading | null = null;
   private closing: (() => void) | null = null;
+  private readonly upkeeps = new Map<number, Waiting<UpkeepResult>>();
+  private lastUpkeep = 0;
   onCommitted: Store['onCommitted'] = () => {};
   onFailed: Store['onFailed'] = () => {};
   onWindow: Store['onWindow'] = () => {};
@@ -90,6 +93,14 @@ export class ThreadStore implements Store {
     this.post({ type: 'window', sid, afterRank, limit, bytesMax });
   }
 
+  upkeep(request: UpkeepRequest): Promise<UpkeepResult> {
+    return new Promise((resolve, reject) => {
+      const id = ++this.lastUpkeep;
+      this.upkeeps.set(id, { resolve, reject });
+      this.post({ type: 'upkeep', id, request });
+    });
+  }
+
   private post(message: ToThread): void {
     this.worker.postMessage(message);
   }
@@ -119,12 +130,26 @@ export class ThreadStore implements Store {
       case 'described':
         this.state = message.state;
         break;
+      case 'kept-up':
+        this.takeUpkeep(message.id)?.resolve(message.result);
+        break;
+      case 'upkeep-failed': {
+        const { code, message: text } = message.error;
+        this.takeUpkeep(message.id)?.reject(new StoreError(code, text));
+        break;
+      }
       case 'closed':
         this.closing?.();
         break;
       default:
         this.handleLoading(message);
     }
+  }
+
+  private takeUpkeep(id: number): Waiting<UpkeepResult> | undefined {
+    const waiting = this.upkeeps.get(id);
+    this.upkeeps.delete(id);
+    return waiting;
   }
 
   private handleLoading(message: LoadingMessage): void {
@@ -160,10 +185,13 @@ export class ThreadStore implements Store {
   }
 }
 
-interface Loading {
-  readonly collector: LoadCollector;
-  resolve(loaded: Loaded): void;
+interface Waiting<Answer> {
+  resolve(answer: Answer): void;
   reject(error: StoreError): void;
+}
+
+interface Loading extends Waiting<Loaded> {
+  readonly collector: LoadCollector;
 }
 
 type LoadingMessage = FromThread & { readonly type: 'part' | 'reset' | 'loaded' | 'refused' };

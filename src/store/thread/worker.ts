@@ -9,6 +9,7 @@ import { decodeOps } from '../ops-codec.ts';
 import { runtimeDriver } from '../sqlite/runtime-driver.ts';
 import { SqliteStore } from '../sqlite/sqlite-store.ts';
 import { type Batch, type StoreDescription, StoreError } from '../store.ts';
+import type { UpkeepRequest } from '../upkeep/upkeep.ts';
 import type { ErrorParts, FromThread, ThreadData, ThreadState, ToThread } from './messages.ts';
 import { encodeWindow, writeLoaded } from './rows-codec.ts';
 
@@ -101,6 +102,9 @@ class StoreThread {
         this.store.requestWindow(sid, afterRank, limit, bytesMax);
         break;
       }
+      case 'upkeep':
+        void this.upkeep(message.id, message.request);
+        break;
       case 'close':
         void this.close();
         return;
@@ -120,6 +124,15 @@ class StoreThread {
       send({ type: 'loaded', totals, state: this.state });
     } catch (error) {
       refuse(error);
+    }
+  }
+
+  private async upkeep(id: number, request: UpkeepRequest): Promise<void> {
+    try {
+      send({ type: 'kept-up', id, result: await this.store.upkeep(request) });
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      send({ type: 'upkeep-failed', id, error: parts(error) });
     }
   }
 

@@ -1,0 +1,229 @@
+// Looking after a store: figures, checks, copies, compaction, and the way out and in as lines.
+
+import assert from 'node:assert/strict';
+import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
+import type { Store } from '../../src/store/store.ts';
+import { LineFault, lineOf, opOf } from '../../src/store/upkeep/lines.ts';
+import { exportLines, importLines } from '../../src/store/upkeep/transfer.ts';
+import type {
+  BackupReport,
+  CheckReport,
+  StoreStat,
+  Upkeeper,
+} from '../../src/store/upkeep/upkeep.ts';
+import { StoreHistory } from '../contract/store-history.ts';
+import {
+  contentsOf,
+  driver,
+  implementations,
+  newFolder,
+  openInline,
+  StoreUser,
+  settingsIn,
+} from '../contract/store-kit.ts';
+import { backlog, retainedPut, sessionPut } from '../contract/store-ops.ts';
+import { describe, freshSeed, test } from '../harness.ts';
+import { Prng } from '../prng.ts';
+
+const seed = freshSeed();
+
+for (const implementation of implementations) {
+  describe(`upkeep of ${implementation.name}`, () => {
+    const open = async (folder: string) => {
+      const store = (await implementation.open(folder)) as Store & Upkeeper;
+      await store.load();
+      return new StoreUser(store);
+    };
+
+    test('tells what is in it', async () => {
+      const folder = newFolder();
+      const user = await open(folder);
+      await user.commit([
+        sessionPut(1),
+        retainedPut('r', new Uint8Array(30)),
+        ...backlog(1, 1, 3, 100),
+      ]);
+      const stat = (await user.store.upkeep({ command: 'stat' })) as StoreStat;
+      const { sessions, retained, retainedBytes, messages, messageBytes, queued, inflight } = stat;
+      assert.deepEqual(
+        { sessions, retained, retainedBytes, messages, messageBytes, queued, inflight },
+        {
+          sessions: 1,
+          retained: 1,
+          retainedBytes: 30,
+          messages: 3,
+          messageBytes: 300,
+          queued: 3,
+          inflight: 0,
+        },
+      );
+      assert.equal(stat.path, `${folder}/minnow.db`);
+      assert.equal(stat.journalMode, 'wal');
+      assert.ok(stat.fileBytes >= stat.usedBytes);
+      await user.store.close();
+    });
+
+    test('copies all that was committed, while it goes on', async () => {
+      const folder = newFolder();
+      const user = await open(folder);
+      void user.commit([sessionPut(1), ...backlog(1, 1, 50)]);
+      const target = newFolder();
+      const path = settingsIn(target).path;
+      const copying = user.store.upkeep({ command: 'backup', path });
+      void user.commit(backlog(1, 51, 50));
+      const { bytes } = (await copying) as BackupReport;
+      assert.ok(bytes > 4096);
+      await assert.rejects(user.store.upkeep({ command: 'backup', path }), {
+        code: 'exists',
+        message: `${path}: there is a file already; choose another name`,
+      });
+      assert.equal((await user.backlog(1)).length, 100);
+      await user.store.close();
+      const copy = new StoreUser(openInline(target));
+      assert.equal((await contentsOf(copy)).backlogs.get(1)?.length, 50);
+      await copy.store.close();
+    });
+
+    test('gives back the room of what is gone, and goes on', async () => {
+      const user = await open(newFolder());
+      await user.commit([sessionPut(1), ...backlog(1, 1, 3_000, 500)]);
+      const rows = await user.backlog(1, 3_000);
+      await user.commit(
+        rows.slice(1).map(({ rank, mid, refs }) => {
+          return { kind: 10, sid: 1, rank, mid, refs } as const;
+        }),
+      );
+      const report = await user.store.upkeep({ command: 'compact' });
+      const { bytesBefore, bytesAfter } = report as { bytesBefore: number; bytesAfter: number };
+      assert.ok(bytesAfter < 100_000 && bytesBefore > bytesAfter, JSON.stringify(report));
+      await user.commit(backlog(1, 5_000, 1), true);
+      assert.equal((await user.backlog(1)).length, 2);
+      assert.deepEqual(await user.store.upkeep({ command: 'check' }), { faults: [] });
+      await user.store.close();
+    });
+  });
+}
+
+describe('a check', () => {
+  test(`finds nothing after random histories (MINNOW_SEED=${seed})`, async () => {
+    const user = new StoreUser(openInline(newFolder()));
+    await user.store.load();
+    const history = new StoreHistory(new Prng(seed));
+    for (let batch = 0; batch < 30; batch++) await user.commit(history.next(40));
+    assert.deepEqual(await user.store.upkeep({ command: 'check' }), { faults: [] });
+    await user.store.close();
+  });
+
+  test('names what does not hang together, and compaction removes it', async () => {
+    const folder = newFolder();
+    const user = new StoreUser(openInline(folder));
+    await user.store.load();
+    await user.commit([sessionPut(1), ...backlog(1, 1, 4)]);
+    await user.store.close();
+    const database = driver.open(settingsIn(folder).path);
+    database.exec('DELETE FROM messages WHERE mid = 1; DELETE FROM queue WHERE rank IN (2, 3)');
+    database.close();
+    const store: SqliteStore = openInline(folder);
+    await store.load();
+    const check = async () => ((await store.upkeep({ command: 'check' })) as CheckReport).faults;
+    assert.deepEqual(await check(), [
+      '1 deliveries whose message is missing',
+      '2 messages that no delivery names',
+    ]);
+    await store.upkeep({ command: 'compact' });
+    assert.deepEqual(await check(), []);
+    await store.close();
+  });
+});
+
+async function* each(lines: Iterable<string>): AsyncGenerator<string> {
+  yield* lines;
+}
+
+describe('lines', () => {
+  test(`carry a store to another machine (MINNOW_SEED=${seed})`, async () => {
+    const from = newFolder();
+    const user = new StoreUser(openInline(from));
+    await user.store.load();
+    const history = new StoreHistory(new Prng(seed));
+    for (let batch = 0; batch < 60; batch++) await user.commit(history.next(40));
+    const clock = { clock: user.clock, wall: user.wall };
+    const lines = [...exportLines(user.store.readOps(), clock)];
+    await user.store.close();
+
+    const target = newFolder();
+    const store = openInline(target);
+    await store.load();
+    assert.equal(await importLines(each(lines), store), lines.length - 1);
+    assert.deepEqual(await store.upkeep({ command: 'check' }), { faults: [] });
+    await store.close();
+
+    const copy = new StoreUser(openInline(target));
+    assert.deepEqual((await copy.store.load()).clock, clock);
+    assert.deepEqual([...exportLines(copy.store.readOps(), clock)], lines);
+    const contents = await contentsOf(new StoreUser(copy.store));
+    const expected = history.model.contents();
+    const withoutRefs = (of: typeof expected) => ({
+      ...of,
+      inflight: of.inflight.map(row => ({ ...row, refs: 0 })),
+      backlogs: [...of.backlogs].map(([sid, rows]) => [sid, rows.map(r => ({ ...r, refs: 0 }))]),
+    });
+    assert.deepEqual(withoutRefs(contents), withoutRefs(expected));
+    await copy.store.close();
+  });
+
+  test('say which of them is wrong, and how', async () => {
+    const header = '{"kind":"minnow store","format":1}';
+    const retained = lineOf(retainedPut('a', Uint8Array.of(1)));
+    const session = lineOf(sessionPut(1));
+    const cases: [lines: string[], message: string][] = [
+      [[], 'line 1: there is nothing to import'],
+      [['{}'], 'line 1: this is no export of a minnow store'],
+      [[header.replace('1', '2')], 'line 1: found format 2, expected 1'],
+      [[header, retained, '{"kind":'], 'line 3: this is not JSON'],
+      [[header, '7'], 'line 2: line: found 7, expected an object'],
+      [
+        [header, '{"kind":"song"}'],
+        'line 2: found kind "song", expected one of session, subscription, retained, received, ' +
+          'message, delivery',
+      ],
+      [[header, retained.replace('"a"', '7')], 'line 2: topic: found 7, expected a string'],
+      [
+        [header, retained.replace('AQ==', '?')],
+        'line 2: source: found "?", expected a string in base64',
+      ],
+      [
+        [header, retained.replace('"qos":1', '"qos":3')],
+        'line 2: qos: found 3, expected 0, 1 or 2',
+      ],
+      [
+        [header, session.replace('"will":null', '"will":{"topic":"w"}')],
+        'line 2: will.payload: found nothing, expected a string in base64',
+      ],
+    ];
+    for (const [lines, message] of cases) {
+      const store = openInline(newFolder());
+      await store.load();
+      await assert.rejects(importLines(each(lines), store), error => {
+        assert.ok(error instanceof LineFault);
+        assert.equal(error.message, message);
+        return true;
+      });
+      await store.close();
+    }
+  });
+
+  test('are the same again when they are read and written', () => {
+    const will = {
+      topic: 'w',
+      payload: Uint8Array.of(0, 255),
+      qos: 1,
+      retain: true,
+      delaySeconds: 5,
+      expirySeconds: null,
+      properties: new Uint8Array(0),
+    } as const;
+    const op = sessionPut(1, { will, endsAt: 12.5 });
+    assert.deepEqual(opOf(JSON.parse(lineOf(op))), op);
+  });
+});
