@@ -46,7 +46,10 @@ export async function startServer(config: Config, log: Logger): Promise<Server> 
   const clock = () => start + performance.now();
   const keeper = kept?.createLog({
     durable: (written, synced) => broker.handleDurable(written, synced),
-    window: (session, rows) => broker.handleWindow(session, keptRows(rows, keeper!), clock()),
+    window: (session, rows) => {
+      broker.handleWindow(session, keptRows(rows, keeper!), clock());
+      driver.wake(); // it comes from the store's thread, outside of any turn
+    },
     ready: () => driver.wake(),
     full: () => broker.handleStoreFull(clock()),
     trouble: error => tellTrouble(log.child('store'), error),

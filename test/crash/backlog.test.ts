@@ -20,7 +20,13 @@ const DRAINING_MAX = 96 * MB;
 /** Messages per second and machine below which something is broken, however busy it is. */
 const RATE_MIN = 10_000;
 
-const flags = ['queue.messagesMax=10000000', 'queue.bytesMax=4GB', 'queue.totalBytesMax=4GB'];
+/** Without $SYS: nothing but what happens wakes the broker. */
+const flags = [
+  'sys.intervalMs=0',
+  'queue.messagesMax=10000000',
+  'queue.bytesMax=4GB',
+  'queue.totalBytesMax=4GB',
+];
 const settings = flags.flatMap(flag => ['--set', flag]);
 
 function topicOf(serial: number): string {

@@ -17,6 +17,7 @@ const seed = freshSeed();
 /** Small bounds, so that what is big in the field happens in a short run too. */
 const flags = [
   ['store.rules', JSON.stringify(['written', 'batched', 'none'].map(rule))],
+  ['sys.intervalMs', '0'],
   ['store.batchMs', '20'],
   ['store.windowMessages', '10'],
   ['store.walBytes', '64kB'],

@@ -191,7 +191,11 @@ export class Oracle {
       this.#fault(`${account.id}: received «${text}» at ${topic}, which nobody sent`);
       return;
     }
-    const interest = this.#interest(client, topic);
+    const interest = account.interests.get(topic);
+    if (interest === undefined) {
+      this.#fault(`${account.id}: received «${text}» at ${topic}, for which it never asked`);
+      return;
+    }
     const { state, generation } = interest;
     const off = post.unsubscribed.get(interest);
     if (off !== undefined && (post.acknowledged || off === generation)) {
