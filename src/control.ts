@@ -7,9 +7,12 @@
 import { once } from 'node:events';
 import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { isAbsolute } from 'node:path';
 import { limits } from './limits.ts';
 import type { Logger } from './log.ts';
 import { filterValid } from './mqtt/topic.ts';
+import { StoreError } from './store/store.ts';
+import type { UpkeepRequest, UpkeepResult } from './store/upkeep/upkeep.ts';
 
 export interface ClientInfo {
   readonly clientId: string;
@@ -45,6 +48,8 @@ export interface ControlTarget {
   /** Deletes what matches and says how many that were. */
   deleteRetained(filter: string): number;
   stats(): Record<string, number | string>;
+  /** Looks after the store; null when nothing is kept. Rejects with a StoreError. */
+  readonly upkeep: ((request: UpkeepRequest) => Promise<UpkeepResult>) | null;
 }
 
 export interface ControlServer {
@@ -169,6 +174,11 @@ class Session {
       await this.writeClients();
       return;
     }
+    const upkeep = request === null ? null : upkeepOf(request);
+    if (upkeep !== null) {
+      await this.write(`${JSON.stringify(await this.performUpkeep(upkeep))}\n`);
+      return;
+    }
     const answer: Answer = request
       ? this.perform(request)
       : { ok: false, error: 'a request is one JSON object per line, e.g. {"command":"stats"}' };
@@ -193,7 +203,9 @@ class Session {
         return { ok: false, error: `${command} needs "filter", a topic filter` };
       }
       default: {
-        const known = 'clients, client, kick, drop-session, retained-delete and stats';
+        const known =
+          'clients, client, kick, drop-session, retained-delete, stats, store-stat, store-check, ' +
+          'store-compact and store-backup';
         return {
           ok: false,
           error: `unknown command ${JSON.stringify(command)}; there are ${known}`,
@@ -226,6 +238,26 @@ class Session {
     return { ok: true, result: { deleted } };
   }
 
+  /** May take its time, during which the connection is not idle. */
+  private async performUpkeep(request: UpkeepRequest): Promise<Answer> {
+    const { upkeep } = this.target;
+    if (upkeep === null) return { ok: false, error: 'this broker keeps nothing on disk' };
+    if (request.command === 'backup' && !isAbsolute(request.path)) {
+      return { ok: false, error: 'store-backup needs "path", the absolute name of a new file' };
+    }
+    this.socket.setTimeout(0);
+    try {
+      const result = await upkeep(request);
+      if (request.command !== 'stat') this.log.info(`store ${request.command} done`);
+      return { ok: true, result };
+    } catch (error) {
+      if (error instanceof StoreError) return { ok: false, error: error.message };
+      throw error;
+    } finally {
+      this.socket.setTimeout(limits.controlIdleMs);
+    }
+  }
+
   /** The list as one line, written a few rows at a time and no faster than it is read. */
   private async writeClients(): Promise<void> {
     let text = '{"ok":true,"result":[';
@@ -252,6 +284,22 @@ class Session {
       };
       socket.on('drain', settle).on('close', settle);
     });
+  }
+}
+
+/** The request as one to the store, or null. */
+function upkeepOf({ command, path }: Request): UpkeepRequest | null {
+  switch (command) {
+    case 'store-stat':
+      return { command: 'stat' };
+    case 'store-check':
+      return { command: 'check' };
+    case 'store-compact':
+      return { command: 'compact' };
+    case 'store-backup':
+      return { command: 'backup', path: typeof path === 'string' ? path : '' };
+    default:
+      return null;
   }
 }
 

@@ -23,6 +23,10 @@ const commands: Readonly<Record<string, Entry>> = {
   pub: { summary: 'publish messages, like mosquitto_pub', load: () => import('./cli/pub.ts') },
   sub: { summary: 'subscribe and print, like mosquitto_sub', load: () => import('./cli/sub.ts') },
   ctl: { summary: 'ask or steer a running broker', load: () => import('./cli/ctl.ts') },
+  store: {
+    summary: 'look after what the broker keeps: stat, check, export, import, backup, compact',
+    load: () => import('./cli/store.ts'),
+  },
   version: { summary: 'print the version', load: () => import('./cli/version.ts') },
 };
 

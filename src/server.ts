@@ -72,7 +72,7 @@ export async function startServer(config: Config, log: Logger): Promise<Server> 
   let control: ControlServer | null;
   try {
     addresses = await listenAll(config, driver, log.child('io'));
-    control = await openControl(config, broker, driver, clock, log.child('control'));
+    control = await openControl(config, broker, driver, clock, kept, log.child('control'));
   } catch (error) {
     await close();
     throw error;
@@ -117,6 +117,7 @@ async function openControl(
   broker: Broker,
   driver: Driver,
   clock: () => number,
+  kept: OpenedStore | null,
   log: Logger,
 ): Promise<ControlServer | null> {
   if (!config.control.enabled) return null;
@@ -134,6 +135,7 @@ async function openControl(
       dropSession: id => flushed(dropSession(state, id, clock())),
       deleteRetained: filter => flushed(deleteRetained(state, filter)),
       stats: () => statistics(state, clock()),
+      upkeep: kept === null ? null : request => kept.store.upkeep(request),
     },
     log,
   );

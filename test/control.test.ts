@@ -17,6 +17,7 @@ import {
 } from '../src/control.ts';
 import { limits } from '../src/limits.ts';
 import type { Logger } from '../src/log.ts';
+import { StoreError } from '../src/store/store.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, test } from './harness.ts';
 
 function client(clientId: string): ClientDetail {
@@ -58,6 +59,11 @@ class FakeBroker implements ControlTarget {
     this.calls.push(`delete ${filter}`);
     return 3;
   }
+  upkeep: ControlTarget['upkeep'] = async request => {
+    this.calls.push(JSON.stringify(request));
+    if (request.command === 'check') throw new StoreError('full', 'no space is left');
+    return { faults: [] };
+  };
   stats(): Record<string, number | string> {
     if (this.known.has('broken')) throw new Error('a bug in the broker');
     return { version: 'minnow test', 'clients/total': this.known.size };
@@ -150,6 +156,28 @@ describe('requests', () => {
       log.lines,
       changes.map(line => `info ${line}`),
     );
+  });
+
+  test('the store is looked after by those who have one', async () => {
+    assert.deepEqual(await ask({ command: 'store-stat' }), { ok: true, result: { faults: [] } });
+    await ask({ command: 'store-backup', path: '/somewhere/new.db' });
+    assert.deepEqual(broker.calls, [
+      '{"command":"stat"}',
+      '{"command":"backup","path":"/somewhere/new.db"}',
+    ]);
+    assert.deepEqual(await ask({ command: 'store-check' }), {
+      ok: false,
+      error: 'no space is left',
+    });
+    assert.deepEqual(await ask({ command: 'store-backup', path: 'new.db' }), {
+      ok: false,
+      error: 'store-backup needs "path", the absolute name of a new file',
+    });
+    broker.upkeep = null;
+    assert.deepEqual(await ask({ command: 'store-stat' }), {
+      ok: false,
+      error: 'this broker keeps nothing on disk',
+    });
   });
 
   test('what is not there is an error that names it', async () => {

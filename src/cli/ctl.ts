@@ -1,12 +1,12 @@
 // `minnow ctl`: asks a running broker on this machine, over its control socket.
 
-import { connect } from 'node:net';
 import type { ClientDetail, ClientInfo } from '../control.ts';
 import { valueText } from '../log/text.ts';
 import { SESSION_NEVER_EXPIRES } from '../mqtt/packet.ts';
+import { ask } from './ask.ts';
 import { type Flag, type Flags, helpText, parseFlags, UsageError } from './client/flags.ts';
 import { print } from './command.ts';
-import { Exit, errorCode, Failure } from './exit.ts';
+import { Exit, Failure } from './exit.ts';
 import { load } from './load.ts';
 
 const ANSWER_TIMEOUT_MS = 30_000;
@@ -69,7 +69,7 @@ export async function run(args: string[]): Promise<number> {
     return Exit.ok;
   }
   const { action, request } = readRequest(flags.operands);
-  const answer = await ask(socketPath(flags), request);
+  const answer = await ask(socketPath(flags), request, ANSWER_TIMEOUT_MS);
   if (!answer.ok) {
     process.stderr.write(`minnow: ${answer.error ?? 'no answer'}\n`);
     return 1;
@@ -116,57 +116,6 @@ function socketPath(flags: Flags): string {
     ...(data === undefined ? {} : { data }),
     set: flags.texts('set'),
   }).config.control.path;
-}
-
-interface Answer {
-  readonly ok: boolean;
-  readonly result?: unknown;
-  readonly error?: string;
-}
-
-function ask(path: string, request: object): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    const socket = connect({ path }, () => socket.write(`${JSON.stringify(request)}\n`));
-    const fail = (failure: Failure) => {
-      socket.destroy();
-      reject(failure);
-    };
-    socket.setTimeout(ANSWER_TIMEOUT_MS, () => {
-      const seconds = ANSWER_TIMEOUT_MS / 1000;
-      fail(new Failure(Exit.unavailable, `${path}: no answer within ${seconds} seconds`));
-    });
-    socket.on('error', error => fail(connectFailure(path, error)));
-    socket.on('data', chunk => {
-      chunks.push(chunk as Buffer);
-      if (!chunk.includes('\n')) return;
-      socket.destroy();
-      resolve(JSON.parse(Buffer.concat(chunks).toString()) as Answer);
-    });
-    socket.on('close', () => {
-      fail(new Failure(Exit.unavailable, `${path}: the broker closed the connection`));
-    });
-  });
-}
-
-function connectFailure(path: string, error: Error): Failure {
-  switch (errorCode(error)) {
-    case 'ENOENT':
-    case 'ECONNREFUSED':
-    case 'ENOTSOCK':
-      return new Failure(
-        Exit.unavailable,
-        `${path}: no broker answers here; is it running, and is this its --data directory?`,
-      );
-    case 'EACCES':
-    case 'EPERM':
-      return new Failure(
-        Exit.noPermission,
-        `${path}: no permission; only the user that the broker runs as may ask it`,
-      );
-    default:
-      return new Failure(Exit.unavailable, `${path}: ${error.message}`);
-  }
 }
 
 function done(what: string): (result: unknown) => string {

@@ -5,15 +5,17 @@ import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import type { StoreConfig } from '../config/config.ts';
 import { durabilities } from '../config/schema.ts';
+import { limits } from '../limits.ts';
 import { filterMatches } from '../mqtt/topic.ts';
 import { resumedClock } from './clock.ts';
 import { type LogListener, StoreLog } from './log.ts';
 import type { SqliteSettings } from './sqlite/connection.ts';
 import type { Loaded, Store } from './store.ts';
+import type { Upkeeper } from './upkeep/upkeep.ts';
 
 /** A store with what it kept, before the first commit. */
 export interface OpenedStore {
-  readonly store: Store;
+  readonly store: Store & Upkeeper;
   readonly loaded: Loaded;
   /** What the core's clock says now, milliseconds. */
   readonly clock: number;
@@ -21,11 +23,7 @@ export interface OpenedStore {
   createLog(listener: LogListener): StoreLog;
 }
 
-const PAGE_BYTES = 4096;
-const CACHE_BYTES = 2 * 1024 * 1024;
 const WINDOW_BYTES = 1024 * 1024;
-/** Damaged databases that are kept beside the new one. */
-const BAD_KEPT = 3;
 
 /** Opens the database and reads it; null where nothing is to be kept. Rejects with a StoreError. */
 export async function openStore(config: StoreConfig): Promise<OpenedStore | null> {
@@ -33,10 +31,10 @@ export async function openStore(config: StoreConfig): Promise<OpenedStore | null
   const { path, walBytes } = config;
   const settings = {
     path,
-    pageBytes: PAGE_BYTES,
-    cacheBytes: CACHE_BYTES,
+    pageBytes: limits.storePageBytes,
+    cacheBytes: limits.storeCacheBytes,
     walBytes,
-    badKept: BAD_KEPT,
+    badKept: limits.storeBadKept,
   };
   const store = await open(config.thread, settings);
   const loaded = await store.load();
@@ -77,7 +75,10 @@ function freeBytes(directory: string): number {
 }
 
 /** What is not used is not loaded. */
-async function open(thread: StoreConfig['thread'], settings: SqliteSettings): Promise<Store> {
+async function open(
+  thread: StoreConfig['thread'],
+  settings: SqliteSettings,
+): Promise<Store & Upkeeper> {
   if (thread === 'own' || (thread === 'auto' && availableParallelism() > 1)) {
     return (await import('./thread/thread-store.ts')).ThreadStore.open(settings);
   }

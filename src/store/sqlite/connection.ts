@@ -47,6 +47,8 @@ export interface SqliteSettings {
   readonly walBytes: number;
   /** Databases moved aside as damaged that are kept. */
   readonly badKept: number;
+  /** Whether a damaged one is an error instead, and stays where it is. */
+  readonly refuseDamaged?: boolean;
 }
 
 type JournalMode = Extract<StoreDescription['journalMode'], 'wal' | 'delete'>;

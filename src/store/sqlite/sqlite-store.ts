@@ -85,9 +85,14 @@ export class SqliteStore implements Store, Upkeeper {
     try {
       return openConnection(this.settings, this.driver);
     } catch (error) {
-      if (!(error instanceof StoreError && error.code === 'damaged')) throw error;
+      if (!this.mayStartOver(error)) throw error;
       return this.startOver();
     }
+  }
+
+  private mayStartOver(error: unknown): boolean {
+    const { refuseDamaged = false } = this.settings;
+    return error instanceof StoreError && error.code === 'damaged' && !refuseDamaged;
   }
 
   private startOver(): Connection {
@@ -114,7 +119,7 @@ export class SqliteStore implements Store, Upkeeper {
       return readAll(connection.database, sink);
     } catch (error) {
       const reason = asOpeningError(error, this.settings.path);
-      if (!(reason instanceof StoreError && reason.code === 'damaged')) throw reason;
+      if (!this.mayStartOver(reason)) throw reason;
       connection.abandon();
       sink.reset();
       this.connection = this.startOver();

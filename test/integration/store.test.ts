@@ -1,0 +1,116 @@
+// `minnow store`, with a running broker and without one.
+
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Exit } from '../../src/cli/exit.ts';
+import type { StoreStat } from '../../src/store/upkeep/upkeep.ts';
+import { afterAll, describe, test } from '../harness.ts';
+import { minnow, ok, run, useMinnow } from './process.ts';
+
+const scratch = mkdtempSync(join(tmpdir(), 'minnow-store-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+function store(data: string, ...args: string[]): string[] {
+  return [...minnow, 'store', '--data', data, ...args];
+}
+
+describe('minnow store', () => {
+  const broker = useMinnow('--set', 'store.durability=strict');
+  const pub = (...args: string[]) => ok([...minnow, 'pub', ...broker.address, ...args]);
+  /** A retained message, and one that waits for somebody. */
+  const fill = async () => {
+    const away = ['-c', '-i', 'away', '-q', '1', '-t', 'b'];
+    await ok([...minnow, 'sub', ...broker.address, ...away, '-E']);
+    await pub('-t', 'kept', '-r', '-q', '1', '-m', 'one');
+    await pub('-t', 'b', '-q', '1', '-m', 'waits');
+  };
+
+  test('asks the broker that runs', async () => {
+    await fill();
+    const { stdout } = await ok(store(broker.data, 'stat', '--json'));
+    const stat = JSON.parse(stdout.toString()) as StoreStat;
+    assert.equal(stat.path, join(broker.data, 'minnow.db'));
+    assert.deepEqual([stat.sessions, stat.retained, stat.queued], [1, 1, 1]);
+    const { lines } = await ok(store(broker.data, 'stat'));
+    assert.ok(lines.includes('journalMode    wal'), lines.join('\n'));
+    assert.deepEqual((await ok(store(broker.data, 'check'))).lines, ['the database is whole']);
+    assert.match(
+      (await ok(store(broker.data, 'compact'))).lines[0],
+      /^\d+ bytes before, \d+ bytes/,
+    );
+    await pub('-t', 'kept/2', '-r', '-q', '1', '-m', 'two');
+  });
+
+  test('copies the database while the broker runs, and moves it elsewhere as lines', async () => {
+    await fill();
+    const backup = join(scratch, 'backup.db');
+    const { lines } = await ok(store(broker.data, 'backup', backup));
+    assert.match(lines[0], new RegExp(`^${backup}: \\d+ bytes$`));
+    const again = await run(store(broker.data, 'backup', backup));
+    assert.equal(again.code, Exit.unavailable);
+    assert.equal(again.stderr, `minnow: ${backup}: there is a file already; choose another name\n`);
+
+    const exported = await ok(store(broker.data, 'export', '-'));
+    assert.equal(JSON.parse(exported.lines[0]).kind, 'minnow store');
+    const kinds = exported.lines.slice(1).map(line => JSON.parse(line).kind as string);
+    for (const kind of ['session', 'subscription', 'retained', 'message', 'delivery']) {
+      assert.ok(kinds.includes(kind), kind);
+    }
+    const refused = await run(store(broker.data, 'import', '-'), exported.stdout);
+    assert.equal(refused.code, Exit.unavailable);
+    assert.match(refused.stderr, /a broker runs here, and it would not notice; stop it first/);
+
+    const elsewhere = mkdtempSync(join(scratch, 'elsewhere-'));
+    const imported = await ok(store(elsewhere, 'import', '-'), exported.stdout);
+    assert.deepEqual(imported.lines, [`${kinds.length} records imported`]);
+    const file = join(scratch, 'lines');
+    await ok(store(elsewhere, 'export', file));
+    assert.deepEqual(
+      readFileSync(file, 'utf8').trimEnd().split('\n').slice(1),
+      exported.lines.slice(1),
+    );
+    const full = await run(store(elsewhere, 'import', file));
+    assert.match(full.stderr, /it is not empty, and importing does not merge/);
+  });
+});
+
+describe('minnow store, where no broker runs', () => {
+  test('names what is not there', async () => {
+    const outcome = await run(store(scratch, 'stat'));
+    assert.equal(outcome.code, Exit.noInput);
+    const path = join(scratch, 'minnow.db');
+    assert.equal(outcome.stderr, `minnow: ${path}: there is no database; see --data DIR\n`);
+    assert.ok(!existsSync(path), 'and does not create it');
+  });
+
+  test('leaves a damaged database where it is', async () => {
+    const data = mkdtempSync(join(scratch, 'damaged-'));
+    writeFileSync(join(data, 'minnow.db'), 'nothing that SQLite ever wrote'.repeat(300));
+    const outcome = await run(store(data, 'check'));
+    assert.equal(outcome.code, 1);
+    assert.match(outcome.stderr, /minnow\.db: the database is damaged\n$/);
+    assert.match(readFileSync(join(data, 'minnow.db'), 'utf8'), /^nothing that/);
+  });
+
+  test('says which line of an import is wrong', async () => {
+    const data = mkdtempSync(join(scratch, 'import-'));
+    const lines = '{"kind":"minnow store","format":1}\n{"kind":"retained","topic":1}\n';
+    const outcome = await run(store(data, 'import', '-'), lines);
+    assert.equal(outcome.code, Exit.noInput);
+    assert.equal(outcome.stderr, 'minnow: -: line 2: topic: found 1, expected a string\n');
+    const missing = await run(store(data, 'import', join(data, 'nothing')));
+    assert.match(missing.stderr, /nothing: there is no such file or directory\n$/);
+  });
+
+  test('is called as its help says', async () => {
+    assert.match(
+      (await ok([...minnow, 'help', 'store'])).stdout.toString(),
+      /^Usage: minnow store/,
+    );
+    for (const args of [[], ['frobnicate'], ['stat', 'x'], ['backup'], ['export', 'a', 'b']]) {
+      assert.equal((await run([...minnow, 'store', ...args])).code, Exit.usage, args.join(' '));
+    }
+  });
+});
