@@ -7,19 +7,21 @@ import { cpus, release } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Job, Result } from './load/generator.ts';
-import { type Peer, peerFor, startPeer, versionOf } from './peers.ts';
+import { type Peer, peerFor, startPeer, storePeerNames, versionOf } from './peers.ts';
 import { allowedCpus } from './proc.ts';
 import { Process } from './processes.ts';
-import { idleRow, idleTable, type Series, trafficRow, trafficTable } from './report.ts';
-import { faultsOf, type Scenario, scenarios } from './scenarios.ts';
+import { idleRow, idleTable, type Series, storeTable, trafficRow, trafficTable } from './report.ts';
+import { faultsOf, type Scenario, scenarios, storeScenarios } from './scenarios.ts';
 
 const USAGE = `usage: bun bench/main.ts [flags]
   --runs N            runs of everything; medians are shown (3)
   --seconds S         length of one measurement (2), after a warm-up of half as long
-  --scenario TEXT     only scenarios whose name contains TEXT; repeatable
+  --scenario TEXT     only scenarios whose name contains TEXT; repeatable. Those that begin with
+                      "store" run only when TEXT does: what durability costs
   --peer NAME         minnow, minnow-dist, mosquitto, relay, or name='command … {port} … {dir}';
-                      repeatable (minnow and mosquitto)
-  --baseline NAME     the peer that ratios refer to (mosquitto, else the last)
+                      repeatable (minnow and mosquitto). With store scenarios also, and by default
+                      all of: ${storePeerNames.join(', ')}
+  --baseline NAME     the peer that ratios refer to (mosquitto, minnow-none, else the last)
   --quick             one run of one second
   --json FILE         write every result to FILE
   --list              print the scenarios and end`;
@@ -58,18 +60,26 @@ function planFrom(args: readonly string[]): Plan | null {
       list: { type: 'boolean', default: false },
     },
   });
-  const faults = scenarios.flatMap(faultsOf);
+  const faults = [...scenarios, ...storeScenarios].flatMap(faultsOf);
   if (faults.length > 0) throw new Error(faults.join('\n'));
   const wanted = values.scenario ?? [''];
-  const chosen = scenarios.filter(({ name }) => wanted.some(text => name.includes(text)));
+  const named = wanted.filter(text => text.startsWith('store'));
+  const chosen = [
+    ...scenarios.filter(({ name }) => wanted.some(text => name.includes(text))),
+    ...storeScenarios.filter(({ name }) => named.some(text => name.includes(text))),
+  ];
   if (chosen.length === 0) throw new Error(`--scenario ${wanted.join(' ')}: none has such a name`);
   if (values.list) {
     process.stdout.write(chosen.map(scenario => `${JSON.stringify(scenario)}\n`).join(''));
     return null;
   }
-  const peers = (values.peer ?? ['minnow', 'mosquitto']).map(peerFor);
-  const baseline =
-    values.baseline ?? peers.find(({ name }) => name === 'mosquitto')?.name ?? peers.at(-1)!.name;
+  const storesOnly = chosen.every(isStoring);
+  const peers = (values.peer ?? (storesOnly ? storePeerNames : ['minnow', 'mosquitto'])).map(
+    peerFor,
+  );
+  const references = ['mosquitto', 'minnow-none'];
+  const reference = references.find(name => peers.some(peer => peer.name === name));
+  const baseline = values.baseline ?? reference ?? peers.at(-1)!.name;
   if (!peers.some(({ name }) => name === baseline)) {
     throw new Error(`--baseline ${baseline}: expected one of the peers`);
   }
@@ -83,6 +93,10 @@ function planFrom(args: readonly string[]): Plan | null {
     baseline,
     json: values.json ?? null,
   };
+}
+
+function isStoring(scenario: Scenario): boolean {
+  return scenario.kind === 'traffic' && scenario.store !== null;
 }
 
 /** The processors for broker and generator; null where there is only one and pinning is futile. */
@@ -154,13 +168,13 @@ async function main(): Promise<void> {
   const peers = plan.peers.map((peer, i) => ({ name: peer.name, version: versions[i]! }));
   const started = new Date();
   const series = await runAll(plan);
-  const kinds = new Map(plan.scenarios.map(scenario => [scenario.name, scenario.kind]));
+  const byName = new Map(plan.scenarios.map(scenario => [scenario.name, scenario]));
   const baselineOf = (one: Series) =>
     series.find(other => other.scenario === one.scenario && other.peer === plan.baseline);
   const traffic = series
-    .filter(one => kinds.get(one.scenario) === 'traffic')
+    .filter(one => byName.get(one.scenario)!.kind === 'traffic')
     .map(one => trafficRow(one, baselineOf(one)));
-  const idle = series.filter(one => kinds.get(one.scenario) === 'idle').map(idleRow);
+  const idle = series.filter(one => byName.get(one.scenario)!.kind === 'idle').map(idleRow);
 
   const lines = [
     `${started.toISOString()}  ${machine.processor}, Linux ${machine.kernel}`,
@@ -168,7 +182,10 @@ async function main(): Promise<void> {
     `${plan.runs} × ${plan.measureMs / 1000} s; × against ${plan.baseline} in the same run`,
   ];
   if (!machine.pinned) lines.push('Broker and generator share processors: figures are rough.');
-  if (traffic.length > 0) lines.push('', trafficTable(traffic));
+  const storing = traffic.filter(row => isStoring(byName.get(row.scenario)!));
+  const passing = traffic.filter(row => !storing.includes(row));
+  if (passing.length > 0) lines.push('', trafficTable(passing));
+  if (storing.length > 0) lines.push('', storeTable(storing));
   if (idle.length > 0) lines.push('', idleTable(idle));
   process.stdout.write(`${lines.join('\n')}\n`);
   if (series.some(({ runs }) => runs.some(run => 'error' in run))) process.exitCode = 1;

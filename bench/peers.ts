@@ -19,13 +19,14 @@ const bun = process.execPath;
 const READY_TIMEOUT_MS = 10_000;
 const STOP_GRACE_MS = 3_000;
 
-function serving(program: readonly string[]) {
+function serving(program: readonly string[], settings: readonly string[] = []) {
+  const set = settings.flatMap(setting => ['--set', setting]);
   return (port: number, directory: string): string[] => {
-    return [...program, 'serve', '--listen', `127.0.0.1:${port}`, '--data', directory];
+    return [...program, 'serve', '--listen', `127.0.0.1:${port}`, '--data', directory, ...set];
   };
 }
 
-function mosquittoCommand(port: number, directory: string): string[] {
+function mosquittoCommand(port: number, directory: string, persistence: boolean): string[] {
   const file = join(directory, 'mosquitto.conf');
   const settings = {
     listener: `${port} 127.0.0.1`,
@@ -33,7 +34,9 @@ function mosquittoCommand(port: number, directory: string): string[] {
     max_queued_messages: 0,
     max_inflight_messages: 0,
     set_tcp_nodelay: true,
-    persistence: false,
+    persistence,
+    persistence_location: `${directory}/`,
+    user: 'root', // started by root it would become somebody who may not write here
     log_dest: 'none',
   };
   const lines = Object.entries(settings).map(([key, value]) => `${key} ${value}\n`);
@@ -45,11 +48,45 @@ const source = [bun, join(root, 'src/main.ts')];
 const executable = [join(root, 'dist/minnow')];
 const relay = [bun, join(root, 'bench/relay.ts')];
 
+/** A backlog is bounded by the measurement, for all brokers alike. */
+const unbounded = ['queue.messagesMax=10000000', 'queue.bytesMax=2GB', 'queue.totalBytesMax=2GB'];
+
+function minnowStoring(variant: string, ...settings: readonly string[]): Peer {
+  return {
+    name: `minnow-${variant}`,
+    command: serving(source, [...settings, ...unbounded]),
+    versionCommand: [...source, 'version'],
+  };
+}
+
+/** One broker per promise. On the one processor a broker gets here minnow writes its store inline;
+ *  `-thread` has it on a thread of its own, as it would be with more. */
+const storePeers: readonly Peer[] = [
+  minnowStoring('memory', 'store.kind=memory'),
+  minnowStoring('none', 'store.durability=none'),
+  minnowStoring('batched', 'store.durability=batched'),
+  minnowStoring('written', 'store.durability=written'),
+  minnowStoring('strict', 'store.durability=strict'),
+  minnowStoring('strict-thread', 'store.durability=strict', 'store.thread=own'),
+  {
+    name: 'mosquitto-persistent',
+    command: (port, directory) => mosquittoCommand(port, directory, true),
+    versionCommand: ['mosquitto', '-h'],
+  },
+];
+
+export const storePeerNames: readonly string[] = storePeers.map(({ name }) => name);
+
 const known: readonly Peer[] = [
   { name: 'minnow', command: serving(source), versionCommand: [...source, 'version'] },
   { name: 'minnow-dist', command: serving(executable), versionCommand: [...executable, 'version'] },
-  { name: 'mosquitto', command: mosquittoCommand, versionCommand: ['mosquitto', '-h'] },
+  {
+    name: 'mosquitto',
+    command: (port, directory) => mosquittoCommand(port, directory, false),
+    versionCommand: ['mosquitto', '-h'],
+  },
   { name: 'relay', command: port => [...relay, String(port)], versionCommand: [bun, '--version'] },
+  ...storePeers,
 ];
 
 /** A known name, or `name=command` with {port} and {dir} where the broker wants them. */

@@ -27,6 +27,13 @@ export function memoryOf(pid: number): MemoryUse {
   };
 }
 
+/** Bytes a process has caused to be written to a disk: whole pages, each counted when it becomes
+ *  dirty. */
+export function writtenBytes(pid: number): number {
+  const io = readFileSync(`/proc/${pid}/io`, 'utf8');
+  return Number(/^write_bytes: (\d+)/m.exec(io)?.[1] ?? Number.NaN);
+}
+
 /** Processor time of the whole machine spent in processes, in nanoseconds (10 ms steps). */
 export function machineCpuNs(): number {
   const [user, nice, system] = readFileSync('/proc/stat', 'utf8').trim().split(/\s+/).slice(1, 4);

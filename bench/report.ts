@@ -65,6 +65,10 @@ export interface TrafficRow {
   readonly foreignCpuShare: number;
   readonly rssBytes: number;
   readonly peakBytes: number;
+  /** NaN where the scenario does not ask for it, or it cannot be told. */
+  readonly syncsPerSecond: number;
+  readonly diskBytesPerMessage: number;
+  readonly drainedPerSecond: number;
   readonly remarks: readonly string[];
 }
 
@@ -99,6 +103,9 @@ export function trafficRow(series: Series, baseline: Series | undefined): Traffi
     foreignCpuShare: pick(runs, run => run.foreignCpuShare),
     rssBytes: pick(runs, run => run.rssBytes),
     peakBytes: pick(runs, run => run.peakBytes),
+    syncsPerSecond: pick(runs, run => run.disk?.syncsPerSecond ?? Number.NaN),
+    diskBytesPerMessage: pick(runs, run => run.disk?.bytesPerMessage ?? Number.NaN),
+    drainedPerSecond: pick(runs, run => run.disk?.drainedPerSecond ?? Number.NaN),
     remarks: remarksOn(series, runs),
   };
 }
@@ -178,6 +185,36 @@ export function trafficTable(rows: readonly TrafficRow[]): string {
     row.remarks.join('; '),
   ]);
   return aligned([TRAFFIC_HEADS, ...cells]);
+}
+
+const STORE_HEADS = [
+  ...['scenario', 'broker', 'msg/s', '±', '×', 'p50 ms', 'p99 ms', 'CPU µs/msg', '×', 'syncs/s'],
+  ...['kB/1,000 msg', 'drain msg/s', 'peak MB', 'broker CPU', 'load CPU', 'other CPU', ''],
+];
+
+/** Messages per second are acknowledged ones where subscribers are away; bytes are those that the
+ *  kernel counts as written (write_bytes of /proc/PID/io). */
+export function storeTable(rows: readonly TrafficRow[]): string {
+  const cells = rows.map(row => [
+    row.scenario,
+    row.peer,
+    count(row.perSecond),
+    percent(row.spread),
+    decimal(row.perSecondRatio, 2),
+    milliseconds(row.p50Us),
+    milliseconds(row.p99Us),
+    decimal(row.cpuUsPerMessage, 2),
+    decimal(row.cpuRatio, 2),
+    count(row.syncsPerSecond),
+    decimal(row.diskBytesPerMessage, 1),
+    count(row.drainedPerSecond),
+    megabytes(row.peakBytes),
+    percent(row.brokerCpuShare),
+    percent(row.loadCpuShare),
+    percent(row.foreignCpuShare),
+    row.remarks.join('; '),
+  ]);
+  return aligned([STORE_HEADS, ...cells]);
 }
 
 const IDLE_HEADS = [

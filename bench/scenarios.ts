@@ -2,7 +2,7 @@
 // scenario only holds connections. `{n}` in a topic or filter is the client's own number.
 
 import type { ProtocolVersion, QoS } from '../src/mqtt/packet.ts';
-import { STAMP_BYTES } from './load/wire.ts';
+import { type SessionKind, STAMP_BYTES } from './load/wire.ts';
 
 export interface TrafficScenario {
   readonly kind: 'traffic';
@@ -18,6 +18,16 @@ export interface TrafficScenario {
   readonly filter: string;
   readonly payloadBytes: number;
   readonly pace: Pace;
+  /** What is asked of the broker's store; null: sessions are clean, and the disk is not looked at. */
+  readonly store: StoreDemand | null;
+}
+
+export interface StoreDemand {
+  /** Of the subscribers; publishers' sessions are always clean. */
+  readonly session: SessionKind;
+  /** Subscribers subscribe and leave, and come back when the measurement is over: what is measured
+   *  is how fast messages are acknowledged that wait in the broker. */
+  readonly away: boolean;
 }
 
 /** A closed loop: each publisher keeps that many messages under way. An open loop: all publishers
@@ -85,7 +95,7 @@ const trickle: Shape = {
 
 function atQos(shape: Shape, qos: QoS): TrafficScenario {
   const name = `${shape.name}-qos${qos}`;
-  return { kind: 'traffic', version: 4, payloadBytes: 64, ...shape, qos, name };
+  return { kind: 'traffic', version: 4, payloadBytes: 64, ...shape, qos, name, store: null };
 }
 
 export const scenarios: readonly Scenario[] = [
@@ -93,6 +103,30 @@ export const scenarios: readonly Scenario[] = [
   atQos(trickle, 0),
   atQos(trickle, 1),
   { kind: 'idle', name: 'idle-5000', version: 4, connections: 5_000 },
+];
+
+const single: Shape = {
+  name: 'p2p-1-1',
+  publishers: 1,
+  subscribers: 1,
+  topic: 'bench/{n}',
+  filter: 'bench/{n}',
+  pace: { window: 200 },
+};
+
+function storing(shape: Shape, session: SessionKind, away = false): TrafficScenario {
+  const scenario = atQos(shape, 1);
+  const suffix = away ? 'away' : session;
+  return { ...scenario, name: `store-${scenario.name}-${suffix}`, store: { session, away } };
+}
+
+/** Measured when they are asked for by name: what durability costs. */
+export const storeScenarios: readonly TrafficScenario[] = [
+  storing(pipelined[0]!, 'persistent'),
+  storing(pipelined[0]!, 'clean'),
+  storing(single, 'persistent'),
+  storing(single, 'clean'),
+  storing(pipelined[2]!, 'persistent', true),
 ];
 
 export function isShared(scenario: TrafficScenario): boolean {
@@ -129,7 +163,7 @@ export function faultsOf(scenario: Scenario): string[] {
     );
     return faults;
   }
-  const { publishers, subscribers, payloadBytes, pace } = scenario;
+  const { publishers, subscribers, payloadBytes, pace, qos, store } = scenario;
   expect(counted(publishers, 10_000), 'publishers lie between 1 and 10,000');
   expect(counted(subscribers, 10_000), 'subscribers lie between 1 and 10,000');
   expect(
@@ -143,6 +177,10 @@ export function faultsOf(scenario: Scenario): string[] {
   }
   if (isShared(scenario)) {
     expect(/^\$share\/[^/+#]+\/./.test(scenario.filter), 'a share is $share/group/filter');
+  }
+  if (store?.away) {
+    expect(store.session === 'persistent', 'only a persistent session can be away');
+    expect(qos === 1 && 'window' in pace, 'acknowledgements of QoS 1 are what sets the pace');
   }
   if ('window' in pace) expect(counted(pace.window, WINDOW_MAX), `window is 1 to ${WINDOW_MAX}`);
   else expect(pace.perSecond > 0 && pace.perSecond <= 1e7, 'the rate lies between 0 and 10M/s');

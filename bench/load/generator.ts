@@ -1,11 +1,12 @@
 // The load process: one job in (JSON, first argument), one result out (JSON, standard output). It
 // runs alone on its processor, is bounded in time by the job, and ends by itself.
 
-import { type MemoryUse, machineCpuNs, memoryOf } from '../proc.ts';
+import { type MemoryUse, machineCpuNs, memoryOf, writtenBytes } from '../proc.ts';
 import type { IdleScenario, Scenario, TrafficScenario } from '../scenarios.ts';
 import { Engine } from './engine.ts';
 import { connectClients } from './handshake.ts';
 import { processCpuNs } from './libc.ts';
+import { SyncCount } from './sync-count.ts';
 import { Traffic } from './traffic.ts';
 
 export interface Job {
@@ -27,10 +28,10 @@ export interface Latencies {
 export interface TrafficResult extends MemoryUse {
   readonly kind: 'traffic';
   readonly closedLoop: boolean;
-  /** Messages received by all subscribers per second. */
+  /** Messages received by all subscribers per second, or acknowledged where they are away. */
   readonly perSecond: number;
   readonly latencyUs: Latencies;
-  /** The broker's processor time, all threads, per message received. */
+  /** The broker's processor time, all threads, per such message. */
   readonly cpuUsPerMessage: number;
   readonly brokerCpuShare: number;
   readonly loadCpuShare: number;
@@ -40,6 +41,16 @@ export interface TrafficResult extends MemoryUse {
   readonly lost: number;
   readonly repeated: number;
   readonly reordered: number;
+  /** What reached the disk, where the scenario asks for it. */
+  readonly disk: DiskUse | null;
+}
+
+export interface DiskUse {
+  readonly bytesPerMessage: number;
+  /** fsync and fdatasync by the broker; null where they cannot be counted. */
+  readonly syncsPerSecond: number | null;
+  /** Messages per second received by subscribers who come back; null when nobody was away. */
+  readonly drainedPerSecond: number | null;
 }
 
 export interface IdleResult extends MemoryUse {
@@ -93,14 +104,16 @@ function measureIdle(job: Job, scenario: IdleScenario): IdleResult {
 function readings(job: Job, traffic: Traffic) {
   return {
     atMs: performance.now(),
-    received: traffic.ledger.received,
+    messages: traffic.progress,
+    written:
+      job.scenario.kind === 'traffic' && job.scenario.store ? writtenBytes(job.brokerPid) : 0,
     broker: processCpuNs(job.brokerPid),
     load: processCpuNs(process.pid),
     machine: machineCpuNs(),
   };
 }
 
-function measureTraffic(job: Job, scenario: TrafficScenario): TrafficResult {
+async function measureTraffic(job: Job, scenario: TrafficScenario): Promise<TrafficResult> {
   const engine = new Engine();
   const traffic = new Traffic(engine, job.port, scenario);
   traffic.warmUp(job.warmUpMs);
@@ -110,12 +123,14 @@ function measureTraffic(job: Job, scenario: TrafficScenario): TrafficResult {
   traffic.measuring = false;
   const after = readings(job, traffic);
   const { rssBytes, privateBytes } = memoryOf(job.brokerPid);
-  traffic.drain(DRAIN_PATIENCE_MS);
+  const counting = scenario.store === null ? null : new SyncCount(job.brokerPid);
+  if (counting !== null) traffic.run(counting.takesMs);
+  const drainedPerSecond = traffic.drain(DRAIN_PATIENCE_MS);
   const { peakBytes } = memoryOf(job.brokerPid);
   engine.close();
 
   const elapsedNs = (after.atMs - before.atMs) * 1e6;
-  const received = after.received - before.received;
+  const messages = after.messages - before.messages;
   const brokerNs = after.broker - before.broker;
   const loadNs = after.load - before.load;
   const foreignNs = Math.max(0, after.machine - before.machine - brokerNs - loadNs);
@@ -126,9 +141,9 @@ function measureTraffic(job: Job, scenario: TrafficScenario): TrafficResult {
     rssBytes,
     privateBytes,
     peakBytes,
-    perSecond: (received * 1e9) / elapsedNs,
+    perSecond: (messages * 1e9) / elapsedNs,
     latencyUs: { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: at(1) },
-    cpuUsPerMessage: brokerNs / 1000 / received,
+    cpuUsPerMessage: brokerNs / 1000 / messages,
     brokerCpuShare: brokerNs / elapsedNs,
     loadCpuShare: loadNs / elapsedNs,
     foreignCpuShare: foreignNs / elapsedNs,
@@ -136,6 +151,11 @@ function measureTraffic(job: Job, scenario: TrafficScenario): TrafficResult {
     lost: traffic.underWay,
     repeated: traffic.ledger.repeated,
     reordered: traffic.ledger.skipped,
+    disk: counting && {
+      bytesPerMessage: (after.written - before.written) / messages,
+      syncsPerSecond: await counting.perSecond(),
+      drainedPerSecond: Number.isNaN(drainedPerSecond) ? null : drainedPerSecond,
+    },
   };
 }
 
@@ -144,7 +164,7 @@ if (import.meta.main) {
   const { scenario } = job;
   try {
     const result =
-      scenario.kind === 'idle' ? measureIdle(job, scenario) : measureTraffic(job, scenario);
+      scenario.kind === 'idle' ? measureIdle(job, scenario) : await measureTraffic(job, scenario);
     process.stdout.write(`${JSON.stringify(result)}\n`);
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`);

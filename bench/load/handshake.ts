@@ -5,7 +5,7 @@ import { PacketType, type ProtocolVersion, type QoS } from '../../src/mqtt/packe
 import type { Client, Engine, FrameHandler } from './engine.ts';
 import type { Memory } from './libc.ts';
 import type { FrameScanner } from './scanner.ts';
-import { connectFrame, subscribeFrame } from './wire.ts';
+import { connectFrame, type SessionKind, subscribeFrame } from './wire.ts';
 
 const AT_ONCE = 64;
 const STEP_TIMEOUT_MS = 10_000;
@@ -46,6 +46,7 @@ export function connectClients(
   version: ProtocolVersion,
   prefix: string,
   count: number,
+  session: SessionKind = 'clean',
 ): Client[] {
   const clients: Client[] = [];
   const greeter = new Greeter();
@@ -53,7 +54,7 @@ export function connectClients(
     const upTo = Math.min(count, clients.length + AT_ONCE);
     while (clients.length < upTo) {
       const client = engine.connect(port);
-      engine.sendFrame(client, connectFrame(version, `${prefix}${clients.length}`));
+      engine.sendFrame(client, connectFrame(version, `${prefix}${clients.length}`, session));
       clients.push(client);
     }
     awaitAnswers(engine, greeter, clients.length);

@@ -4,13 +4,20 @@
 
 import { PacketType } from '../../src/mqtt/packet.ts';
 import { copiesOf, isPaired, isShared, named, type TrafficScenario } from '../scenarios.ts';
-import type { Client, Engine, FrameHandler } from './engine.ts';
+import { type Client, Engine, type FrameHandler } from './engine.ts';
 import { connectClients, subscribeClients } from './handshake.ts';
 import { Histogram } from './histogram.ts';
 import { Ledger } from './ledger.ts';
 import { Memory, pause, Ticker } from './libc.ts';
 import type { FrameScanner } from './scanner.ts';
-import { disconnectFrame, payloadOf, publishTemplate, STAMP_SEQUENCE, STAMP_TIME } from './wire.ts';
+import {
+  connectFrame,
+  disconnectFrame,
+  payloadOf,
+  publishTemplate,
+  STAMP_SEQUENCE,
+  STAMP_TIME,
+} from './wire.ts';
 
 const BATCH_BYTES_MAX = 64 * 1024;
 /** A loop that has received nothing for that long will not recover. */
@@ -28,6 +35,7 @@ const PAUSE_US = 20;
  *  compiler is still at work half a minute later. */
 const WARM_UP_PER_SECOND = 20_000;
 const PUBREL_HEAD = 0x62;
+const SUBSCRIBER_PREFIX = 'bench-sub-';
 
 /** A publisher's batch: the same frame many times, ready to be stamped and sent. */
 class Publisher {
@@ -38,6 +46,8 @@ class Publisher {
   readonly frameBytes: number;
   readonly packetIdAt: number;
   readonly stampAt: number;
+  /** When the messages under way were sent, by sequence number modulo the window. */
+  readonly sentUs: Float64Array;
   sent = 0;
   acknowledged = 0;
   touched = false;
@@ -52,6 +62,7 @@ class Publisher {
     this.frameBytes = frame.bytes.length;
     this.packetIdAt = frame.packetIdAt;
     this.stampAt = frame.stampAt;
+    this.sentUs = new Float64Array(wanted);
     this.batchFrames = Math.max(1, Math.min(wanted, (BATCH_BYTES_MAX / this.frameBytes) | 0));
     this.batch = new Memory(this.batchFrames * this.frameBytes);
     for (let i = 0; i < this.batchFrames; i++) {
@@ -65,6 +76,7 @@ class Publisher {
     for (let i = 0; i < frames; i++) {
       const at = i * this.frameBytes;
       const sequence = ++this.sent;
+      this.sentUs[sequence % this.sentUs.length] = timeUs;
       if (this.packetIdAt > 0) view.setUint16(at + this.packetIdAt, (sequence % 65_535) + 1);
       view.setUint32(at + this.stampAt + STAMP_SEQUENCE, sequence);
       view.setUint32(at + this.stampAt + STAMP_TIME, timeUs);
@@ -75,14 +87,20 @@ class Publisher {
 
 export class Traffic implements FrameHandler {
   readonly ledger: Ledger;
-  /** Microseconds from sending (closed loop) or from being due (open loop) to receipt. */
+  /** Microseconds from sending (closed loop) or from being due (open loop) to receipt, or to the
+   *  acknowledgement where subscribers are away. */
   readonly latency = new Histogram();
   /** Whether latencies are recorded. */
   measuring = false;
   private readonly scenario: TrafficScenario;
   private readonly engine: Engine;
+  private readonly port: number;
   private readonly publishers: Publisher[];
-  private readonly subscribers: number;
+  private readonly away: boolean;
+  /** Where among the engine's clients publishers and subscribers begin. */
+  private readonly firstPublisher: number;
+  private readonly firstSubscriber: number;
+  private acknowledged = 0;
   private readonly window: number;
   private readonly refillAt: number;
   private readonly ticker = new Ticker();
@@ -96,20 +114,37 @@ export class Traffic implements FrameHandler {
   private emitted = 0;
 
   constructor(engine: Engine, port: number, scenario: TrafficScenario) {
-    const { version, qos, pace } = scenario;
+    const { version, pace, publishers, subscribers } = scenario;
     const shape = isPaired(scenario) ? 'pairs' : isShared(scenario) ? 'shared' : 'all';
     this.scenario = scenario;
     this.engine = engine;
-    this.subscribers = scenario.subscribers;
-    this.ledger = new Ledger(scenario.publishers, scenario.subscribers, shape);
+    this.port = port;
+    this.away = scenario.store?.away ?? false;
+    this.firstPublisher = this.away ? 0 : subscribers;
+    this.firstSubscriber = this.away ? publishers : 0;
+    this.ledger = new Ledger(publishers, subscribers, shape);
     this.window = 'window' in pace ? pace.window : 0;
     // Half a window at a time: a message for every one received would make every write a small one.
     this.refillAt = Math.ceil(this.window / 2);
     this.sampleMask = 'window' in pace ? SAMPLE_EVERY - 1 : 0;
-    const listening = connectClients(engine, port, version, 'bench-sub-', scenario.subscribers);
-    subscribeClients(engine, listening, version, qos, n => named(scenario.filter, n));
-    const sending = connectClients(engine, port, version, 'bench-pub-', scenario.publishers);
+    if (this.away) {
+      const visit = new Engine();
+      this.listen(visit);
+      for (const client of visit.clients) visit.sendFrame(client, disconnectFrame());
+      visit.close();
+    } else {
+      this.listen(engine);
+    }
+    const sending = connectClients(engine, port, version, 'bench-pub-', publishers);
     this.publishers = sending.map((client, n) => new Publisher(client, n, scenario));
+  }
+
+  private listen(engine: Engine): void {
+    const { version, qos, subscribers, filter, store } = this.scenario;
+    const { port } = this;
+    const session = store?.session ?? 'clean';
+    const clients = connectClients(engine, port, version, SUBSCRIBER_PREFIX, subscribers, session);
+    subscribeClients(engine, clients, version, qos, n => named(filter, n));
   }
 
   /** Sets the publishers going and lets the broker become what it will be after a day: a window
@@ -132,7 +167,7 @@ export class Traffic implements FrameHandler {
   run(durationMs: number): void {
     const end = performance.now() + durationMs;
     let now = performance.now();
-    let received = this.ledger.received;
+    let { progress } = this;
     let progressMs = now;
     while (now < end) {
       const eager = this.intervalMs === 0 && this.touched.length > 0;
@@ -145,31 +180,65 @@ export class Traffic implements FrameHandler {
         pause(PAUSE_US);
       }
       now = performance.now();
-      if (this.ledger.received !== received) {
-        received = this.ledger.received;
+      if (this.progress !== progress) {
+        progress = this.progress;
         progressMs = now;
       } else if (now - progressMs > STALL_MS) {
-        throw new Error(`nothing was received for ${STALL_MS} ms; ${this.underWay} under way`);
+        throw new Error(`nothing moved for ${STALL_MS} ms; ${this.underWay} under way`);
       }
     }
   }
 
   /** Sends nothing new and waits until everything has arrived, or for that long without progress.
-   *  */
-  drain(patienceMs: number): void {
-    let received = this.ledger.received;
+   *  Subscribers who were away come back for it; gives how many messages per second they then get,
+   *  NaN when nobody was away. */
+  drain(patienceMs: number): number {
+    let perSecond = Number.NaN;
+    if (this.away) {
+      this.await(patienceMs, () => this.acknowledged === this.sent);
+      const backMs = performance.now();
+      this.comeBack();
+      this.await(patienceMs, () => this.underWay === 0);
+      perSecond = (this.ledger.received * 1000) / (performance.now() - backMs);
+    } else {
+      this.await(patienceMs, () => this.underWay === 0);
+    }
+    this.leave();
+    return perSecond;
+  }
+
+  private await(patienceMs: number, reached: () => boolean): void {
+    let seen = this.acknowledged + this.ledger.received;
     let deadline = performance.now() + patienceMs;
-    while (this.underWay > 0 && performance.now() < deadline) {
+    while (!reached() && performance.now() < deadline) {
       this.engine.turn(this, 50);
-      if (this.ledger.received === received) continue;
-      received = this.ledger.received;
+      const now = this.acknowledged + this.ledger.received;
+      if (now === seen) continue;
+      seen = now;
       deadline = performance.now() + patienceMs;
     }
+  }
+
+  /** Without waiting for CONNACK: messages come right behind it. */
+  private comeBack(): void {
+    const { version, subscribers, store } = this.scenario;
+    for (let n = 0; n < subscribers; n++) {
+      const frame = connectFrame(version, `${SUBSCRIBER_PREFIX}${n}`, store!.session);
+      this.engine.sendFrame(this.engine.connect(this.port), frame);
+    }
+  }
+
+  private leave(): void {
     for (const client of this.engine.clients) this.engine.sendFrame(client, disconnectFrame());
   }
 
   get sent(): number {
     return this.publishers.reduce((sum, publisher) => sum + publisher.sent, 0);
+  }
+
+  /** What is measured: messages received, or acknowledged where subscribers are away. */
+  get progress(): number {
+    return this.away ? this.acknowledged : this.ledger.received;
   }
 
   /** Copies that were sent and have not been received. */
@@ -194,16 +263,25 @@ export class Traffic implements FrameHandler {
         this.engine.reply(PacketType.PUBCOMP << 4, memory.view.getUint16(scanner.body));
         break;
       case PacketType.PUBACK:
-      case PacketType.PUBCOMP: {
+      case PacketType.PUBCOMP:
         refuseRefusal(scanner, memory);
-        const publisher = this.publishers[client.index - this.subscribers]!;
-        publisher.acknowledged++;
-        if (!publisher.touched) this.touch(publisher);
+        this.onAcknowledged(this.publishers[client.index - this.firstPublisher]!);
         break;
-      }
+      case PacketType.CONNACK:
+        if (memory.bytes[scanner.body + 1] !== 0) throw new Error('the broker lets nobody return');
+        break;
       default:
         throw new Error(`the broker sent packet type ${scanner.head >> 4} amid the traffic`);
     }
+  }
+
+  private onAcknowledged(publisher: Publisher): void {
+    const sequence = ++publisher.acknowledged;
+    this.acknowledged++;
+    if (this.away && this.measuring && (sequence & this.sampleMask) === 0) {
+      this.latency.record(this.nowUs - publisher.sentUs[sequence % publisher.sentUs.length]!);
+    }
+    if (!publisher.touched) this.touch(publisher);
   }
 
   private onPublish(client: Client, scanner: FrameScanner, memory: Memory): void {
@@ -213,7 +291,7 @@ export class Traffic implements FrameHandler {
     if (end - payload !== this.scenario.payloadBytes) throw new Error('a payload changed its size');
     const number = view.getUint32(payload);
     const sequence = view.getUint32(payload + STAMP_SEQUENCE);
-    if (!this.ledger.receive(client.index, number, sequence)) {
+    if (!this.ledger.receive(client.index - this.firstSubscriber, number, sequence)) {
       throw new Error(`a message came from publisher ${number}, who does not exist`);
     }
     if (this.measuring && (sequence & this.sampleMask) === 0) {
@@ -250,9 +328,7 @@ export class Traffic implements FrameHandler {
       const publisher = touched[i]!;
       publisher.touched = false;
       if (publisher.client.blocked) continue;
-      const arrived = this.ledger.completed(publisher.number);
-      const done = this.scenario.qos === 0 ? arrived : Math.min(arrived, publisher.acknowledged);
-      const room = this.window - (publisher.sent - done);
+      const room = this.window - (publisher.sent - this.done(publisher));
       if (room < this.refillAt) continue;
       this.publish(publisher, this.refillAt);
       if (room - this.refillAt < this.refillAt) continue;
@@ -260,6 +336,12 @@ export class Traffic implements FrameHandler {
       touched[open++] = publisher;
     }
     touched.length = open;
+  }
+
+  private done(publisher: Publisher): number {
+    if (this.away) return publisher.acknowledged;
+    const arrived = this.ledger.completed(publisher.number);
+    return this.scenario.qos === 0 ? arrived : Math.min(arrived, publisher.acknowledged);
   }
 
   private publish(publisher: Publisher, count: number): void {

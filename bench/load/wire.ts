@@ -34,11 +34,21 @@ function noProperties(version: ProtocolVersion): number[] {
   return version === 5 ? [0] : [];
 }
 
-/** CONNECT with a clean session and no keep alive. */
-export function connectFrame(version: ProtocolVersion, clientId: string): Uint8Array {
+/** With a clean session, which ends with its connection, or one that outlives it. */
+export type SessionKind = 'clean' | 'persistent';
+
+/** CONNECT without keep alive. */
+export function connectFrame(
+  version: ProtocolVersion,
+  clientId: string,
+  session: SessionKind = 'clean',
+): Uint8Array {
   const protocol = text(version === 3 ? 'MQIsdp' : 'MQTT');
   const CLEAN_SESSION = 0x02;
-  const rest = [version, CLEAN_SESSION, 0, 0, ...noProperties(version)];
+  const NEVER_EXPIRES = [5, 0x11, 0xff, 0xff, 0xff, 0xff];
+  const persistent = session === 'persistent';
+  const properties = persistent && version === 5 ? NEVER_EXPIRES : noProperties(version);
+  const rest = [version, persistent ? 0 : CLEAN_SESSION, 0, 0, ...properties];
   return frame(PacketType.CONNECT << 4, protocol, rest, text(clientId));
 }
 

@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import type { TrafficResult } from '../../bench/load/generator.ts';
-import { type Series, trafficRow, trafficTable } from '../../bench/report.ts';
+import { syncsPerSecond } from '../../bench/load/sync-count.ts';
+import { type Series, storeTable, trafficRow, trafficTable } from '../../bench/report.ts';
 import { describe, test } from '../harness.ts';
 
 const clean: TrafficResult = {
@@ -21,6 +22,7 @@ const clean: TrafficResult = {
   rssBytes: 50 * 2 ** 20,
   privateBytes: 20 * 2 ** 20,
   peakBytes: 60 * 2 ** 20,
+  disk: null,
 };
 
 function series(peer: string, ...runs: Series['runs']): Series {
@@ -65,5 +67,25 @@ describe('report', () => {
     assert.deepEqual(row.remarks, ['failed: refused']);
     const failed = trafficRow(series('one', { error: 'refused' }), undefined);
     assert.match(trafficTable([failed]), /p2p +one +– .*failed: refused/);
+  });
+
+  test('what reached the disk is shown; what could not be told is a dash', () => {
+    const disk = { bytesPerMessage: 123.44, syncsPerSecond: 900, drainedPerSecond: null };
+    const row = trafficRow(series('one', { ...clean, disk }), undefined);
+    assert.match(storeTable([row]), / 900 +123\.4 +– +60\.0 /);
+    assert.match(storeTable([trafficRow(series('one', clean), undefined)]), / – +– +– +60\.0 /);
+  });
+
+  test('syncs are read from perf: none is zero, not known is null', () => {
+    const said = (fdatasync: string, fsync: string) =>
+      `500000000,ns,duration_time,500000000,100.00,,
+${fdatasync},,syscalls:sys_enter_fdatasync,1,100.00,,
+${fsync},,syscalls:sys_enter_fsync,1,100.00,,
+`;
+    assert.equal(syncsPerSecond(said('40', '10')), 100);
+    assert.equal(syncsPerSecond(said('40', '<not counted>')), 80);
+    assert.equal(syncsPerSecond(said('<not counted>', '<not counted>')), 0);
+    assert.equal(syncsPerSecond(said('<not supported>', '10')), null);
+    assert.equal(syncsPerSecond('Error: no permission'), null);
   });
 });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { Ledger } from '../../bench/load/ledger.ts';
 import type { TrafficScenario } from '../../bench/scenarios.ts';
-import { copiesOf, faultsOf, named, scenarios } from '../../bench/scenarios.ts';
+import { copiesOf, faultsOf, named, scenarios, storeScenarios } from '../../bench/scenarios.ts';
 import { describe, test } from '../harness.ts';
 
 const sound: TrafficScenario = {
@@ -17,12 +17,14 @@ const sound: TrafficScenario = {
   filter: 'bench/{n}',
   payloadBytes: 64,
   pace: { window: 10 },
+  store: null,
 };
 
 describe('scenarios', () => {
   test('those that ship have no faults and names of their own', () => {
-    assert.deepEqual(scenarios.flatMap(faultsOf), []);
-    const names = scenarios.map(({ name }) => name);
+    const all = [...scenarios, ...storeScenarios];
+    assert.deepEqual(all.flatMap(faultsOf), []);
+    const names = all.map(({ name }) => name);
     assert.equal(new Set(names).size, names.length);
   });
 
@@ -38,6 +40,8 @@ describe('scenarios', () => {
       [{ filter: '$share/bench' }, /\$share\/group\/filter/],
       [{ pace: { window: 40_000 } }, /window is 1 to/],
       [{ pace: { perSecond: 0 } }, /rate lies between/],
+      [{ store: { session: 'clean', away: true } }, /only a persistent session/],
+      [{ qos: 0, store: { session: 'persistent', away: true } }, /acknowledgements of QoS 1/],
     ];
     assert.deepEqual(faultsOf(sound), []);
     for (const [change, expected] of broken) {
