@@ -331,6 +331,8 @@ export class Broker {
     this.state.lastSessionId = lastSessionId;
     for (const message of retained) restoreRetained(this.state, message);
     for (const session of sessions) restoreSession(this.state, session, now);
+    // Wills that are due are not taken back by a client that is faster than the first turn.
+    this.handleTime(now);
   }
 
   /** The transport is gone: closed by the peer, reset, or closed by the driver as it was asked. */

@@ -69,7 +69,6 @@ export class KeptWorld {
     );
     this.world = world;
     world.broker.restore(keptSessions(loaded, this.log), loaded.retained, loaded.maxSid, now);
-    world.turn();
   }
 
   /** Lets the disk do all it was asked to. */

@@ -256,6 +256,26 @@ describe('retained messages, wills and time', () => {
     assert.equal(kept.world.broker.state.sessions.has('mortal'), false);
   });
 
+  test('a client that is back at once does not take back the will of its lost connection', () => {
+    let kept = new KeptWorld();
+    away(kept);
+    const hasty = { type: 'connect', version: 5, clientId: 'hasty', ...persistent } as const;
+    const will = { topic: 'strict/will', payload: new TextEncoder().encode('gone'), qos: 1 };
+    kept.world.open(5).send({ ...hasty, will });
+    kept.settle();
+    kept = kept.cut();
+    const { world } = kept;
+    let client: Client | null = null;
+    world.hold(() => {
+      client = world.open(5);
+      client.send(hasty);
+    });
+    kept.settle();
+    const [connack] = client!.take();
+    assert.ok(connack?.type === 'connack' && connack.sessionPresent);
+    assert.deepEqual(payloads(back(kept).packets), ['gone']);
+  });
+
   test('time that passed while it was down counts, a wall clock that jumps does not', () => {
     const hours = 3_600_000;
     for (const [awayMs, present] of [
