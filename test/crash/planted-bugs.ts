@@ -16,8 +16,10 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'the step from PUBREC to PUBCOMP is not kept',
     file: 'src/store/log.ts',
-    find: '} else if (d.qos === 2) {',
-    replace: '} else if (d.qos === 2 && !released) {',
+    find: 'const op: QueueState = { kind: OpKind.QueueState, sid, rank: d.rank, state, packetId };\n',
+    replace:
+      'const op: QueueState = { kind: OpKind.QueueState, sid, rank: d.rank, state, packetId };\n' +
+      '      if (released) return;\n',
   },
   {
     name: 'the packet identifier of a QoS 2 delivery is not kept',
@@ -40,8 +42,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'unsubscribing is not kept',
     file: 'src/core/packets/subscribe.ts',
-    find: 'if (session.persistent) b.journal.unsubscribed(subscription);',
-    replace: '',
+    find: 'b.journal.unsubscribed(subscription);',
+    replace: 'void 0;',
   },
   {
     name: 'subscriptions are not restored',
