@@ -46,6 +46,11 @@ interface Outcome extends Counts {
 /** Suites that come first, in this order; the others follow by name, and `last` ends the run. */
 const first = ['types', 'lint', 'tidy', 'unit', 'golden', 'conformance', 'contract', 'sim', 'fuzz'];
 const last = ['integration'];
+/** What runs on Node as well, as the suite `node`. */
+const onNode = [
+  ...['contract/store', 'store/ops-codec', 'store/upkeep', 'store/sqlite-damage'],
+  ...['store/sqlite-faults', 'store/sqlite-versions', 'store/sqlite-accounting'],
+].map(name => join('test', `${name}.test.ts`));
 const runBoundMinutes = 18;
 /** How many suites run at once; those with real sockets and clients run alone. */
 const lanes = 2;
@@ -81,6 +86,8 @@ function discover(): Suite[] {
     const command = [process.execPath, 'test', ...paths];
     suites.push({ name, command, minutes: 8, counts: true, alone: alone.includes(name) });
   }
+  const command = [process.execPath, join('test', 'run-node.ts'), ...onNode];
+  suites.push({ name: 'node', command, minutes: 5, counts: true, alone: false });
   const rank = ({ name }: Suite) => {
     if (last.includes(name)) return first.length + 1;
     return first.includes(name) ? first.indexOf(name) : first.length;
