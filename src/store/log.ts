@@ -53,6 +53,11 @@ export interface LogListener {
   trouble(error: StoreError | null): void;
 }
 
+interface WantedWindow {
+  readonly session: Session;
+  readonly afterRank: number;
+}
+
 interface Batch {
   readonly entries: Entry[];
   readonly through: number;
@@ -87,8 +92,10 @@ export class StoreLog implements Journal {
   private committed = 0;
   private written = 0;
   private synced = 0;
-  private readonly windows = new Map<number, { session: Session; afterRank: number }>();
-  private windowsAsked = new Map<number, Session>();
+  private readonly windows = new Map<number, WantedWindow>();
+  private readonly windowsAsked = new Map<number, WantedWindow>();
+  /** Windows could not be read: they are not asked for again before, the core's milliseconds. */
+  private windowsNotBefore = Number.NEGATIVE_INFINITY;
 
   constructor(store: Store, options: LogOptions, lastMessageId: number, listener: LogListener) {
     this.store = store;
@@ -317,7 +324,7 @@ export class StoreLog implements Journal {
       this.pendingBytes = 0;
       this.deadline = Number.POSITIVE_INFINITY;
       this.advance(this.last, this.last);
-      this.askWindows();
+      this.askWindows(now);
       return;
     }
     if (this.deadline === Number.POSITIVE_INFINITY) {
@@ -331,7 +338,7 @@ export class StoreLog implements Journal {
     if (this.failing) return now >= this.deadline;
     return (
       this.promised > 0 ||
-      this.windows.size > 0 ||
+      (this.windows.size > 0 && now >= this.windowsNotBefore) ||
       now >= this.deadline ||
       this.pendingBytes >= this.budget.batchBytes(this.options.batchBytes, now)
     );
@@ -339,7 +346,9 @@ export class StoreLog implements Journal {
 
   /** When `flush` wants to be called though nothing came; Infinity: never. */
   nextDeadline(): number {
-    return this.underWay === null ? this.deadline : Number.POSITIVE_INFINITY;
+    if (this.underWay !== null) return Number.POSITIVE_INFINITY;
+    const reads = this.windows.size > 0 && !this.failing;
+    return reads ? Math.min(this.deadline, this.windowsNotBefore) : this.deadline;
   }
 
   private commit(now: number): void {
@@ -361,7 +370,7 @@ export class StoreLog implements Journal {
     this.deadline = Number.POSITIVE_INFINITY;
     const wall = this.options.wall();
     this.store.commit({ ops, after, through: batch.through, sync, clock: now, wall });
-    this.askWindows();
+    this.askWindows(now);
   }
 
   private onCommitted(through: number, synced: boolean, bytes: number): void {
@@ -418,30 +427,33 @@ export class StoreLog implements Journal {
   // -----------------------------------------------------------------------------------
 
   /** Windows are read behind everything that was handed over, so nothing in them is missing. */
-  private askWindows(): void {
-    if (this.windows.size === 0) return;
+  private askWindows(now: number): void {
+    if (this.windows.size === 0 || now < this.windowsNotBefore) return;
     const { windowMessages, windowBytes } = this.options;
-    for (const [sid, { session, afterRank }] of this.windows) {
-      this.windowsAsked.set(sid, session);
-      this.store.requestWindow(sid, afterRank, windowMessages, windowBytes);
-    }
+    const wanted = [...this.windows];
     this.windows.clear();
+    for (const [sid, window] of wanted) {
+      this.windowsAsked.set(sid, window);
+      this.store.requestWindow(sid, window.afterRank, windowMessages, windowBytes);
+    }
   }
 
   private onWindow(sid: number, rows: readonly WindowRow[]): void {
-    const session = this.windowsAsked.get(sid);
-    if (session === undefined) return;
+    const asked = this.windowsAsked.get(sid);
+    if (asked === undefined) return;
     this.windowsAsked.delete(sid);
-    this.listener.window(session, rows);
+    this.listener.window(asked.session, rows);
   }
 
-  /** The window could not be read: it is asked for again with the next one that is wanted. */
+  /** The window could not be read: it is asked for again a little later. */
   private onWindowFailed(sid: number, error: StoreError): void {
-    const session = this.windowsAsked.get(sid);
-    if (session === undefined) return;
+    const asked = this.windowsAsked.get(sid);
+    if (asked === undefined) return;
     this.windowsAsked.delete(sid);
-    if (session.outbox !== null) session.outbox.windowAsked = false;
+    this.windows.set(sid, asked);
+    this.windowsNotBefore = this.flushedAt + this.options.batchMs;
     this.listener.trouble(error);
+    this.listener.ready();
   }
 
   /** How a delivery that was read from the store is known to it: for `Delivery.stored`. */

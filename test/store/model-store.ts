@@ -178,6 +178,8 @@ export class ModelStore implements Store {
   readonly asked: (() => void)[] = [];
   /** Commits fail from now on. */
   failing = false;
+  /** Windows cannot be read from now on. */
+  unreadable = false;
   readonly tables = new Tables();
   private readonly disk: ModelDisk;
 
@@ -238,6 +240,10 @@ export class ModelStore implements Store {
 
   requestWindow(sid: number, afterRank: number, limit: number, bytesMax: number): void {
     this.asked.push(() => {
+      if (this.unreadable) {
+        this.onWindowFailed(sid, new StoreError('io', 'the disk fails, as it was told to'));
+        return;
+      }
       const waiting = this.tables
         .sortedRows(sid)
         .filter(row => row.state === 0 && row.rank > afterRank);
