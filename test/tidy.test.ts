@@ -33,6 +33,11 @@ const exceptions: readonly Exception[] = [
     where: 'test/integration/process.ts',
     reason: 'bounds the time of real processes',
   },
+  {
+    rule: waiting,
+    where: 'test/crash/watch.ts',
+    reason: 'bounds the silence of real processes, and picks the moment of their death',
+  },
   { rule: waiting, where: 'test/mutants/patch.ts', reason: 'bounds the time of a child' },
 ];
 

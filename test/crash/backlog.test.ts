@@ -77,7 +77,7 @@ async function queueAll(broker: BrokerProcess): Promise<number[]> {
   return publisher.acknowledged;
 }
 
-/** Serial numbers that were acknowledged, that `drain` is subscribed to, and that it has not got. */
+/** What was acknowledged, what `drain` is subscribed to, and what it has not got. */
 function missing(drain: Drain, acknowledged: readonly number[]): number[] {
   const wanted = (serial: number) =>
     drain.filter === 'backlog/#' || drain.filter === topicOf(serial);

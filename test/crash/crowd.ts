@@ -7,6 +7,7 @@ import type { Prng } from '../prng.ts';
 import type { PublishWire } from '../wire.ts';
 import { type Character, ModelClient, type Witness } from './model-client.ts';
 import { Oracle, type Post } from './oracle.ts';
+import { Watch } from './watch.ts';
 
 type Client = ModelClient<Post>;
 
@@ -56,9 +57,7 @@ export class Crowd implements Witness<Post> {
   #port = 0;
   #phase: 'settling' | 'loading' | 'dying' = 'settling';
   #packets = 0;
-  #packetsMax = Number.POSITIVE_INFINITY;
-  #onPackets: () => void = () => {};
-  #onProgress: () => void = () => {};
+  readonly #watch = new Watch();
 
   constructor(prng: Prng) {
     this.#prng = prng;
@@ -88,7 +87,7 @@ export class Crowd implements Witness<Post> {
   /** Resolves when all that are here have been answered and have got what they are owed. */
   async settle(): Promise<void> {
     for (const client of this.#present) client.acknowledge();
-    await this.#until(() => this.#settled());
+    await this.#watch.until(() => this.#settled(), SILENCE_MS);
     if (this.oracle.faults.length === 0) assert.deepEqual(this.#unsettled().slice(0, 10), []);
   }
 
@@ -104,27 +103,16 @@ export class Crowd implements Witness<Post> {
   }
 
   /** Resolves when so many packets have come, or when none has come for long. */
-  async packets(count: number, patienceMs: number): Promise<void> {
+  async packets(count: number, silenceMs: number): Promise<void> {
     this.#packets = 0;
-    this.#packetsMax = count;
-    await new Promise<void>(resolve => {
-      const timer = setTimeout(resolve, patienceMs);
-      this.#onPackets = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.#packetsMax = Number.POSITIVE_INFINITY;
+    await this.#watch.until(() => this.#packets >= count, silenceMs);
   }
 
   /** The broker is being killed: what it said before still counts. Resolves when all is read. */
   async end(): Promise<void> {
     this.#phase = 'dying';
-    await this.#until(() => this.#present.every(client => !client.open));
-    assert.ok(
-      this.#present.every(client => !client.open),
-      'connections outlive the broker',
-    );
+    const closed = () => this.#present.every(client => !client.open);
+    assert.ok(await this.#watch.until(closed, SILENCE_MS), 'connections outlive the broker');
     this.#present = [];
   }
 
@@ -139,20 +127,6 @@ export class Crowd implements Witness<Post> {
       });
       return client.idle ? owed : [`${client.id} is not answered`, ...owed];
     });
-  }
-
-  /** Resolves when `holds` does, or when nothing has happened for long. */
-  async #until(holds: () => boolean): Promise<void> {
-    if (holds()) return;
-    await new Promise<void>(resolve => {
-      let timer = setTimeout(resolve, SILENCE_MS);
-      this.#onProgress = () => {
-        clearTimeout(timer);
-        if (holds()) resolve();
-        else timer = setTimeout(resolve, SILENCE_MS);
-      };
-    });
-    this.#onProgress = () => {};
   }
 
   #connect(client: Client): void {
@@ -233,7 +207,7 @@ export class Crowd implements Witness<Post> {
   closed(client: Client, will: Post | null): void {
     if (this.#phase !== 'dying') this.#connect(client);
     else if (will !== null) this.oracle.willDue(will);
-    this.#onProgress();
+    this.#watch.tell();
   }
 
   sent(_client: Client, post: Post): void {
@@ -262,9 +236,8 @@ export class Crowd implements Witness<Post> {
 
   progressed(client: Client, packets: number): void {
     this.#packets += packets;
-    if (this.#packets >= this.#packetsMax) this.#onPackets();
     if (this.#phase === 'loading') this.#act(client);
-    this.#onProgress();
+    this.#watch.tell();
   }
 }
 

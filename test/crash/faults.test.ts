@@ -186,43 +186,46 @@ describe('a damaged database', () => {
     }));
 });
 
-describe('a full disk', () => {
-  const payload = '.'.repeat(4_000);
-  // Without $SYS: nothing but what happens wakes the broker.
-  const flags = [
-    'sys.intervalMs=0',
-    'store.batchMs=50',
-    'store.walBytes=64kB',
-    'store.freeBytesMin=0',
-  ].flatMap(flag => ['--set', flag]);
-  const rules = JSON.stringify([{ filter: 'none/#', durability: 'none' }]);
+const filling = '.'.repeat(4_000);
+// Without $SYS: nothing but what happens wakes the broker.
+const fullFlags = [
+  'sys.intervalMs=0',
+  'store.batchMs=50',
+  'store.walBytes=64kB',
+  'store.freeBytesMin=0',
+].flatMap(flag => ['--set', flag]);
+const fullRules = JSON.stringify([{ filter: 'none/#', durability: 'none' }]);
 
-  /** Publishes until an acknowledgement stays out; what was acknowledged, and who waits. */
-  async function publishUntilFull(broker: BrokerProcess, fill: () => void) {
-    const publisher = await new RawClient(broker.port).connect({ clientId: 'publisher' });
-    const acknowledged: string[] = [];
-    const publish = (serial: number) => {
-      const packetId = serial + 1;
-      const text = `${serial} ${payload}`;
-      publisher.send({ type: 'publish', topic: 'strict/a', payload: text, qos: 1, packetId });
-    };
-    for (let serial = 0; ; serial++) {
-      if (serial === 20) fill();
-      publish(serial);
-      const trouble = broker.process.line(/the store cannot be written/).catch(() => null);
-      const answer = await Promise.race([publisher.next('puback'), trouble]);
-      if (answer === null || typeof answer === 'string') return { publisher, acknowledged, serial };
-      assert.equal(answer.reason, 0);
-      acknowledged.push(String(serial));
-    }
+/** Publishes until an acknowledgement stays out; what was acknowledged, and who waits. */
+async function publishUntilFull(broker: BrokerProcess, fill: () => void) {
+  const publisher = await new RawClient(broker.port).connect({ clientId: 'publisher' });
+  const acknowledged: string[] = [];
+  const publish = (serial: number) => {
+    const packetId = serial + 1;
+    const text = `${serial} ${filling}`;
+    publisher.send({ type: 'publish', topic: 'strict/a', payload: text, qos: 1, packetId });
+  };
+  for (let serial = 0; ; serial++) {
+    if (serial === 20) fill();
+    publish(serial);
+    const trouble = broker.process.line(/the store cannot be written/).catch(() => null);
+    const answer = await Promise.race([publisher.next('puback'), trouble]);
+    if (answer === null || typeof answer === 'string') return { publisher, acknowledged, serial };
+    assert.equal(answer.reason, 0);
+    acknowledged.push(String(serial));
   }
+}
 
+describe('a full disk', () => {
   withMount('refuses what must be stored, serves the rest, recovers by itself', () =>
     inDirectory(async directory => {
       const unmount = mountSmall(directory, 4)!;
       const filler = join(directory, 'filler');
       try {
-        const broker = new BrokerProcess([...flags, '--set', `store.rules=${rules}`], directory);
+        const broker = new BrokerProcess(
+          [...fullFlags, '--set', `store.rules=${fullRules}`],
+          directory,
+        );
         await withBroker(broker, async () => {
           await broker.start();
           const away = await new RawClient(broker.port).connect({ clientId: 'away', ...lasting });

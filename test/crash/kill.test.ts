@@ -7,11 +7,12 @@ import { Prng } from '../prng.ts';
 import { BrokerProcess } from './broker-process.ts';
 import { Crowd } from './crowd.ts';
 import { retainedAt } from './raw.ts';
+import { moment } from './watch.ts';
 
 const ROUNDS = 50 * rounds;
-/** Packets that the clients get in a round before the broker dies, and how long that may take. */
+/** Packets that the clients get in a round before the broker dies, or after such a silence. */
 const PACKETS_MAX = 1_500;
-const PATIENCE_MS = 400;
+const SILENCE_MS = 400;
 const seed = freshSeed();
 
 /** Small bounds, so that what is big in the field happens in a short run too. */
@@ -66,13 +67,13 @@ async function oneRound(broker: BrokerProcess, crowd: Crowd, prng: Prng, last: b
     await crowd.settle();
     crowd.load();
   }
-  await crowd.packets(prng.below(recovering ? 300 : PACKETS_MAX), PATIENCE_MS);
+  await crowd.packets(prng.below(recovering ? 300 : PACKETS_MAX), SILENCE_MS);
   if (last) {
     crowd.rest();
     await crowd.settle();
   } else if (prng.oneIn(2)) {
     // Not only where a packet has just come.
-    await new Promise(resolve => setTimeout(resolve, prng.fraction() * 4));
+    await moment(prng.fraction() * 4);
   }
   const gone = broker.kill();
   await Promise.all([gone, crowd.end()]);

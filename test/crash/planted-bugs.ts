@@ -16,10 +16,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'the step from PUBREC to PUBCOMP is not kept',
     file: 'src/store/log.ts',
-    find: 'const op: QueueState = { kind: OpKind.QueueState, sid, rank: d.rank, state, packetId };\n',
-    replace:
-      'const op: QueueState = { kind: OpKind.QueueState, sid, rank: d.rank, state, packetId };\n' +
-      '      if (released) return;\n',
+    find: 'sid, rank: d.rank, state, packetId };\n',
+    replace: 'sid, rank: d.rank, state, packetId };\n      if (released) return;\n',
   },
   {
     name: 'the packet identifier of a QoS 2 delivery is not kept',

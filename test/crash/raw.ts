@@ -9,6 +9,7 @@ import {
   type WireInput,
   type WirePacket,
 } from '../wire.ts';
+import { Watch } from './watch.ts';
 
 const WAIT_MS = 15_000;
 
@@ -18,7 +19,7 @@ export class RawClient {
   closed = false;
   readonly #socket: Socket;
   readonly #decoder: PacketDecoder;
-  #tell: () => void = () => {};
+  readonly #watch = new Watch();
 
   constructor(port: number, version: Version = 5) {
     this.version = version;
@@ -26,12 +27,12 @@ export class RawClient {
     this.#socket = connect({ port, host: '127.0.0.1', noDelay: true });
     this.#socket.on('data', (chunk: Buffer) => {
       this.packets.push(...this.#decoder.push(chunk));
-      this.#tell();
+      this.#watch.tell();
     });
     this.#socket.on('error', () => {});
     this.#socket.on('close', () => {
       this.closed = true;
-      this.#tell();
+      this.#watch.tell();
     });
   }
 
@@ -41,16 +42,7 @@ export class RawClient {
 
   /** Resolves when `holds` does, which is asked again after every read. */
   async until(holds: () => boolean, what: string): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`no ${what} in time`)), WAIT_MS);
-      this.#tell = () => {
-        if (!holds()) return;
-        clearTimeout(timer);
-        resolve();
-      };
-      this.#tell();
-    });
-    this.#tell = () => {};
+    assert.ok(await this.#watch.until(holds, WAIT_MS), `no ${what} in time`);
   }
 
   /** The next packet of this type; it and what came before it are taken out. */
