@@ -115,9 +115,11 @@ export class ThreadStore implements Store, Upkeeper {
         this.onFailed(message.through, new StoreError(message.error.code, message.error.message));
         break;
       case 'window':
+        // Its rows are views into one buffer, which goes with the last of them: windows are small
+        // and do not last. What is loaded may last for years, so each of that is a copy.
         this.onWindow(
           message.sid,
-          decodeWindow(new ByteReader(message.bytes, true)),
+          decodeWindow(new ByteReader(message.bytes, false)),
           message.complete,
         );
         break;
