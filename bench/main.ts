@@ -111,10 +111,11 @@ type Outcome = Result | { readonly error: string };
 async function measure(peer: Peer, scenario: Scenario, plan: Plan): Promise<Outcome> {
   const cpu = processors();
   try {
-    const broker = await startPeer(peer, cpu.broker);
+    const broker = await startPeer(peer, cpu.broker, isStoring(scenario));
     try {
       const { warmUpMs, measureMs } = plan;
-      const job: Job = { scenario, port: broker.port, brokerPid: broker.pid, warmUpMs, measureMs };
+      const { port, pid: brokerPid, syncLog } = broker;
+      const job: Job = { scenario, port, brokerPid, syncLog, warmUpMs, measureMs };
       const generator = join(import.meta.dir, 'load/generator.ts');
       const load = new Process([process.execPath, generator, JSON.stringify(job)], cpu.load);
       const code = await load.endWithin(warmUpMs + measureMs + JOB_SLACK_MS);

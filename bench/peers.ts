@@ -4,6 +4,7 @@
 import { writeFileSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import { join } from 'node:path';
+import { syncTracing } from './load/sync-count.ts';
 import { connectFrame } from './load/wire.ts';
 import { makeDirectory, Process, removeDirectory } from './processes.ts';
 
@@ -125,14 +126,21 @@ export async function versionOf(peer: Peer): Promise<string> {
 export interface RunningPeer {
   readonly port: number;
   readonly pid: number;
+  readonly syncLog: string;
   stop(): Promise<void>;
 }
 
-/** Starts a broker and waits until it accepts a client. */
-export async function startPeer(peer: Peer, cpu: number | null): Promise<RunningPeer> {
+/** Starts a broker and waits until it accepts a client; its syncs are noted if that is wanted. */
+export async function startPeer(
+  peer: Peer,
+  cpu: number | null,
+  noteSyncs: boolean,
+): Promise<RunningPeer> {
   const directory = makeDirectory();
   const port = await freePort();
-  const broker = new Process(peer.command(port, directory), cpu, directory);
+  const syncLog = join(directory, 'syncs');
+  const tracing = noteSyncs ? syncTracing(syncLog) : [];
+  const broker = new Process([...tracing, ...peer.command(port, directory)], cpu, directory);
   const stop = async () => {
     await broker.stop(STOP_GRACE_MS);
     removeDirectory(directory);
@@ -144,7 +152,7 @@ export async function startPeer(peer: Peer, cpu: number | null): Promise<Running
     const said = broker.stderr.trim().split('\n').at(-1) ?? '';
     throw new Error(`${peer.name} did not start: ${said || 'no CONNACK, no message'}`);
   }
-  return { port, pid: broker.pid, stop };
+  return { port, pid: broker.pid, syncLog, stop };
 }
 
 function freePort(): Promise<number> {

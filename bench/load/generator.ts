@@ -6,13 +6,15 @@ import type { IdleScenario, Scenario, TrafficScenario } from '../scenarios.ts';
 import { Engine } from './engine.ts';
 import { connectClients } from './handshake.ts';
 import { processCpuNs } from './libc.ts';
-import { SyncCount } from './sync-count.ts';
+import { syncsPerSecond } from './sync-count.ts';
 import { Traffic } from './traffic.ts';
 
 export interface Job {
   readonly scenario: Scenario;
   readonly port: number;
   readonly brokerPid: number;
+  /** Where the broker's syncs are noted, if they are. */
+  readonly syncLog: string;
   readonly warmUpMs: number;
   readonly measureMs: number;
 }
@@ -104,6 +106,7 @@ function measureIdle(job: Job, scenario: IdleScenario): IdleResult {
 function readings(job: Job, traffic: Traffic) {
   return {
     atMs: performance.now(),
+    wallMs: Date.now(),
     messages: traffic.progress,
     written:
       job.scenario.kind === 'traffic' && job.scenario.store ? writtenBytes(job.brokerPid) : 0,
@@ -113,7 +116,7 @@ function readings(job: Job, traffic: Traffic) {
   };
 }
 
-async function measureTraffic(job: Job, scenario: TrafficScenario): Promise<TrafficResult> {
+function measureTraffic(job: Job, scenario: TrafficScenario): TrafficResult {
   const engine = new Engine();
   const traffic = new Traffic(engine, job.port, scenario);
   traffic.warmUp(job.warmUpMs);
@@ -123,8 +126,6 @@ async function measureTraffic(job: Job, scenario: TrafficScenario): Promise<Traf
   traffic.measuring = false;
   const after = readings(job, traffic);
   const { rssBytes, privateBytes } = memoryOf(job.brokerPid);
-  const counting = scenario.store === null ? null : new SyncCount(job.brokerPid);
-  if (counting !== null) traffic.run(counting.takesMs);
   const drainedPerSecond = traffic.drain(DRAIN_PATIENCE_MS);
   const { peakBytes } = memoryOf(job.brokerPid);
   engine.close();
@@ -151,9 +152,9 @@ async function measureTraffic(job: Job, scenario: TrafficScenario): Promise<Traf
     lost: traffic.underWay,
     repeated: traffic.ledger.repeated,
     reordered: traffic.ledger.skipped,
-    disk: counting && {
+    disk: scenario.store && {
       bytesPerMessage: (after.written - before.written) / messages,
-      syncsPerSecond: await counting.perSecond(),
+      syncsPerSecond: syncsPerSecond(job.syncLog, before.wallMs, after.wallMs),
       drainedPerSecond: Number.isNaN(drainedPerSecond) ? null : drainedPerSecond,
     },
   };
@@ -164,7 +165,7 @@ if (import.meta.main) {
   const { scenario } = job;
   try {
     const result =
-      scenario.kind === 'idle' ? measureIdle(job, scenario) : await measureTraffic(job, scenario);
+      scenario.kind === 'idle' ? measureIdle(job, scenario) : measureTraffic(job, scenario);
     process.stdout.write(`${JSON.stringify(result)}\n`);
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`);

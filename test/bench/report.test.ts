@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import type { TrafficResult } from '../../bench/load/generator.ts';
-import { syncsPerSecond } from '../../bench/load/sync-count.ts';
+import { countSyncs } from '../../bench/load/sync-count.ts';
 import { type Series, storeTable, trafficRow, trafficTable } from '../../bench/report.ts';
 import { describe, test } from '../harness.ts';
 
@@ -76,16 +76,14 @@ describe('report', () => {
     assert.match(storeTable([trafficRow(series('one', clean), undefined)]), / – +– +– +60\.0 /);
   });
 
-  test('syncs are read from perf: none is zero, not known is null', () => {
-    const said = (fdatasync: string, fsync: string) =>
-      `500000000,ns,duration_time,500000000,100.00,,
-${fdatasync},,syscalls:sys_enter_fdatasync,1,100.00,,
-${fsync},,syscalls:sys_enter_fsync,1,100.00,,
+  test('syncs are counted where they began, and only within the measurement', () => {
+    const noted = `7 99.999999 fdatasync(12) = 0
+7 100.000000 fdatasync(12 <unfinished ...>
+8  100.500000 fsync(13)                 = 0
+7 100.600000 <... fdatasync resumed>)   = 0
+7 200.000000 fdatasync(12) = 0
 `;
-    assert.equal(syncsPerSecond(said('40', '10')), 100);
-    assert.equal(syncsPerSecond(said('40', '<not counted>')), 80);
-    assert.equal(syncsPerSecond(said('<not counted>', '<not counted>')), 0);
-    assert.equal(syncsPerSecond(said('<not supported>', '10')), null);
-    assert.equal(syncsPerSecond('Error: no permission'), null);
+    assert.equal(countSyncs(noted, 100_000, 200_000), 2);
+    assert.equal(countSyncs('', 100_000, 200_000), 0);
   });
 });
