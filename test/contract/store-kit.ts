@@ -12,7 +12,6 @@ import { runtimeDriver } from '../../src/store/sqlite/runtime-driver.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import type { Loaded, Store, StoreError, WindowRow } from '../../src/store/store.ts';
 import { ThreadStore } from '../../src/store/thread/thread-store.ts';
-import { afterAll } from '../harness.ts';
 
 export const driver = await runtimeDriver();
 
@@ -54,9 +53,10 @@ export const implementations: readonly Implementation[] = [
 ];
 
 const folders: string[] = [];
-afterAll(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
+/** To be called after all tests of each file that uses this one. */
+export function removeFolders(): void {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+}
 
 export function newFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'minnow-store-'));

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { OpKind } from '../../src/store/ops.ts';
 import { emptyLoad } from '../../src/store/store.ts';
-import { describe, freshSeed, rounds, test } from '../harness.ts';
+import { afterAll, describe, freshSeed, rounds, test } from '../harness.ts';
 import { Prng } from '../prng.ts';
 import { StoreHistory } from './store-history.ts';
 import {
@@ -14,10 +14,13 @@ import {
   type Implementation,
   implementations,
   newFolder,
+  removeFolders,
   rowCounts,
   StoreUser,
 } from './store-kit.ts';
 import { backlog, messagePut, queuePut, retainedPut, sessionPut } from './store-ops.ts';
+
+afterAll(removeFolders);
 
 const seed = freshSeed();
 

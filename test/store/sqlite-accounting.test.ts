@@ -4,10 +4,19 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { type Op, OpKind } from '../../src/store/ops.ts';
-import { driver, newFolder, openInline, StoreUser, settingsIn } from '../contract/store-kit.ts';
+import {
+  driver,
+  newFolder,
+  openInline,
+  removeFolders,
+  StoreUser,
+  settingsIn,
+} from '../contract/store-kit.ts';
 import { backlog, retainedPut, sessionPut } from '../contract/store-ops.ts';
-import { describe, skipped, test } from '../harness.ts';
+import { afterAll, describe, skipped, test } from '../harness.ts';
 import { FaultyDriver } from './faulty-driver.ts';
+
+afterAll(removeFolders);
 
 function written(): Record<'wchar' | 'write_bytes', number> {
   const text = readFileSync('/proc/self/io', 'utf8');

@@ -5,9 +5,11 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { newFolder, openInline, StoreUser } from '../contract/store-kit.ts';
-import { describe, freshSeed, rounds, test } from '../harness.ts';
+import { newFolder, openInline, removeFolders, StoreUser } from '../contract/store-kit.ts';
+import { afterAll, describe, freshSeed, rounds, test } from '../harness.ts';
 import { Prng } from '../prng.ts';
+
+afterAll(removeFolders);
 
 const program = fileURLToPath(new URL('./crash-child.ts', import.meta.url));
 const seed = freshSeed();

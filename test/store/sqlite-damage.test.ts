@@ -11,11 +11,14 @@ import {
   contentsOf,
   newFolder,
   openInline,
+  removeFolders,
   StoreUser,
 } from '../contract/store-kit.ts';
 import { StoreModel } from '../contract/store-model.ts';
 import { backlog, messagePut, queuePut, retainedPut, sessionPut } from '../contract/store-ops.ts';
-import { describe, test } from '../harness.ts';
+import { afterAll, describe, test } from '../harness.ts';
+
+afterAll(removeFolders);
 
 const NAME = 'minnow.db';
 

@@ -11,14 +11,17 @@ import {
   driver,
   newFolder,
   openInline,
+  removeFolders,
   rowCounts,
   StoreUser,
   settingsIn,
 } from '../contract/store-kit.ts';
 import { backlog, sessionPut } from '../contract/store-ops.ts';
-import { describe, freshSeed, rounds, test } from '../harness.ts';
+import { afterAll, describe, freshSeed, rounds, test } from '../harness.ts';
 import { Prng } from '../prng.ts';
 import { type FaultCode, FaultyDriver } from './faulty-driver.ts';
+
+afterAll(removeFolders);
 
 const seed = freshSeed();
 

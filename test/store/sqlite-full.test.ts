@@ -6,10 +6,18 @@ import { spawnSync } from 'node:child_process';
 import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { StoreError } from '../../src/store/store.ts';
-import { contentsOf, newFolder, openInline, StoreUser } from '../contract/store-kit.ts';
+import {
+  contentsOf,
+  newFolder,
+  openInline,
+  removeFolders,
+  StoreUser,
+} from '../contract/store-kit.ts';
 import { StoreModel } from '../contract/store-model.ts';
 import { backlog, sessionPut } from '../contract/store-ops.ts';
 import { afterAll, describe, skipped, test } from '../harness.ts';
+
+afterAll(removeFolders);
 
 const SIZE = 4 << 20;
 

@@ -6,8 +6,10 @@ import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { schemaVersion } from '../../src/store/sqlite/sql.ts';
 import { exportLines } from '../../src/store/upkeep/transfer.ts';
-import { newFolder, openInline } from '../contract/store-kit.ts';
-import { describe, test } from '../harness.ts';
+import { newFolder, openInline, removeFolders } from '../contract/store-kit.ts';
+import { afterAll, describe, test } from '../harness.ts';
+
+afterAll(removeFolders);
 
 const samples = join(import.meta.dirname, 'old');
 

@@ -4,9 +4,18 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { driver, newFolder, openInline, StoreUser, settingsIn } from '../contract/store-kit.ts';
+import {
+  driver,
+  newFolder,
+  openInline,
+  removeFolders,
+  StoreUser,
+  settingsIn,
+} from '../contract/store-kit.ts';
 import { sessionPut } from '../contract/store-ops.ts';
-import { describe, test } from '../harness.ts';
+import { afterAll, describe, test } from '../harness.ts';
+
+afterAll(removeFolders);
 
 /** A folder with a database that holds one session, changed by `sql`. */
 async function changedBy(sql: string): Promise<string> {

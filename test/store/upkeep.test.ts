@@ -18,12 +18,15 @@ import {
   implementations,
   newFolder,
   openInline,
+  removeFolders,
   StoreUser,
   settingsIn,
 } from '../contract/store-kit.ts';
 import { backlog, retainedPut, sessionPut } from '../contract/store-ops.ts';
-import { describe, freshSeed, test } from '../harness.ts';
+import { afterAll, describe, freshSeed, test } from '../harness.ts';
 import { Prng } from '../prng.ts';
+
+afterAll(removeFolders);
 
 const seed = freshSeed();
 
