@@ -52,6 +52,7 @@ export function deliver(
     const c = session.connection;
     if (c !== null && outbox.clear && hasRoom(b, c, outbox)) {
       note(b, session, outbox, delivery);
+      if (delivery.rank > 0) outbox.loadedRank = delivery.rank;
       send(b, c, session, outbox, delivery, shared ? m : null, now);
     } else {
       enqueue(b, session, outbox, delivery, now);
@@ -122,7 +123,7 @@ function send(
 
 /** Notes a delivery that must outlive a crash, before it is sent or queued. */
 function note(b: State, session: Session, outbox: Outbox, d: Delivery): void {
-  if (!session.persistent || !session.stored || d.message.durability === Durability.None) return;
+  if (!session.kept || d.message.durability === Durability.None) return;
   d.rank = ++outbox.lastRank;
   b.journal.queued(session, d);
 }

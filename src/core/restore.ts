@@ -5,7 +5,7 @@
 import type { QoS, Will } from '../mqtt/packet.ts';
 import { utf8Encode } from '../mqtt/utf8.ts';
 import { armSession, noteSession } from './ending.ts';
-import { ESTATE_NAME } from './journal.ts';
+import { Durability, ESTATE_NAME } from './journal.ts';
 import { Message, NEVER } from './routing/message.ts';
 import type { ShareGroup } from './routing/share-group.ts';
 import { Subscription } from './routing/subscription.ts';
@@ -126,7 +126,7 @@ export function restoreSession(b: State, kept: KeptSession, now: number): void {
   }
   for (const id of kept.received) {
     s.received ??= new Map();
-    s.received.set(id, b.journal.defaultClass);
+    s.received.set(id, Durability.Strict); // its message's class is not known any more
   }
   if (kept.waiting > 0 || kept.lastRank > 0) restoreOutbox(b, s, kept);
   if (kept.connected) noteSession(b, s);

@@ -1,6 +1,7 @@
 // The promises of the durability classes, from CONNECT to a restart, over a model disk.
 
 import assert from 'node:assert/strict';
+import { Durability } from '../../src/core/journal.ts';
 import { describe, test } from '../harness.ts';
 import type { Client } from '../world.ts';
 import { away, back, payloads, persistent, publish, types } from './kept-clients.ts';
@@ -274,5 +275,61 @@ describe('QoS 1 after a crash', () => {
     publish(publisher, 'strict/a', 'm3', 1, 4);
     kept.settle();
     assert.deepEqual(payloads(back(kept.cut(), 'here').packets), ['m0', 'm1', 'm2', 'm3']);
+  });
+});
+
+describe('found by the simulated crashes', () => {
+  test('what was sent at once is not read back with what waits behind it (seed 57)', () => {
+    const kept = new KeptWorld({ log: { windowMessages: 1 } });
+    const { client } = back(kept, 'here');
+    client.send({ type: 'subscribe', packetId: 1, filters: [{ filter: '#', qos: 1 }] });
+    kept.settle();
+    const publisher = kept.world.connect(5);
+    publish(publisher, 'strict/a', 'm0', 1, 1);
+    kept.settle();
+    client.drop();
+    for (let i = 1; i < 4; i++) publish(publisher, 'strict/a', `m${i}`, 1, i + 1);
+    kept.settle();
+    assert.deepEqual(payloads(back(kept, 'here').packets), ['m0', 'm1', 'm2', 'm3']);
+  });
+
+  test('nothing of a session that is not stored is written (seed 16)', () => {
+    const kept = new KeptWorld({ log: { defaultClass: Durability.None } });
+    const { client } = back(kept, 'here');
+    client.send({ type: 'subscribe', packetId: 1, filters: [{ filter: '#', qos: 1 }] });
+    publish(client, 'strict/a', 'x', 2, 2);
+    kept.world.advance(2_000);
+    kept.settle();
+    assert.equal(kept.disk.synced.length + kept.disk.written.length, 0);
+  });
+
+  test('PUBREL that is said again still waits for what it says (seed 37)', () => {
+    const kept = new KeptWorld({ log: { defaultClass: Durability.Batched } });
+    away(kept);
+    const publisher = kept.world.connect(5);
+    publish(publisher, 'strict/a', 'x', 2);
+    kept.settle();
+    const { client } = back(kept);
+    client.send({ type: 'pubrec', packetId: 1 });
+    client.drop();
+    const again = kept.world.open(5);
+    again.send({ type: 'connect', version: 5, clientId: 'away', ...persistent });
+    assert.deepEqual(types(again), ['connack']);
+    kept.settle();
+    assert.deepEqual(types(again), ['pubrel']);
+  });
+
+  test('a QoS 2 identifier keeps the class of its message over a restart (seed 29)', () => {
+    const kept = new KeptWorld({ log: { defaultClass: Durability.Batched } });
+    away(kept);
+    const { client } = back(kept, 'here');
+    publish(client, 'strict/a', 'x', 2);
+    kept.settle();
+    const next = kept.cut();
+    const { client: again } = back(next, 'here');
+    again.send({ type: 'pubrel', packetId: 7 });
+    assert.deepEqual(types(again), []);
+    next.settle();
+    assert.deepEqual(types(again), ['pubcomp']);
   });
 });

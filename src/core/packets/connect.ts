@@ -19,6 +19,7 @@ import { countLevels } from '../../mqtt/topic.ts';
 import type { AuthResult } from '../access.ts';
 import { pump } from '../deliver.ts';
 import { endConnection, endSession, leaveSession, noteSession, reviveSession } from '../ending.ts';
+import { Durability } from '../journal.ts';
 import { resumeReading } from '../session/congestion.ts';
 import { type Connection, ConnectionState } from '../session/connection.ts';
 import { Session } from '../session/session.ts';
@@ -207,6 +208,8 @@ function admit(
   if (b.journal.last !== noted) holdOutput(b, c, b.journal.defaultClass);
   const connack = connackFor(b, c, session, packet, resumed, authData);
   sendPacket(b, c, encodeConnack(connack, c.version)); // first of all packets [MQTT-3.2.0-1]
+  // What is said again was noted for the last connection, and may be of a stronger class.
+  if (resumed && session.kept) holdOutput(b, c, Durability.Strict);
   logEvent(b, 'info', 'connect', c, {
     version: c.version === 5 ? '5.0' : c.version === 4 ? '3.1.1' : '3.1',
     cleanStart: packet.cleanStart,

@@ -106,7 +106,7 @@ function onQoS2(
   if (mustNotAcknowledge(b, c, reason)) return reason;
   if (reason < 0x80) {
     session.received.set(id, topic.durability);
-    if (session.persistent && topic.durability > Durability.None) b.journal.received(session, id);
+    if (session.kept && topic.durability > Durability.None) b.journal.received(session, id);
   } else {
     endExchange(c);
   }
@@ -128,7 +128,7 @@ export function onPubrel(b: State, c: Connection, id: number): void {
   if (known) {
     session.received!.delete(id);
     endExchange(c);
-    if (session.persistent && durability > Durability.None) {
+    if (session.kept && durability > Durability.None) {
       // Were this forgotten, the identifier's next message would pass for a duplicate.
       b.journal.forgotten(session, id, durability);
       holdOutput(b, c, durability);
@@ -249,11 +249,10 @@ export function publishOwn(b: State, m: Message, from: Session | null, now: numb
 
 /** Whether a message would have to be stored before it could be acknowledged, or delivered. */
 function needsStore(b: State, c: Connection, topic: Topic, view: PublishView): boolean {
-  if (view.retain || (view.qos === 2 && c.session!.persistent)) return true;
+  if (view.retain || (view.qos === 2 && c.session!.kept)) return true;
   b.topics.resolve(topic);
   const stores = ({ session, qos }: Subscription) =>
-    session.stored &&
-    session.persistent &&
+    session.kept &&
     (Math.min(qos, view.qos) > 0 || (b.options.queueQoS0 && session.connection === null));
   return topic.hits.some(stores) || topic.groups.some(group => group.members.some(stores));
 }

@@ -82,7 +82,7 @@ function subscribe(
     subscription.identifiers = identifiers;
     b.router.changed();
   }
-  if (session.persistent) b.journal.subscribed(subscription);
+  if (session.kept) b.journal.subscribed(subscription);
   const wanted = entry.retainHandling === 0 || (entry.retainHandling === 1 && isNew);
   if (wanted && subscription.group === null && b.retained.count > 0) {
     walks.push({ subscription, topics: b.retained.match(entry.filter) });
@@ -127,7 +127,7 @@ export function onUnsubscribe(
       return filterValid(filter) ? Reason.NoSubscriptionExisted : Reason.TopicFilterInvalid;
     }
     removeSubscription(b, session, subscription);
-    if (session.persistent) b.journal.unsubscribed(subscription);
+    if (session.kept) b.journal.unsubscribed(subscription);
     return Reason.Success;
   });
   if (b.journal.last !== noted) holdOutput(b, c, b.journal.defaultClass);

@@ -64,6 +64,12 @@ export class Session {
     return this.expirySeconds > 0;
   }
 
+  /** Whether the journal is told of what it holds: it outlives its connection, and is known there.
+   * */
+  get kept(): boolean {
+    return this.stored && this.expirySeconds > 0;
+  }
+
   get expires(): boolean {
     return this.expirySeconds !== SESSION_NEVER_EXPIRES;
   }
