@@ -34,6 +34,8 @@ export interface Character {
   readonly errors: number;
   /** Sends before it has seen CONNACK. */
   readonly eager: boolean;
+  /** How many packet identifiers it uses, so that it uses them again soon; all when not given. */
+  readonly packetIds?: number;
 }
 
 interface Outgoing {
@@ -133,7 +135,8 @@ export class Client {
     this.connected = true;
     this.id = properties.assignedClientIdentifier ?? this.id;
     this.#keepAlive = properties.serverKeepAlive ?? this.#keepAlive;
-    this.#quota = Math.min(properties.receiveMaximum ?? 65_535, 100);
+    const { packetIds = 65_535 } = this.character;
+    this.#quota = Math.min(properties.receiveMaximum ?? 65_535, 100, Math.ceil(packetIds / 2));
     this.#aliasMaxOut = properties.topicAliasMaximum ?? 0;
     this.#packetSizeMaxOut = properties.maximumPacketSize ?? Infinity;
     // MQTT 3.1 does not tell: its clients have to believe in their session.
@@ -215,7 +218,7 @@ export class Client {
 
   #nextId(): number {
     do {
-      this.#lastId = (this.#lastId % 65_535) + 1;
+      this.#lastId = (this.#lastId % (this.character.packetIds ?? 65_535)) + 1;
     } while (this.#outgoing.has(this.#lastId) || this.#requests.has(this.#lastId));
     return this.#lastId;
   }

@@ -1,0 +1,481 @@
+// What a broker that keeps its promises would know and do, across crashes. It is told every packet
+// that the broker has handled and every packet that it writes. Each fact is stamped with the
+// journal's position, so that a crash rolls all of them back to what the disk has got to: exactly
+// that is what the restarted broker must know, and nothing that was promised may be missing in it.
+
+import { Durability } from '../../../src/core/journal.ts';
+import type { ConnackWire, ConnectWire, PublishWire, WirePacket } from '../../wire.ts';
+import { demand } from '../oracle/message.ts';
+import { matches, sharedParts } from '../topics.ts';
+import { Fact, type Promised } from './fact.ts';
+import { type Entry, type Publication, type SessionRecord, SessionState } from './session.ts';
+import type { Talk } from './talk.ts';
+
+type SessionFact = Fact<SessionRecord | null>;
+
+const decoder = new TextDecoder();
+
+export class Oracle {
+  readonly sessions = new Map<string, SessionFact>();
+  readonly retained = new Map<string, Fact<Publication | null>>();
+  /** Owed to some member of the share: to whom is seen when it is sent. */
+  shares = new Set<Entry>();
+  /** What has happened at least once. */
+  readonly met = new Set<string>();
+  readonly #defaultClass: number;
+  readonly #classOf: (topic: string) => number;
+  /** QoS 2 messages that each client has and was not released from. */
+  readonly #incoming = new Map<string, Map<number, string>>();
+  readonly #talks = new Map<string, Talk>();
+  #routed = 0;
+  /** Set while one input is looked at. */
+  #now = 0;
+  #stamp = 0;
+
+  constructor(defaultClass: number, classOf: (topic: string) => number) {
+    this.#defaultClass = defaultClass;
+    this.#classOf = classOf;
+  }
+
+  at(now: number, stamp: number): void {
+    this.#now = now;
+    this.#stamp = stamp;
+  }
+
+  records(): SessionRecord[] {
+    return [...this.sessions.values()].map(fact => fact.value).filter(record => record !== null);
+  }
+
+  // ---- Connections and sessions ----------------------------------------------------------------
+
+  /** The broker lets a client in. */
+  connected(talk: Talk): void {
+    const { clientId } = talk;
+    const connect = talk.connect!;
+    let fact = this.sessions.get(clientId);
+    if (fact === undefined) {
+      fact = new Fact<SessionRecord | null>(null, record => (record?.stored ? record : null));
+      this.sessions.set(clientId, fact);
+    }
+    const before = fact.value?.stored ?? false;
+    if (fact.value?.connected) this.#leave(clientId, true);
+    if (fact.value !== null && connect.cleanStart) this.#end(fact);
+    const known = fact.value;
+    const state = known?.state ?? new SessionState(clientId);
+    const { will } = connect;
+    const expiry = expirySeconds(connect);
+    const expiryMs = expiry === 0xffff_ffff ? Number.POSITIVE_INFINITY : expiry * 1000;
+    const storable = expiry > 0 || will !== null || (known?.stored ?? false);
+    const record = {
+      ...{ state, expiryMs, connected: true },
+      stored: storable && this.#defaultClass > Durability.None,
+      endsAt: Number.POSITIVE_INFINITY,
+      willDueAt: Number.POSITIVE_INFINITY,
+      will: will && {
+        topic: will.topic,
+        text: decoder.decode(will.payload),
+        ...{ qos: will.qos, retain: will.retain },
+        delayMs: (will.properties.willDelayInterval ?? 0) * 1000,
+      },
+    };
+    const promise = fact.set(record, this.#stamp);
+    talk.state = state;
+    this.#talks.set(clientId, talk);
+    // Where nothing of it is stored, what ended before may come back, to end again.
+    const promises = before || record.stored ? [promise] : [];
+    this.#owe(talk, 'connack', 0, this.#defaultClass, promises, known !== null);
+  }
+
+  /** The transport is gone. */
+  lost(talk: Talk): void {
+    if (talk.state !== null && this.#talks.get(talk.clientId) === talk) {
+      this.#leave(talk.clientId, true);
+    }
+    talk.state = null;
+  }
+
+  /** The connection of a session ends; the will counts unless its client said goodbye. */
+  #leave(clientId: string, withWill: boolean): void {
+    const fact = this.sessions.get(clientId)!;
+    const record = fact.value!;
+    const talk = this.#talks.get(clientId)!;
+    talk.state = null;
+    this.#talks.delete(clientId);
+    const will = withWill ? record.will : null;
+    const now = this.#now;
+    const left: SessionRecord = {
+      ...record,
+      ...{ connected: false, will, endsAt: now + record.expiryMs },
+      willDueAt: will === null ? Number.POSITIVE_INFINITY : now + will.delayMs,
+    };
+    fact.set(left, this.#stamp);
+    if (left.expiryMs === 0) this.#end(fact);
+    else if (left.willDueAt <= now) this.#publishWill(fact);
+  }
+
+  #end(fact: SessionFact): void {
+    const record = fact.value!;
+    fact.set(null, this.#stamp);
+    if (record.will !== null) this.#publish(record.state.clientId, record.will, 0);
+  }
+
+  #publishWill(fact: SessionFact): void {
+    const record = fact.value!;
+    this.met.add('a will is published');
+    fact.set({ ...record, will: null, willDueAt: Number.POSITIVE_INFINITY }, this.#stamp);
+    this.#publish(record.state.clientId, record.will!, 0);
+  }
+
+  /** The broker has done what was due. */
+  advance(): void {
+    const now = this.#now;
+    for (const fact of this.sessions.values()) {
+      const record = fact.value;
+      if (record === null || record.connected) continue;
+      if (record.endsAt <= now) {
+        this.met.add('a session expires');
+        this.#end(fact);
+      } else if (record.willDueAt <= now) {
+        this.met.add('a delayed will comes due');
+        this.#publishWill(fact);
+      }
+    }
+    for (const fact of this.retained.values()) {
+      if ((fact.value?.expiresAt ?? Number.POSITIVE_INFINITY) > now) continue;
+      this.met.add('a retained message expires');
+      fact.set(null, this.#stamp);
+    }
+  }
+
+  // ---- What clients send -----------------------------------------------------------------------
+
+  /** The broker has handled `packet`; `degraded`: its store was failing then. */
+  handled(talk: Talk, packet: WirePacket, degraded: boolean): void {
+    if (packet.type === 'connect') {
+      talk.connect = packet;
+      return;
+    }
+    const { state } = talk;
+    if (state === null) return;
+    switch (packet.type) {
+      case 'publish':
+        this.#onPublish(talk, state, packet, degraded);
+        return;
+      case 'pubrel':
+        this.#onPubrel(talk, state, packet.packetId);
+        return;
+      case 'puback':
+      case 'pubcomp':
+        state.acknowledged(packet.packetId, false, this.#stamp);
+        return;
+      case 'pubrec':
+        state.acknowledged(packet.packetId, true, this.#stamp);
+        return;
+      case 'subscribe': {
+        const promises = packet.filters.map(({ filter, qos }) => this.#set(state, filter, qos));
+        this.#owe(talk, 'suback', packet.packetId, this.#defaultClass, promises);
+        for (const { filter, qos } of packet.filters) this.#oweRetained(state, filter, qos);
+        return;
+      }
+      case 'unsubscribe': {
+        const promises = packet.filters.map(filter => this.#set(state, filter, null));
+        this.#owe(talk, 'unsuback', packet.packetId, this.#defaultClass, promises);
+        return;
+      }
+      case 'disconnect':
+        this.#leave(talk.clientId, packet.reason !== 0);
+        return;
+    }
+  }
+
+  #set(state: SessionState, filter: string, qos: number | null): Promised {
+    let fact = state.subscriptions.get(filter);
+    if (fact === undefined) {
+      fact = new Fact<number | null>(null);
+      state.subscriptions.set(filter, fact);
+    }
+    return fact.value === qos ? fact.last : fact.set(qos, this.#stamp);
+  }
+
+  #oweRetained(state: SessionState, filter: string, qos: number): void {
+    if (sharedParts(filter) !== null) return;
+    for (const { value } of this.retained.values()) {
+      if (value === null || !matches(filter, value.topic)) continue;
+      if (value.expiresAt > this.#now) this.#deliver(state, value, qos, true);
+    }
+  }
+
+  #onPublish(talk: Talk, state: SessionState, packet: PublishWire, degraded: boolean): void {
+    const { topic, qos, packetId, retain } = packet;
+    const text = decoder.decode(packet.payload);
+    const durability = this.#classOf(topic);
+    if (qos === 2 && this.#known(talk, state, packetId, text, durability)) return;
+    const strict = durability === Durability.Strict;
+    const refused = degraded && strict && this.#needsStore(state, packet);
+    if (refused) {
+      this.met.add('a message is refused while the store fails');
+      if (qos > 0 && talk.version < 5) this.#leave(talk.clientId, true);
+      else if (qos > 0) this.#owe(talk, qos === 1 ? 'puback' : 'pubrec', packetId, -1, [], false);
+      return;
+    }
+    const expiry = packet.properties.messageExpiryInterval ?? null;
+    const expiryMs = expiry === null ? Number.POSITIVE_INFINITY : expiry * 1000;
+    const promises = this.#publish(talk.clientId, { topic, text, qos, retain }, expiryMs);
+    if (qos === 0) return;
+    if (qos === 2) {
+      const stored = this.#storedWith(state, durability);
+      const received = state.receivedUnder(packetId);
+      const own = received.set({ text, durability, stored, promises }, this.#stamp);
+      if (stored) promises.push(own);
+    }
+    this.#owe(talk, qos === 1 ? 'puback' : 'pubrec', packetId, durability, promises);
+  }
+
+  /** A QoS 2 message sent again is acknowledged, and promised, again. */
+  #known(
+    talk: Talk,
+    state: SessionState,
+    packetId: number,
+    text: string,
+    durability: number,
+  ): boolean {
+    const fact = state.received.get(packetId);
+    if (fact === undefined || fact.value === null) return false;
+    const { text: first, promises } = fact.value;
+    this.met.add('a QoS 2 message is received twice');
+    demand(
+      first === text || state.weakened,
+      () => `«${text}» of ${talk.clientId} passes for «${first}» sent again`,
+    );
+    this.#owe(talk, 'pubrec', packetId, durability, promises);
+    return true;
+  }
+
+  #onPubrel(talk: Talk, state: SessionState, packetId: number): void {
+    const fact = state.received.get(packetId);
+    const durability = fact?.value?.durability ?? Durability.None;
+    if (fact !== undefined && fact.value !== null) fact.set(null, this.#stamp);
+    const promises = fact !== undefined && this.#storedWith(state, durability) ? [fact.last] : [];
+    this.#owe(talk, 'pubcomp', packetId, durability, promises);
+  }
+
+  #storedWith(state: SessionState, durability: number): boolean {
+    const record = this.sessions.get(state.clientId)?.value;
+    if (record?.state !== state) return false;
+    return record.expiryMs > 0 && record.stored && durability > Durability.None;
+  }
+
+  /** Whether a message with QoS `qos` has to be stored, so that a failing store refuses it. */
+  #needsStore(state: SessionState, packet: PublishWire): boolean {
+    const { topic, qos, retain } = packet;
+    if (retain || (qos === 2 && this.#storedWith(state, Durability.Strict))) return true;
+    return this.records().some(({ stored, expiryMs, state: other }) => {
+      if (!stored || expiryMs === 0 || qos === 0) return false;
+      return [...other.subscriptions].some(([filter, { value }]) => {
+        return (value ?? 0) > 0 && matches(sharedParts(filter)?.filter ?? filter, topic);
+      });
+    });
+  }
+
+  #owe(
+    talk: Talk,
+    type: WirePacket['type'],
+    packetId: number,
+    durability: number,
+    promises: readonly Promised[],
+    present = false,
+  ): void {
+    talk.due.push({ type, packetId, refused: durability < 0, durability, promises, present });
+  }
+
+  // ---- Routing ---------------------------------------------------------------------------------
+
+  #publish(
+    publisher: string,
+    from: { topic: string; text: string; qos: number; retain: boolean },
+    expiryMs: number,
+  ): Promised[] {
+    const { topic, text, qos, retain } = from;
+    const durability = this.#classOf(topic);
+    // Wills carry no expiry here: 0 stands for none.
+    const expiresAt = expiryMs === 0 ? Number.POSITIVE_INFINITY : this.#now + expiryMs;
+    const p = { publisher, topic, text, qos, retain, expiresAt, durability, rank: this.#routed++ };
+    const promises: Promised[] = [];
+    if (retain) promises.push(this.#retain(p));
+    let shared = -1;
+    let sharedStored = false;
+    for (const { state } of this.records()) {
+      let granted = -1;
+      for (const [filter, { value }] of state.subscriptions) {
+        const share = sharedParts(filter);
+        if (value === null || !matches(share?.filter ?? filter, topic)) continue;
+        if (share === null) {
+          granted = Math.max(granted, value);
+        } else {
+          shared = value;
+          sharedStored = this.#storedWith(state, durability);
+        }
+      }
+      if (granted < 0) continue;
+      const entry = this.#deliver(state, p, granted, false);
+      if (entry?.stored) promises.push(entry.owed);
+    }
+    if (shared > 0 && qos > 0 && text !== '') {
+      const stored = sharedStored;
+      const home = new SessionState('share');
+      const entry = home.owe(p, Math.min(shared, qos), false, stored, this.#stamp);
+      this.shares.add(entry);
+      if (stored) promises.push(entry.owed);
+    }
+    return promises;
+  }
+
+  #retain(p: Publication): Promised {
+    let fact = this.retained.get(p.topic);
+    if (fact === undefined) {
+      fact = new Fact<Publication | null>(null);
+      this.retained.set(p.topic, fact);
+    }
+    return fact.set(p.text === '' ? null : p, this.#stamp);
+  }
+
+  #deliver(state: SessionState, p: Publication, granted: number, retained: boolean): Entry | null {
+    const qos = Math.min(p.qos, granted);
+    if (qos === 0 || p.text === '') return null; // empty ones cannot be told apart
+    return state.owe(p, qos, retained, this.#storedWith(state, p.durability), this.#stamp);
+  }
+
+  // ---- What the broker writes ------------------------------------------------------------------
+
+  wrote(talk: Talk, packet: WirePacket): void {
+    const { state } = talk;
+    switch (packet.type) {
+      case 'publish':
+        if (state !== null && packet.qos > 0) state.sent(packet, this.shares, this.#stamp);
+        return;
+      case 'pubrel': {
+        const entry = state?.inFlight.get(packet.packetId);
+        if (entry === undefined) return;
+        const { fact, publication } = entry;
+        demand(fact.value === 'released', () => `PUBREL out of nowhere: «${publication.text}»`);
+        fact.last.promised = Math.max(fact.last.promised, publication.durability);
+        return;
+      }
+      case 'connack':
+      case 'puback':
+      case 'pubrec':
+      case 'pubcomp':
+      case 'suback':
+      case 'unsuback':
+        this.#answered(talk, packet);
+        return;
+    }
+  }
+
+  #answered(talk: Talk, packet: WirePacket & { packetId?: number; reason?: number }): void {
+    const due = talk.due.shift();
+    const what = () => `${packet.type} ${packet.packetId} to ${talk.clientId}`;
+    demand(due?.type === packet.type, () => `${what()}, due was ${due?.type} ${due?.packetId}`);
+    if (packet.type === 'connack') {
+      const { sessionPresent } = packet as ConnackWire;
+      demand(sessionPresent === due.present, () => `${what()} says session ${sessionPresent}`);
+      if (sessionPresent) this.met.add('a session is resumed');
+    } else {
+      demand(due.packetId === packet.packetId, () => `${what()}, due was ${due.packetId}`);
+    }
+    const acknowledgement = packet.type === 'puback' || packet.type === 'pubrec';
+    if (acknowledgement) {
+      demand(due.refused === packet.reason! >= 0x80, () => `${what()} says ${packet.reason}`);
+    }
+    for (const promise of due.promises) {
+      promise.promised = Math.max(promise.promised, due.durability);
+    }
+  }
+
+  /** A packet has reached a client: QoS 2 messages come once. */
+  arrived(talk: Talk, packet: WirePacket): void {
+    let incoming = this.#incoming.get(talk.clientId);
+    if (incoming === undefined) {
+      incoming = new Map();
+      this.#incoming.set(talk.clientId, incoming);
+    }
+    if (packet.type === 'connack' && !packet.sessionPresent) incoming.clear();
+    if (packet.type === 'pubrel') incoming.delete(packet.packetId);
+    const { state } = talk;
+    if (packet.type !== 'publish' || packet.qos < 2 || state === null) return;
+    const text = decoder.decode(packet.payload);
+    const key = `${packet.topic} ${text} ${packet.retain}`;
+    const known = incoming.get(packet.packetId);
+    if (known !== undefined) {
+      demand(known === key || state.weakened, () => `«${text}» passes for «${known}» sent again`);
+      if (known === key) return;
+    }
+    incoming.set(packet.packetId, key);
+    if (packet.retain || text === '') return;
+    const copies = state.copiesOf(packet.topic, text);
+    copies.arrived++;
+    demand(
+      copies.arrived <= copies.allowed,
+      () => `${packet.topic} «${text}» with QoS 2 comes to ${talk.clientId} once too often`,
+    );
+  }
+
+  // ---- Crashes ---------------------------------------------------------------------------------
+
+  /** The disk has got to `through`; promises of class `needed` and stronger must hold. */
+  crash(through: number, needed: number): void {
+    const broken: string[] = [];
+    const note = (what: string) => broken.push(what);
+    this.#talks.clear();
+    for (const [clientId, fact] of this.sessions) {
+      if (fact.rollBack(through, needed).broken) note(`the session of ${clientId}`);
+      const record = fact.value;
+      if (record === null) {
+        this.sessions.delete(clientId);
+        continue;
+      }
+      if (record.expiryMs === 0) record.state.subscriptions.clear(); // only its will is kept
+      record.state.rollBack(through, needed, this.#now, note);
+    }
+    for (const [topic, fact] of this.retained) {
+      if (this.#classOf(topic) === Durability.None) this.retained.delete(topic);
+      else if (fact.rollBack(through, needed).broken) note(`what is retained on ${topic}`);
+    }
+    const home = new SessionState('share');
+    home.entries = [...this.shares];
+    home.rollBack(through, needed, this.#now, note);
+    this.shares = new Set(home.entries);
+    demand(broken.length === 0, () => `promised and not on disk: ${broken.join('; ')}`);
+  }
+
+  /** The broker is back: whoever was connected is not any more. */
+  restarted(): void {
+    const now = this.#now;
+    for (const fact of this.sessions.values()) {
+      const record = fact.value;
+      if (record === null || !record.connected) continue;
+      const willDueAt = record.will === null ? Number.POSITIVE_INFINITY : now + record.will.delayMs;
+      const endsAt = now + record.expiryMs;
+      fact.set({ ...record, connected: false, endsAt, willDueAt }, this.#stamp);
+      if (record.will !== null) this.met.add('a crash leaves a will');
+    }
+  }
+
+  /** What somebody is still owed, in words. */
+  unpaid(): string[] {
+    const now = this.#now;
+    const entries = this.records().flatMap(({ state }) => state.entries);
+    return [...entries, ...this.shares]
+      .filter(({ fact, expired, publication }) => {
+        return fact.value !== null && !expired && publication.expiresAt > now;
+      })
+      .map(({ publication: { topic, text }, qos, packetId, fact }) => {
+        return `${topic} «${text}» QoS ${qos} (${fact.value}, packet id ${packetId})`;
+      });
+  }
+}
+
+function expirySeconds({ version, cleanStart, properties }: ConnectWire): number {
+  if (version === 5) return properties.sessionExpiryInterval ?? 0;
+  return cleanStart ? 0 : 0xffff_ffff;
+}
