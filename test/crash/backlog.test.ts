@@ -3,7 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { describe, rounds, skipped, test } from '../harness.ts';
+import { afterAll, describe, rounds, skipped, test } from '../harness.ts';
+import { endChildren } from '../integration/process.ts';
 import { BrokerProcess } from './broker-process.ts';
 import { Drain, Publisher } from './drain.ts';
 
@@ -129,6 +130,8 @@ async function drainAll(broker: BrokerProcess): Promise<void> {
 function sum(drains: readonly Drain[]): number {
   return drains.reduce((total, { received }) => total + received, 0);
 }
+
+afterAll(endChildren);
 
 describe('a backlog', () => {
   const name = `of ${QUEUED} messages costs no memory, survives kill -9 and arrives in order`;

@@ -234,6 +234,11 @@ export class Crowd implements Witness<Post> {
     this.oracle.received(client, packet);
   }
 
+  appalled(client: Client, error: Error): void {
+    this.oracle.faults.push(`${client.id}: ${error.message}`);
+    this.#watch.tell();
+  }
+
   progressed(client: Client, packets: number): void {
     this.#packets += packets;
     if (this.#phase === 'loading') this.#act(client);

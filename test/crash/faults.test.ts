@@ -16,8 +16,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runtimeDriver } from '../../src/store/sqlite/runtime-driver.ts';
-import { describe, skipped, test } from '../harness.ts';
-import { run } from '../integration/process.ts';
+import { afterAll, describe, skipped, test } from '../harness.ts';
+import { endChildren, run } from '../integration/process.ts';
 import { BrokerProcess } from './broker-process.ts';
 import { RawClient, retainedAt } from './raw.ts';
 
@@ -100,6 +100,8 @@ async function keepOne(port: number, topic: string, payload: string): Promise<vo
   await client.next('puback');
   client.close();
 }
+
+afterAll(endChildren);
 
 describe('a data directory that cannot be used', () => {
   test('lies below a file', () =>

@@ -2,7 +2,8 @@
 // the broker has acknowledged in a class that survives its process has to be there afterwards.
 
 import assert from 'node:assert/strict';
-import { describe, freshSeed, rounds, test } from '../harness.ts';
+import { afterAll, describe, freshSeed, rounds, test } from '../harness.ts';
+import { endChildren } from '../integration/process.ts';
 import { Prng } from '../prng.ts';
 import { BrokerProcess } from './broker-process.ts';
 import { Crowd } from './crowd.ts';
@@ -28,6 +29,8 @@ const flags = [
 function rule(durability: string) {
   return { filter: `${durability}/#`, durability };
 }
+
+afterAll(endChildren);
 
 describe('kill -9', () => {
   test(

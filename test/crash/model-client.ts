@@ -43,6 +43,8 @@ export interface Witness<P extends Publication> {
   subscribed(client: ModelClient<P>, filter: string, on: boolean): void;
   /** What reaches the application: without what the protocol tells apart as duplicates. */
   received(client: ModelClient<P>, packet: PublishWire): void;
+  /** The broker did what no broker may do. */
+  appalled(client: ModelClient<P>, error: Error): void;
   /** After everything of one read has been dealt with. */
   progressed(client: ModelClient<P>, packets: number): void;
 }
@@ -100,7 +102,12 @@ export class ModelClient<P extends Publication> {
     this.#will = will;
     this.#witness.connecting(this, cleanStart, will);
     socket.on('data', (chunk: Buffer) => {
-      if (this.#socket === socket) this.#take(chunk);
+      if (this.#socket !== socket) return;
+      try {
+        this.#take(chunk);
+      } catch (error) {
+        this.#witness.appalled(this, error as Error);
+      }
     });
     socket.on('error', () => {}); // 'close' follows
     socket.on('close', () => this.#closed(socket));

@@ -24,8 +24,10 @@ interface Interest {
   readonly account: Account;
   readonly qos: number;
   state: 'on' | 'off' | 'unknown';
-  /** Changes with each SUBSCRIBE and UNSUBSCRIBE that goes out. */
+  /** Changes with each SUBSCRIBE and UNSUBSCRIBE that goes out, and with each answer. */
   generation: number;
+  /** Of those, how many the current connection has not been answered. */
+  unanswered: number;
 }
 
 /** What is known about one client's session. */
@@ -80,7 +82,7 @@ export class Oracle {
     const account = new Account(id, persistent);
     this.#accounts.set(id, account);
     for (const [topic, qos] of wishes) {
-      const interest: Interest = { account, qos, state: 'off', generation: 0 };
+      const interest: Interest = { account, qos, state: 'off', generation: 0, unanswered: 0 };
       account.interests.set(topic, interest);
       const list = this.#interests.get(topic);
       if (list === undefined) this.#interests.set(topic, [interest]);
@@ -116,6 +118,7 @@ export class Oracle {
     const account = this.#account(client);
     // Whether the broker got to read it is not known before it answers.
     if (account.exists !== 'yes' || (clean && account.persistent)) account.exists = 'unknown';
+    for (const interest of account.interests.values()) interest.unanswered = 0;
     if (clean) account.forget('unknown');
   }
 
@@ -134,11 +137,14 @@ export class Oracle {
     const interest = this.#interest(client, topic);
     interest.state = 'unknown';
     interest.generation++;
+    interest.unanswered++;
   }
 
   changed(client: Client, topic: string, on: boolean): void {
     const interest = this.#interest(client, topic);
-    interest.state = on ? 'on' : 'off';
+    interest.unanswered--;
+    // While the next request is on its way nobody knows whether it has been heard.
+    if (interest.unanswered === 0) interest.state = on ? 'on' : 'off';
     interest.generation++;
   }
 

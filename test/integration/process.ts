@@ -23,7 +23,7 @@ export const minnow: readonly string[] = process.env.MINNOW_BINARY
 const children = new Set<ChildProcess>();
 
 /** Ends what a test that failed has left behind. */
-async function endChildren(): Promise<void> {
+export async function endChildren(): Promise<void> {
   const left = [...children];
   for (const child of left) child.kill('SIGKILL');
   await Promise.all(left.map(child => child.exitCode ?? child.signalCode ?? once(child, 'exit')));
