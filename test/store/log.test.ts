@@ -332,4 +332,17 @@ describe('found by the simulated crashes', () => {
     next.settle();
     assert.deepEqual(types(again), ['pubcomp']);
   });
+
+  test('clearing what was cleared a moment ago still promises it (seed 57438036)', () => {
+    const kept = new KeptWorld();
+    const publisher = kept.world.connect(5);
+    publisher.send({ type: 'publish', topic: 'strict/a', payload: 'x', retain: true, qos: 0 });
+    kept.settle();
+    publisher.send({ type: 'publish', topic: 'strict/a', retain: true, qos: 0 });
+    publisher.send({ type: 'publish', topic: 'strict/a', retain: true, qos: 1, packetId: 1 });
+    assert.deepEqual(types(publisher), []);
+    kept.settle();
+    assert.deepEqual(types(publisher), ['puback']);
+    assert.equal(kept.cut().world.broker.state.retained.count, 0);
+  });
 });

@@ -261,7 +261,11 @@ function needsStore(b: State, c: Connection, topic: Topic, view: PublishView): b
 function retain(b: State, m: Message, now: number): boolean {
   if (m.payloadLength === 0) {
     const node = b.retained.find(m.topic); // [MQTT-3.3.1-6]
+    const gone = node === null || node.message === null;
     if (node !== null) clearRetained(b, node);
+    // That it was cleared before need not be kept yet, and this one is acknowledged.
+    if (gone && m.qos > 0 && m.durability > Durability.None)
+      b.journal.retainedCleared(m.topic, m.durability);
     return true;
   }
   if (!b.retained.accepts(m)) {
