@@ -157,8 +157,9 @@ export class SessionState {
   }
 
   #checkOrder({ publication, retained, qos }: Entry, what: () => string): void {
-    if (retained) return;
     const { publisher, topic, rank } = publication;
+    // Which of two by one name a member of a share gets cannot be told.
+    if (retained || topic.endsWith('/share')) return;
     const stream = `${publisher} ${topic} ${qos}`;
     demand(rank > (this.#lastRank.get(stream) ?? -1), () => `${what()} was overtaken`);
     this.#lastRank.set(stream, rank);
