@@ -1,5 +1,5 @@
 // An MQTT 3.1.1 client for the recorded runs: it acknowledges what it gets and resolves what it
-// asked for when the answer is there. What was in flight when it loses its connection is given up.
+// asked for when the answer is there, or when the connection is gone: then it is given up.
 
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -13,9 +13,11 @@ export class Client {
   private readonly parser = mqttPacket.parser(OPTIONS);
   /** By "command packet-id". */
   private readonly waiting = new Map<string, () => void>();
-  private lastId = 0;
+  /** Of the last exchange that was begun; the next one takes the next. */
+  lastId = 0;
+  closed = false;
 
-  /** Resolves when CONNACK has come. */
+  /** Resolves when CONNACK has come, or never will. */
   static async connect(
     port: number,
     clientId: string,
@@ -35,7 +37,12 @@ export class Client {
   private constructor(socket: Socket) {
     this.socket = socket;
     socket.on('data', chunk => this.parser.parse(chunk as Buffer));
-    socket.on('error', () => {}); // it is told by what does not come
+    socket.on('error', () => {}); // "close" follows
+    socket.on('close', () => {
+      this.closed = true;
+      for (const resolve of this.waiting.values()) resolve();
+      this.waiting.clear();
+    });
     this.parser.on('packet', packet => this.take(packet));
   }
 
@@ -44,6 +51,7 @@ export class Client {
   }
 
   private wait(command: string, id = 0): Promise<void> {
+    if (this.closed) return Promise.resolve();
     return new Promise(resolve => this.waiting.set(`${command} ${id}`, resolve));
   }
 
@@ -101,6 +109,7 @@ export class Client {
 
   /** Says goodbye; resolves when the connection is closed. */
   async disconnect(): Promise<void> {
+    if (this.closed) return;
     const closed = once(this.socket, 'close');
     this.send({ cmd: 'disconnect' });
     this.socket.end();

@@ -54,14 +54,21 @@ export async function runLoad(port: number, messages: number, random: Prng): Pro
   await here.leave();
 }
 
+/** Sends its messages, each once. A broker whose disk fails closes the connection: then it goes on
+ *  with the next message on another one, under identifiers that it has not used. */
 async function publish(port: number, n: number, count: number, random: Prng): Promise<void> {
-  const client = await Client.connect(port, `pub${n}`, false);
   let next = 0;
-  const send = async () => {
-    while (next < count) await publishOne(client, n, next++, random);
-  };
-  await Promise.all(Array.from({ length: IN_FLIGHT }, send));
-  await client.disconnect();
+  let lastId = 0;
+  while (next < count) {
+    const client = await Client.connect(port, `pub${n}`, false);
+    client.lastId = lastId;
+    const send = async () => {
+      while (next < count && !client.closed) await publishOne(client, n, next++, random);
+    };
+    await Promise.all(Array.from({ length: IN_FLIGHT }, send));
+    await client.disconnect();
+    lastId = client.lastId;
+  }
 }
 
 function publishOne(client: Client, n: number, number: number, random: Prng): Promise<void> {
@@ -116,7 +123,7 @@ class Here {
 
 async function churn(port: number, random: Prng, done: () => boolean): Promise<void> {
   const client = await Client.connect(port, 'churn', false);
-  while (!done()) {
+  while (!done() && !client.closed) {
     const filter = `c/${random.below(5)}`;
     if (random.oneIn(2)) await client.subscribe(filter, random.pick([0, 1, 2] as const));
     else await client.unsubscribe(filter);
