@@ -18,7 +18,8 @@ export interface TrafficScenario {
   readonly filter: string;
   readonly payloadBytes: number;
   readonly pace: Pace;
-  /** What is asked of the broker's store; null: sessions are clean, and the disk is not looked at. */
+  /** What is asked of the broker's store; null: sessions are clean, and the disk is not looked at.
+   * */
   readonly store: StoreDemand | null;
 }
 

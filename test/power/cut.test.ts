@@ -202,7 +202,7 @@ describe('after a power cut nothing strict is lost and every database opens', ()
         async () => {
           for (let round = 0; round < rounds; round++) await cutMode(mode);
         },
-        120_000 * rounds,
+        240_000 * rounds,
       );
     }
   }
