@@ -1,0 +1,122 @@
+// Ways to lose or to repeat what was promised, each to be planted into a copy of the program. The
+// crashing worlds have to find every one of them (planted-bugs.test.ts).
+
+import type { PlantedBug } from '../planted-bugs.ts';
+
+const log = 'src/store/log.ts';
+const deliver = 'src/core/deliver.ts';
+const publish = 'src/core/packets/publish.ts';
+const acknowledge = 'src/core/packets/acknowledge.ts';
+const restore = 'src/core/restore.ts';
+
+export const durabilityBugs: readonly PlantedBug[] = [
+  {
+    name: 'what waits for the store is written all the same',
+    file: 'src/core/session/output.ts',
+    find: 'return this.held === null ? this.end : this.start + (this.held[0].at - this.written);',
+    replace: 'return this.end;',
+  },
+  {
+    name: 'PUBREC does not wait for the store',
+    file: publish,
+    find: `  if (b.journal.last !== noted) holdOutput(b, c, topic.durability);
+  sendAck(b, c, PUBREC, id, reason);`,
+    replace: '  sendAck(b, c, PUBREC, id, reason);',
+  },
+  {
+    name: 'PUBCOMP does not wait for the store',
+    file: publish,
+    find: '      holdOutput(b, c, durability);\n',
+    replace: '',
+  },
+  {
+    name: 'PUBREL does not wait for the store',
+    file: acknowledge,
+    find: '    holdOutput(b, c, durability);\n',
+    replace: '',
+  },
+  {
+    name: 'that PUBREC came is not stored',
+    file: acknowledge,
+    find: '    b.journal.moved(c.session!, d);\n',
+    replace: '',
+  },
+  {
+    name: 'a delivery that the store has cancels out',
+    file: 'src/store/entry.ts',
+    find: '    return this.entry !== null && !this.entry.handed;',
+    replace: '    return this.entry !== null;',
+  },
+  {
+    name: 'the references to a message are miscounted',
+    file: log,
+    find: '    else (stored.entry!.op as { refs: number }).refs = stored.refs;\n',
+    replace: '',
+  },
+  {
+    name: 'a window skips a row',
+    file: deliver,
+    find: 'b.journal.wantWindow(session, outbox.loadedRank);',
+    replace: 'b.journal.wantWindow(session, outbox.loadedRank + 1);',
+  },
+  {
+    name: 'new messages overtake those that wait on disk',
+    file: deliver,
+    find: 'return outbox.spilled > 0 || outbox.queued >= b.journal.windowMessages;',
+    replace: 'return outbox.queued >= b.journal.windowMessages;',
+  },
+  {
+    name: 'what was sent at once is read back with what waits',
+    file: deliver,
+    find: '      if (delivery.rank > 0) outbox.loadedRank = delivery.rank;\n      send(',
+    replace: '      send(',
+  },
+  {
+    name: 'QoS 2 identifiers are forgotten at a restart',
+    file: restore,
+    find: '    s.received ??= new Map();\n',
+    replace: '    s.received = new Map();\n',
+  },
+  {
+    name: 'a will is not stored',
+    file: log,
+    find: 'will: will === null ? null : { ...will },',
+    replace: 'will: null,',
+  },
+  {
+    name: 'that a retained message was cleared is not stored',
+    file: log,
+    find: '    this.add({ kind: OpKind.RetainedDrop, topic }, durability, topic.length);\n',
+    replace: '',
+  },
+  {
+    name: 'a batch that failed is forgotten',
+    file: log,
+    find: '    this.pending = batch.entries.concat(this.pending);\n',
+    replace: '    this.pending = [...this.pending];\n',
+  },
+  {
+    name: 'the watermark is ahead of the disk',
+    file: log,
+    find: '    this.store.commit({ ops, after',
+    replace: '    this.advance(this.last, this.last);\n    this.store.commit({ ops, after',
+  },
+  {
+    name: 'that a session ended is not stored',
+    file: log,
+    find: '    this.add({ kind: OpKind.SessionDrop, sid: s.id }, this.defaultClass, 16);\n',
+    replace: '',
+  },
+  {
+    name: 'what was written counts as synced',
+    file: log,
+    find: 'const sync = this.strict > 0 || this.promised === 0;',
+    replace: 'const sync = false;',
+  },
+  {
+    name: 'the will of a client that was connected is lost in a crash',
+    file: restore,
+    find: 's.willDueAt = s.will === null ? NEVER : now + s.will.delaySeconds * 1000;',
+    replace: 's.willDueAt = NEVER;',
+  },
+];
