@@ -1,6 +1,6 @@
 // How often a broker tells the disk to keep what it was given: strace(1) notes its fsync and
 // fdatasync calls with their times, and a seccomp filter keeps it away from all other calls, which
-// thereby cost some 50 ns more. The broker stays its own process: the tracer is a grandchild.
+// thereby cost a little more. The broker stays its own process: the tracer is a grandchild.
 
 import { existsSync, readFileSync } from 'node:fs';
 
