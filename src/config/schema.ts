@@ -408,9 +408,9 @@ export const schema = z.strictObject({
       min: 0,
       max: 1024 * GB,
       description:
-        'Bytes the database may take. Past it the session whose client has been away longest ' +
-        'ends, then the next; when nobody is away, what would have to be stored is refused ' +
-        '(0x97). 0 sets no bound.',
+        'Bytes the database may take. Past it the session with a backlog whose client has been ' +
+        'away longest ends, then the next; when there is none, what would have to be stored is ' +
+        'refused (0x97). 0 sets no bound.',
     }),
     freeBytesMin: bytes({
       default: 16 * MB,

@@ -298,6 +298,8 @@ export class Broker {
    */
   handleDurable(written: number, synced: number): void {
     const b = this.state;
+    b.written = written;
+    b.synced = synced;
     let kept = 0;
     for (const c of b.holding) {
       c.out.release(written, synced);

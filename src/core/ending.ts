@@ -125,13 +125,14 @@ export function endSession(b: State, session: Session, now: number): void {
 }
 
 /**
- * The store is over its bound: the session whose client has been away longest ends, backlog and
- * all. False when every session has its client.
+ * The store is over its bound: of the sessions with a backlog the one whose client has been away
+ * longest ends. False when there is none.
  */
 export function dropLongestAway(b: State, now: number): boolean {
   let longest: Session | null = null;
   for (const session of b.sessions.values()) {
     if (session.connection !== null || !session.stored) continue;
+    if (session.outbox === null || session.outbox.waiting === 0) continue; // it would free nothing
     if (longest === null || session.leftAt < longest.leftAt) longest = session;
   }
   if (longest === null) return false;

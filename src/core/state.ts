@@ -36,6 +36,9 @@ export class State {
   lastSessionId = 0;
   /** Connections whose output waits for the journal. */
   readonly holding: Connection[] = [];
+  /** How far the journal's store has got: past a crash, and past a power cut. */
+  written = 0;
+  synced = 0;
   readonly router = new Router();
   readonly topics: Topics;
   readonly retained: RetainedStore;

@@ -12,7 +12,9 @@ import type { State } from './state.ts';
  * */
 export function holdOutput(b: State, c: Connection, durability: number): void {
   if (durability < Durability.Written) return;
-  c.out.hold(b.journal.last, durability);
+  const { last } = b.journal;
+  if (last <= (durability === Durability.Strict ? b.synced : b.written)) return;
+  c.out.hold(last, durability);
   if (c.holding) return;
   c.holding = true;
   b.holding.push(c);

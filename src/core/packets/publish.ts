@@ -98,6 +98,7 @@ function onQoS2(
   if (session.received.has(id)) {
     // Known and not yet released: the client missed our PUBREC [MQTT-4.3.3-10].
     c.receiveUsed--;
+    holdOutput(b, c, topic.durability); // the first one may not be kept yet
     sendAck(b, c, PUBREC, id, 0);
     return 0;
   }
