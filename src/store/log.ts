@@ -442,7 +442,9 @@ export class StoreLog implements Journal {
     const asked = this.windowsAsked.get(sid);
     if (asked === undefined) return;
     this.windowsAsked.delete(sid);
-    this.listener.window(asked.session, rows);
+    // Nothing there only because the batch before it failed: it is asked for behind the next.
+    if (this.failing && rows.length === 0) this.windows.set(sid, asked);
+    else this.listener.window(asked.session, rows);
   }
 
   /** The window could not be read: it is asked for again a little later. */
