@@ -31,6 +31,8 @@ export class Oracle {
   /** Set while one input is looked at. */
   #now = 0;
   #stamp = 0;
+  /** The latest that it ever was: a wall clock that jumps may set the core's time back. */
+  #latest = 0;
 
   constructor(defaultClass: number, classOf: (topic: string) => number) {
     this.#defaultClass = defaultClass;
@@ -40,6 +42,7 @@ export class Oracle {
   at(now: number, stamp: number): void {
     this.#now = now;
     this.#stamp = stamp;
+    this.#latest = Math.max(this.#latest, now);
   }
 
   records(): SessionRecord[] {
@@ -435,7 +438,7 @@ export class Oracle {
         continue;
       }
       if (record.expiryMs === 0) record.state.subscriptions.clear(); // only its will is kept
-      record.state.rollBack(through, needed, this.#now, note);
+      record.state.rollBack(through, needed, this.#latest, note);
     }
     for (const [topic, fact] of this.retained) {
       if (this.#classOf(topic) === Durability.None) this.retained.delete(topic);
@@ -443,7 +446,7 @@ export class Oracle {
     }
     const home = new SessionState('share');
     home.entries = [...this.shares];
-    home.rollBack(through, needed, this.#now, note);
+    home.rollBack(through, needed, this.#latest, note);
     this.shares = new Set(home.entries);
     demand(broken.length === 0, () => `promised and not on disk: ${broken.join('; ')}`);
   }
@@ -463,11 +466,10 @@ export class Oracle {
 
   /** What somebody is still owed, in words. */
   unpaid(): string[] {
-    const now = this.#now;
     const entries = this.records().flatMap(({ state }) => state.entries);
     return [...entries, ...this.shares]
       .filter(({ fact, expired, publication }) => {
-        return fact.value !== null && !expired && publication.expiresAt > now;
+        return fact.value !== null && !expired && publication.expiresAt > this.#latest;
       })
       .map(({ publication: { topic, text }, qos, packetId, fact }) => {
         return `${topic} «${text}» QoS ${qos} (${fact.value}, packet id ${packetId})`;
