@@ -13,6 +13,8 @@ const shareFilter = '$share/workers/+/share';
 export class Acting {
   readonly #world: DurableWorld;
   #named = 0;
+  /** Who has begun anew, and says so until it is let in. */
+  readonly #beginning = new Set<Client>();
 
   constructor(world: DurableWorld) {
     this.#world = world;
@@ -21,6 +23,7 @@ export class Acting {
   step(): void {
     const { prng, clients, config } = this.#world;
     const client = prng.pick(clients);
+    if (client.connected) this.#beginning.delete(client);
     if (client.link === null) {
       if (prng.oneIn(2)) this.connect(client);
       return;
@@ -49,7 +52,9 @@ export class Acting {
     const { prng, healed } = this.#world;
     const { character, v5 } = client;
     const clean = prng.chance(character.cleanStart) && !(healed && v5);
-    const cleanStart = character.cleanStart === 0.5 && !v5 ? true : clean;
+    const always = character.cleanStart === 0.5 && !v5;
+    const cleanStart = always || clean || this.#beginning.has(client);
+    if (cleanStart) this.#beginning.add(client);
     const link = this.#world.open(client);
     const properties: WireProperties = {};
     if (v5) {

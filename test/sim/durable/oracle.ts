@@ -20,6 +20,9 @@ export class Oracle {
   readonly retained = new Map<string, Fact<Publication | null>>();
   /** Owed to some member of the share: to whom is seen when it is sent. */
   shares = new Set<Entry>();
+  /** Sent again by their publishers and shared: which of two by one name went is not seen. */
+  readonly #twins = new Set<string>();
+  readonly #shared = new Set<string>();
   /** What has happened at least once. */
   readonly met = new Set<string>();
   readonly #defaultClass: number;
@@ -325,6 +328,8 @@ export class Oracle {
     }
     if (shared > 0 && qos > 0 && text !== '') {
       const stored = sharedStored;
+      if (this.#shared.has(text)) this.#twins.add(text);
+      this.#shared.add(text);
       const home = new SessionState('share');
       const entry = home.owe(p, Math.min(shared, qos), false, stored, this.#stamp);
       this.shares.add(entry);
@@ -354,7 +359,8 @@ export class Oracle {
     const { state } = talk;
     switch (packet.type) {
       case 'publish':
-        if (state !== null && packet.qos > 0) state.sent(packet, this.shares, this.#stamp);
+        if (state !== null && packet.qos > 0)
+          state.sent(packet, this.shares, this.#twins, this.#stamp);
         return;
       case 'pubrel': {
         const entry = state?.inFlight.get(packet.packetId);
@@ -418,7 +424,7 @@ export class Oracle {
     const copies = state.copiesOf(packet.topic, text);
     copies.arrived++;
     demand(
-      copies.arrived <= copies.allowed,
+      copies.arrived <= copies.allowed || state.revived,
       () => `${packet.topic} «${text}» with QoS 2 comes to ${talk.clientId} once too often`,
     );
   }
@@ -431,8 +437,13 @@ export class Oracle {
     const note = (what: string) => broken.push(what);
     this.#talks.clear();
     for (const [clientId, fact] of this.sessions) {
+      const last = fact.value?.state;
       if (fact.rollBack(through, needed).broken) note(`the session of ${clientId}`);
       const record = fact.value;
+      if (record !== null && record.state !== last && this.#defaultClass < needed) {
+        record.state.revived = true;
+        record.state.weakened = true;
+      }
       if (record === null) {
         this.sessions.delete(clientId);
         continue;
@@ -469,7 +480,8 @@ export class Oracle {
     const entries = this.records().flatMap(({ state }) => state.entries);
     return [...entries, ...this.shares]
       .filter(({ fact, expired, publication }) => {
-        return fact.value !== null && !expired && publication.expiresAt > this.#latest;
+        const gone = expired || publication.expiresAt <= this.#latest;
+        return fact.value !== null && !gone && !this.#twins.has(publication.text);
       })
       .map(({ publication: { topic, text }, qos, packetId, fact }) => {
         return `${topic} «${text}» QoS ${qos} (${fact.value}, packet id ${packetId})`;

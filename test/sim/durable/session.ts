@@ -80,6 +80,8 @@ export class SessionState {
   readonly #lastRank = new Map<string, number>();
   /** A crash took something that it may take: packet identifiers may mean something else. */
   weakened = false;
+  /** A crash brought it back though its client had ended it, as weaker classes allow. */
+  revived = false;
 
   constructor(clientId: string) {
     this.clientId = clientId;
@@ -121,7 +123,7 @@ export class SessionState {
   // ---- What the broker sends -------------------------------------------------------------------
 
   /** The broker sends a PUBLISH with QoS 1 or 2: again, or what it owes next. */
-  sent(packet: PublishWire, shares: Set<Entry>, stamp: number): void {
+  sent(packet: PublishWire, shares: Set<Entry>, twins: Set<string>, stamp: number): void {
     const text = new TextDecoder().decode(packet.payload);
     if (text === '') return;
     const what = () => `${packet.topic} «${text}» QoS ${packet.qos} to ${this.clientId}`;
@@ -149,6 +151,7 @@ export class SessionState {
         this.adopt(entry);
       }
     }
+    if (entry === undefined && twins.has(text)) return;
     demand(entry !== undefined, () => `${what()} is owed to nobody there`);
     this.#checkOrder(entry, what);
     entry.packetId = packet.packetId;
