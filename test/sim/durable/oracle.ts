@@ -360,7 +360,7 @@ export class Oracle {
     switch (packet.type) {
       case 'publish':
         if (state !== null && packet.qos > 0)
-          state.sent(packet, this.shares, this.#twins, this.#stamp);
+          state.sent(packet, this.shares, this.#twins, { now: this.#latest, stamp: this.#stamp });
         return;
       case 'pubrel': {
         const entry = state?.inFlight.get(packet.packetId);

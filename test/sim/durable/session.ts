@@ -68,6 +68,12 @@ export interface Received {
   readonly promises: readonly Promised[];
 }
 
+/** When something happens: the core's time, and the journal's position. */
+export interface At {
+  readonly now: number;
+  readonly stamp: number;
+}
+
 export class SessionState {
   readonly clientId: string;
   readonly subscriptions = new Map<string, Fact<number | null>>();
@@ -123,7 +129,7 @@ export class SessionState {
   // ---- What the broker sends -------------------------------------------------------------------
 
   /** The broker sends a PUBLISH with QoS 1 or 2: again, or what it owes next. */
-  sent(packet: PublishWire, shares: Set<Entry>, twins: Set<string>, stamp: number): void {
+  sent(packet: PublishWire, shares: Set<Entry>, twins: Set<string>, at: At): void {
     const text = new TextDecoder().decode(packet.payload);
     if (text === '') return;
     const what = () => `${packet.topic} «${text}» QoS ${packet.qos} to ${this.clientId}`;
@@ -143,7 +149,10 @@ export class SessionState {
       qos === packet.qos &&
       packetId === 0 &&
       retained === packet.retain;
-    let entry = this.entries.find(each => fits(each) && each.fact.value === 'owed');
+    const owed = this.entries.filter(each => fits(each) && each.fact.value === 'owed');
+    // Of two by one name an expired one has been dropped.
+    let entry: Entry | undefined =
+      owed.find(each => each.publication.expiresAt > at.now) ?? owed[0];
     if (entry === undefined) {
       entry = [...shares].find(fits);
       if (entry !== undefined) {
@@ -155,7 +164,7 @@ export class SessionState {
     demand(entry !== undefined, () => `${what()} is owed to nobody there`);
     this.#checkOrder(entry, what);
     entry.packetId = packet.packetId;
-    entry.sentStamp = stamp;
+    entry.sentStamp = at.stamp;
     this.inFlight.set(packet.packetId, entry);
   }
 
