@@ -7,7 +7,6 @@ import type { Broker } from './core/broker.ts';
 import type { LogEvent } from './core/effects.ts';
 import { type Connection, ConnectionState } from './core/session/connection.ts';
 import type { Hallway, Link } from './io/driver.ts';
-import { Reason } from './mqtt/reason.ts';
 
 /** Output below which a connection may be given more: it will be idle soon. */
 const LOW_WATER = 64 * 1024;
@@ -91,7 +90,7 @@ export class Loop implements Hallway {
   turn(): number {
     const { broker } = this;
     const now = this.clock();
-    this.askAuthenticator(now);
+    this.askAuthenticator();
     if (broker.nextDeadline() <= now) broker.handleTime(now);
     this.keeper?.flush(now); // before the writes: most of what it lets go can leave with them
     this.writeDirty(now);
@@ -109,24 +108,19 @@ export class Loop implements Hallway {
     return dirty.length + closing.length + paused.length + authenticate.length > 0;
   }
 
-  private askAuthenticator(now: number): void {
+  private askAuthenticator(): void {
     const { authenticate } = this.broker.effects;
     if (authenticate.length === 0) return;
     for (const c of authenticate.splice(0)) {
       if (c.credentials === null) continue;
-      const verdict = this.authenticator.authenticate(c.credentials);
-      if (verdict instanceof Promise) {
-        const asked = c.credentials;
-        // An authenticator that fails lets nobody in.
-        verdict
-          .catch(() => ({ reason: Reason.ServerUnavailable }))
-          .then(result => {
-            if (c.credentials === asked) this.broker.handleAuthResult(c, result, this.clock());
-            this.wake();
-          });
-      } else {
-        this.broker.handleAuthResult(c, verdict, now);
-      }
+      const asked = c.credentials;
+      let late = false;
+      this.authenticator.authenticate(asked, result => {
+        if (c.credentials !== asked) return; // it is gone, or has its answer
+        this.broker.handleAuthResult(c, result, this.clock());
+        if (late) this.wake();
+      });
+      late = true;
     }
   }
 

@@ -30,7 +30,11 @@ export class StaticAuthenticator implements Authenticator {
     );
   }
 
-  authenticate({ username, password }: Credentials): AuthResult {
+  authenticate(credentials: Credentials, done: (result: AuthResult) => void): void {
+    done(this.verdict(credentials));
+  }
+
+  private verdict({ username, password }: Credentials): AuthResult {
     if (username === null || (this.digests.size === 0 && this.anonymous)) {
       return this.anonymous ? ANONYMOUS : NO_NAME;
     }

@@ -30,9 +30,11 @@ export interface AuthResult {
   readonly username?: string | null;
 }
 
-/** Asked by the hallway for every CONNECT; must not throw or reject. */
+/** Asked by the hallway for every CONNECT and AUTH; must not throw. */
 export interface Authenticator {
-  authenticate(credentials: Credentials): AuthResult | Promise<AuthResult>;
+  /** Calls `done` once, before it returns or later. Not a promise: in the synchronous mode the
+   *  core's thread runs none. */
+  authenticate(credentials: Credentials, done: (result: AuthResult) => void): void;
 }
 
 /** Asked by the core before it routes or subscribes; must be fast and must not throw. */
