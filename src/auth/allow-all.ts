@@ -2,7 +2,7 @@
 
 import type { Access, Authenticator } from '../core/access.ts';
 
-export const allowAll: Authenticator & Access = Object.freeze({
+export const allowAll: Readonly<Authenticator & Access> = Object.freeze<Authenticator & Access>({
   authenticate: (_credentials, done) => done({ reason: 0 }),
   mayPublish: () => true,
   maySubscribe: () => true,
