@@ -32,6 +32,12 @@ export const limits = {
   /** Longest time a publisher is not read from on behalf of one slow consumer. */
   publisherPauseMaxMs: 2_000,
   connectionsMax: 1_000_000,
+  /** Sockets: connections that wait to be accepted, transports let in per second, silence before
+   *  the system asks, time what was sent may stay unacknowledged. */
+  backlog: 4_096,
+  acceptsPerSecond: 5_000,
+  tcpKeepAliveSeconds: 60,
+  tcpUserTimeoutMs: 30_000,
   sessionsMax: 1_000_000,
   subscriptionsPerSessionMax: 10_000,
   retainedMessagesMax: 1_000_000,

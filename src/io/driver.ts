@@ -17,9 +17,9 @@ export interface Link {
   /** Stops or goes on calling `bytes`. Saying it twice is harmless. */
   pause(paused: boolean): void;
   /** Says goodbye in order: the peer gets all that was written, then the end of the stream. What it
-   *  still sends is read and thrown away until it closes. */
+   *  still sends is read and thrown away until it closes. Nothing may be written any more. */
   close(): void;
-  /** Ends it now, whatever waits. */
+  /** Ends it now, whatever waits; the peer sees a reset if something did. */
   abort(): void;
 }
 
@@ -32,21 +32,38 @@ export interface Hallway {
   bytes(link: Link, chunk: Uint8Array): void;
   /** A transport that took less than it was given takes bytes again. */
   drained(link: Link): void;
-  /** It is gone, whoever ended it. Called once, and last. */
+  /** It is gone, whoever ended it. Called once, and last; perhaps from within `abort`. A peer that
+   *  only ended its own side still gets the answers to what it sent, as far as they go without
+   *  waiting. */
   closed(link: Link): void;
   /** Ends a turn: writes, closes, pauses. Returns when it wants to be called even if nothing comes:
    *  milliseconds from now, 0 for at once after I/O has been looked at, Infinity for never. */
   turn(): number;
 }
 
+/** How a driver says what an operator should know, e.g. that descriptors ran out: once when it
+ *  begins, once when it is over. */
+export type Tell = (
+  level: 'info' | 'warn' | 'error',
+  message: string,
+  fields?: Readonly<Record<string, string | number>>,
+) => void;
+
+/** Constructed as `(hallway, options: IoOptions, tell: Tell)`. One that runs out of descriptors lets
+ *  nobody in, tells so once, serves those it has, and goes on by itself when there are some. */
 export interface Driver {
   /** Listens; resolves with the address in use. Rejects with an error that has `code`, `address`
-   *  and `port`, e.g. EADDRINUSE. */
+   *  and `port`, e.g. EADDRINUSE. An IPv6 listener leaves IPv4 to its sibling on the same port. */
   listen(host: string, port: number): Promise<{ host: string; port: number }>;
-  /** A turn is wanted although nothing came. */
+  /** A turn is wanted although nothing came. To be called on the driver's own thread. */
   wake(): void;
   /** Accepts nothing more. */
   stopListening(): void;
   /** Ends everything that is still open. */
   stop(): void;
+}
+
+/** A driver that waits in system calls: `run` keeps its thread until `stop` was called. */
+export interface BlockingDriver extends Driver {
+  run(): void;
 }

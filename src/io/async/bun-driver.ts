@@ -4,8 +4,9 @@
 // CPU time and some of its latency.
 
 import type { Socket, TCPSocketListener } from 'bun';
-import type { Connection } from '../core/session/connection.ts';
-import type { Driver, Hallway, Link } from './driver.ts';
+import type { Connection } from '../../core/session/connection.ts';
+import type { Driver, Hallway, Link, Tell } from '../driver.ts';
+import type { IoOptions } from '../options.ts';
 
 class BunLink implements Link {
   readonly peer: string;
@@ -73,7 +74,7 @@ export class BunDriver implements Driver {
   private readsInTurn = 0;
   private calmPolls = 0;
 
-  constructor(hallway: Hallway) {
+  constructor(hallway: Hallway, _options: IoOptions, _tell: Tell) {
     this.hallway = hallway;
   }
 

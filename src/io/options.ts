@@ -1,0 +1,28 @@
+// What an operator may say about sockets; every driver understands all of it.
+
+import { limits } from '../limits.ts';
+
+export interface IoOptions {
+  /** Connections the system completes before they are accepted. Beyond it clients try again after
+   *  one, three, seven seconds: a low bound makes a crowd come back late. */
+  readonly backlog: number;
+  /** Several processes may listen on one port, and the system shares clients out among them. */
+  readonly reusePort: boolean;
+  /** Send small packets at once (TCP_NODELAY). */
+  readonly noDelay: boolean;
+  /** Silence after which the system asks whether the peer is still there; 0: never. */
+  readonly keepAliveSeconds: number;
+  /** Longest time what was sent may stay unacknowledged; 0: the system's own, many minutes. */
+  readonly userTimeoutMs: number;
+  /** Transports let in per second; src/io/pacing.ts says what for. */
+  readonly acceptsPerSecond: number;
+}
+
+export const defaultIoOptions: IoOptions = {
+  backlog: limits.backlog,
+  reusePort: false,
+  noDelay: true,
+  keepAliveSeconds: limits.tcpKeepAliveSeconds,
+  userTimeoutMs: limits.tcpUserTimeoutMs,
+  acceptsPerSecond: limits.acceptsPerSecond,
+};

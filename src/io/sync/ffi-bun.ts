@@ -1,0 +1,30 @@
+// libc by bun:ffi.
+
+import { createRequire } from 'node:module';
+import { type CType, functions, type Libc, type LibcFunctions, libcName } from './libc.ts';
+
+// Not an import: a bundle for Node would hoist it to its top and not start.
+const require = createRequire(import.meta.url);
+
+const ffiTypes = { int: 'i32', address: 'ptr', size: 'usize' } as const;
+
+export function openLibc(): Libc {
+  const { dlopen, ptr, read } = require('bun:ffi') as typeof import('bun:ffi');
+  const declare = (types: readonly CType[]) => ({
+    args: types.map(type => ffiTypes[type]),
+    returns: 'i32' as const,
+  });
+  const table = Object.entries(functions).map(([name, types]) => [name, declare(types)]);
+  const { symbols } = dlopen(libcName, {
+    ...Object.fromEntries(table),
+    __errno_location: { args: [], returns: 'ptr' },
+  });
+  const calls = symbols as unknown as LibcFunctions & { __errno_location(): never };
+  // The same place for as long as this thread lives; each thread has one of its own.
+  const errnoAt = calls.__errno_location();
+  return {
+    ...calls,
+    errno: () => read.i32(errnoAt, 0),
+    address: view => ptr(view as NodeJS.TypedArray),
+  };
+}

@@ -1,0 +1,28 @@
+// libc by koffi, whose npm package brings it compiled.
+
+import { createRequire } from 'node:module';
+import { type CType, functions, type Libc, type LibcFunctions, libcName } from './libc.ts';
+
+// Not an import: it is optional, and Bun is to do without it.
+const require = createRequire(import.meta.url);
+
+const ffiTypes: Record<CType, string> = { int: 'int', address: 'void *', size: 'size_t' };
+
+export function openLibc(): Libc {
+  const koffi = require('koffi') as typeof import('koffi');
+  const library = koffi.load(libcName);
+  const declare = (name: string, types: readonly CType[]) =>
+    library.func(
+      name,
+      'int',
+      types.map(type => ffiTypes[type]),
+    );
+  const calls = Object.fromEntries(
+    Object.entries(functions).map(([name, types]) => [name, declare(name, types)]),
+  ) as unknown as LibcFunctions;
+  return {
+    ...calls,
+    errno: () => koffi.errno(),
+    address: view => Number(koffi.address(view)),
+  };
+}
