@@ -294,6 +294,11 @@ export class Acting {
       left.push(...this.#world.oracle.model.sessions.keys());
       return left.length === 0 ? null : left.join(', ');
     }
+    // Whoever was given a name and lost it with its link came back under another: until it expires,
+    // what waits for that first session waits for nobody.
+    for (const [name, { online }] of this.#world.oracle.model.sessions) {
+      if (!online) return `the session of ${name}`;
+    }
     return clients.find(client => !client.idle)?.id ?? null;
   }
 
