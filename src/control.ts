@@ -8,70 +8,29 @@ import { once } from 'node:events';
 import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { isAbsolute } from 'node:path';
+import type { Answer, Question, Results } from './engine/questions.ts';
 import { limits } from './limits.ts';
 import type { Logger } from './log.ts';
 import { filterValid } from './mqtt/topic.ts';
-import { StoreError } from './store/store.ts';
-import type { UpkeepRequest, UpkeepResult } from './store/upkeep/upkeep.ts';
+import type { UpkeepRequest } from './store/upkeep/upkeep.ts';
 
-export interface ClientInfo {
-  readonly clientId: string;
-  readonly connected: boolean;
-  /** Of the current connection, or of the last one. */
-  readonly peer: string;
-  readonly username: string | null;
-  /** 3, 4 or 5; null without a connection. */
-  readonly version: number | null;
-  readonly keepAliveSeconds: number | null;
-  /** 4294967295: never. */
-  readonly sessionExpirySeconds: number;
-  readonly subscriptions: number;
-  readonly queued: number;
-  readonly queuedBytes: number;
-  readonly inflight: number;
-  readonly connectedForMs: number | null;
-}
-
-export interface ClientDetail extends ClientInfo {
-  readonly filters: readonly { readonly filter: string; readonly qos: number }[];
-}
-
-/** What the control socket asks of the broker. */
-export interface ControlTarget {
-  /** Taken a few at a time, across turns. */
-  clients(): Iterable<ClientInfo>;
-  client(id: string): ClientDetail | null;
-  /** Disconnects the client; false when it is not connected. */
-  kick(id: string): boolean;
-  /** Ends the session, and with it the connection; false when there is none. */
-  dropSession(id: string): boolean;
-  /** Deletes what matches and says how many that were. */
-  deleteRetained(filter: string): number;
-  stats(): Record<string, number | string>;
-  /** Looks after the store; null when nothing is kept. Rejects with a StoreError. */
-  readonly upkeep: ((request: UpkeepRequest) => Promise<UpkeepResult>) | null;
-}
+/** Who answers: the engine, wherever it lives. Rejects only when it is broken. */
+export type Ask = (question: Question) => Promise<Answer>;
 
 export interface ControlServer {
   /** Cuts everybody off and removes the socket file. */
   stop(): Promise<void>;
 }
 
-const ROWS_PER_TURN = 256;
-
 /** Opens the socket at `path`; rejects with an error that has `code` and `address` when it cannot,
  *  EADDRINUSE when somebody answers there already. */
-export async function startControl(
-  path: string,
-  target: ControlTarget,
-  log: Logger,
-): Promise<ControlServer> {
+export async function startControl(path: string, ask: Ask, log: Logger): Promise<ControlServer> {
   await removeStale(path);
   const sockets = new Set<Socket>();
   const server = createServer(socket => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
-    new Session(socket, target, log).run();
+    new Session(socket, ask, log).run();
   });
   server.maxConnections = limits.controlConnectionsMax;
   await listen(server, path);
@@ -122,17 +81,21 @@ async function listen(server: Server, path: string): Promise<void> {
 }
 
 type Request = Readonly<Record<string, unknown>>;
-type Answer = { ok: true; result: unknown } | { ok: false; error: string };
+/** What is written back. */
+type Reply = { ok: true; result: unknown } | { ok: false; error: string };
+
+/** Numbers the lists that are asked for. */
+let lastList = 0;
 
 /** One connection to the socket: its requests are answered in order. */
 class Session {
   private readonly socket: Socket;
-  private readonly target: ControlTarget;
+  private readonly ask: Ask;
   private readonly log: Logger;
 
-  constructor(socket: Socket, target: ControlTarget, log: Logger) {
+  constructor(socket: Socket, ask: Ask, log: Logger) {
     this.socket = socket;
-    this.target = target;
+    this.ask = ask;
     this.log = log;
   }
 
@@ -174,85 +137,82 @@ class Session {
       await this.writeClients();
       return;
     }
-    const upkeep = request === null ? null : upkeepOf(request);
-    if (upkeep !== null) {
-      await this.write(`${JSON.stringify(await this.performUpkeep(upkeep))}\n`);
-      return;
-    }
-    const answer: Answer = request
-      ? this.perform(request)
-      : { ok: false, error: 'a request is one JSON object per line, e.g. {"command":"stats"}' };
-    await this.write(`${JSON.stringify(answer)}\n`);
+    const reply = request
+      ? await this.perform(request)
+      : refuse('a request is one JSON object per line, e.g. {"command":"stats"}');
+    await this.write(`${JSON.stringify(reply)}\n`);
   }
 
-  private perform(request: Request): Answer {
+  private async perform(request: Request): Promise<Reply> {
+    const upkeep = upkeepOf(request);
+    if (upkeep !== null) return this.performUpkeep(upkeep);
     const { command } = request;
     switch (command) {
       case 'stats':
-        return { ok: true, result: this.target.stats() };
+        return { ok: true, result: await this.result({ about: 'stats' }) };
       case 'client':
       case 'kick':
       case 'drop-session': {
         const { id } = request;
         if (typeof id === 'string') return this.performOn(command, id);
-        return { ok: false, error: `${command} needs "id", a client id` };
+        return refuse(`${command} needs "id", a client id`);
       }
       case 'retained-delete': {
         const { filter } = request;
         if (typeof filter === 'string') return this.deleteRetained(filter);
-        return { ok: false, error: `${command} needs "filter", a topic filter` };
+        return refuse(`${command} needs "filter", a topic filter`);
       }
       default: {
         const known =
           'clients, client, kick, drop-session, retained-delete, stats, store-stat, store-check, ' +
           'store-compact and store-backup';
-        return {
-          ok: false,
-          error: `unknown command ${JSON.stringify(command)}; there are ${known}`,
-        };
+        return refuse(`unknown command ${JSON.stringify(command)}; there are ${known}`);
       }
     }
   }
 
-  private performOn(command: 'client' | 'kick' | 'drop-session', id: string): Answer {
+  /** What the engine answers to a question that it cannot refuse. */
+  private async result<About extends Question['about']>(
+    question: Question & { readonly about: About },
+  ): Promise<Results[About]> {
+    const answer = await this.ask(question);
+    if (!answer.ok) throw new Error(answer.message);
+    return answer.result as Results[About];
+  }
+
+  private async performOn(command: 'client' | 'kick' | 'drop-session', id: string): Promise<Reply> {
     if (command === 'client') {
-      const result = this.target.client(id);
-      return result ? { ok: true, result } : { ok: false, error: `there is no client "${id}"` };
+      const result = await this.result({ about: 'client', id });
+      return result ? { ok: true, result } : refuse(`there is no client "${id}"`);
     }
     const kick = command === 'kick';
-    const done = kick ? this.target.kick(id) : this.target.dropSession(id);
-    if (!done) {
-      const missing = kick ? `client "${id}" is not connected` : `there is no session "${id}"`;
-      return { ok: false, error: missing };
+    if (!(await this.result({ about: command, id }))) {
+      return refuse(kick ? `client "${id}" is not connected` : `there is no session "${id}"`);
     }
     this.log.info(kick ? 'client kicked' : 'session dropped', { clientId: id });
     return { ok: true, result: { id } };
   }
 
-  private deleteRetained(filter: string): Answer {
+  private async deleteRetained(filter: string): Promise<Reply> {
     if (filter === '' || filter.startsWith('$share/') || !filterValid(filter)) {
-      return { ok: false, error: `"${filter}" is not a topic filter` };
+      return refuse(`"${filter}" is not a topic filter`);
     }
-    const deleted = this.target.deleteRetained(filter);
+    const deleted = await this.result({ about: 'delete-retained', filter });
     this.log.info('retained messages deleted', { filter, deleted });
     return { ok: true, result: { deleted } };
   }
 
   /** May take its time, during which the connection is not idle. */
-  private async performUpkeep(request: UpkeepRequest): Promise<Answer> {
-    const { upkeep } = this.target;
-    if (upkeep === null) return { ok: false, error: 'this broker keeps nothing on disk' };
+  private async performUpkeep(request: UpkeepRequest): Promise<Reply> {
     if (request.command === 'backup' && !isAbsolute(request.path)) {
-      return { ok: false, error: 'store-backup needs "path", the absolute name of a new file' };
+      return refuse('store-backup needs "path", the absolute name of a new file');
     }
     this.socket.setTimeout(0);
     try {
-      const result = await upkeep(request);
+      const answer = await this.ask({ about: 'store', request });
+      if (!answer.ok) return refuse(answer.message);
       if (request.command !== 'stat') this.log.info(`store ${request.command} done`);
-      return { ok: true, result };
-    } catch (error) {
-      if (error instanceof StoreError) return { ok: false, error: error.message };
-      throw error;
+      return { ok: true, result: answer.result };
     } finally {
       this.socket.setTimeout(limits.controlIdleMs);
     }
@@ -260,11 +220,15 @@ class Session {
 
   /** The list as one line, written a few rows at a time and no faster than it is read. */
   private async writeClients(): Promise<void> {
+    const list = ++lastList;
     let text = '{"ok":true,"result":[';
     let count = 0;
-    for (const client of this.target.clients()) {
-      text += (count++ === 0 ? '' : ',') + JSON.stringify(client);
-      if (count % ROWS_PER_TURN !== 0) continue;
+    for (let more = true; more; ) {
+      const page = await this.result({ about: 'clients', list });
+      for (const client of page.rows) {
+        text += (count++ === 0 ? '' : ',') + JSON.stringify(client);
+      }
+      more = page.more;
       await this.write(text);
       await new Promise(resolve => setImmediate(resolve));
       if (this.socket.destroyed) return;
@@ -285,6 +249,10 @@ class Session {
       socket.on('drain', settle).on('close', settle);
     });
   }
+}
+
+function refuse(error: string): Reply {
+  return { ok: false, error };
 }
 
 /** The request as one to the store, or null. */

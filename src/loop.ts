@@ -79,12 +79,10 @@ export class Loop implements Hallway {
     if (this.onEmpty !== null && this.broker.state.connectionCount === 0) this.onEmpty();
   }
 
-  /** Resolves when no connection is left; the broker must have been told to stop. */
-  whenEmpty(): Promise<void> {
-    return new Promise(resolve => {
-      if (this.broker.state.connectionCount === 0) resolve();
-      else this.onEmpty = resolve;
-    });
+  /** Calls `done` when no connection is left; the broker must have been told to stop. */
+  whenEmpty(done: () => void): void {
+    if (this.broker.state.connectionCount === 0) done();
+    else this.onEmpty = done;
   }
 
   turn(): number {

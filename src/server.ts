@@ -6,7 +6,8 @@ import type { Config } from './config/config.ts';
 import { type ControlServer, startControl } from './control.ts';
 import { Engine } from './engine/engine.ts';
 import type { Answer, Question } from './engine/questions.ts';
-import { BunDriver } from './io/bun-driver.ts';
+import { createAsyncDriver } from './io/create.ts';
+import { defaultIoOptions } from './io/options.ts';
 import type { Logger } from './log.ts';
 
 export interface Server {
@@ -19,10 +20,11 @@ export interface Server {
 
 /** Starts a broker; rejects with an error that has `code` when a listener cannot be opened. */
 export async function startServer(config: Config, log: Logger): Promise<Server> {
+  const ioLog = log.child('io');
   const engine = await Engine.start(config, {
     log,
     authenticator: await createAuthenticator(config.auth),
-    createDriver: async hallway => new BunDriver(hallway),
+    createDriver: hallway => createAsyncDriver(hallway, defaultIoOptions, ioLog.log.bind(ioLog)),
   });
   const ask = (question: Question) => new Promise<Answer>(resolve => engine.ask(question, resolve));
   let control: ControlServer | null = null;

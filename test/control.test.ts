@@ -9,18 +9,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from '../src/cli/ctl.ts';
 import { Failure } from '../src/cli/exit.ts';
-import {
-  type ClientDetail,
-  type ControlServer,
-  type ControlTarget,
-  startControl,
-} from '../src/control.ts';
+import { type ControlServer, startControl } from '../src/control.ts';
+import type { SessionDetail } from '../src/core/report/control.ts';
+import type { Answer, Question, Results } from '../src/engine/questions.ts';
 import { limits } from '../src/limits.ts';
 import type { Logger } from '../src/log.ts';
-import { StoreError } from '../src/store/store.ts';
+import type { UpkeepRequest } from '../src/store/upkeep/upkeep.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, test } from './harness.ts';
 
-function client(clientId: string): ClientDetail {
+function client(clientId: string): SessionDetail {
   return {
     clientId,
     connected: true,
@@ -38,35 +35,52 @@ function client(clientId: string): ClientDetail {
   };
 }
 
-class FakeBroker implements ControlTarget {
-  readonly known = new Map<string, ClientDetail>();
+/** Rows per page of the list. */
+const PAGE = 100;
+
+class FakeBroker {
+  readonly known = new Map<string, SessionDetail>();
   readonly calls: string[] = [];
-  clients() {
-    return this.known.values();
-  }
-  client(id: string) {
-    return this.known.get(id) ?? null;
-  }
-  kick(id: string) {
-    this.calls.push(`kick ${id}`);
-    return this.known.has(id);
-  }
-  dropSession(id: string) {
-    this.calls.push(`drop ${id}`);
-    return this.known.delete(id);
-  }
-  deleteRetained(filter: string) {
-    this.calls.push(`delete ${filter}`);
-    return 3;
-  }
-  upkeep: ControlTarget['upkeep'] = async request => {
-    this.calls.push(JSON.stringify(request));
-    if (request.command === 'check') throw new StoreError('full', 'no space is left');
-    return { faults: [] };
+  keeps = true;
+  private readonly places = new Map<number, number>();
+
+  readonly ask = async (question: Question): Promise<Answer> => {
+    if (question.about === 'store') return this.lookAfterStore(question.request);
+    return { ok: true, result: this.answer(question) };
   };
-  stats(): Record<string, number | string> {
-    if (this.known.has('broken')) throw new Error('a bug in the broker');
-    return { version: 'minnow test', 'clients/total': this.known.size };
+
+  private answer(question: Exclude<Question, { about: 'store' }>): Results[keyof Results] {
+    switch (question.about) {
+      case 'clients': {
+        const place = this.places.get(question.list) ?? 0;
+        this.places.set(question.list, place + PAGE);
+        const rows = [...this.known.values()].slice(place, place + PAGE);
+        return { rows, more: place + PAGE < this.known.size };
+      }
+      case 'client':
+        return this.known.get(question.id) ?? null;
+      case 'kick':
+        this.calls.push(`kick ${question.id}`);
+        return this.known.has(question.id);
+      case 'drop-session':
+        this.calls.push(`drop ${question.id}`);
+        return this.known.delete(question.id);
+      case 'delete-retained':
+        this.calls.push(`delete ${question.filter}`);
+        return 3;
+      case 'stats':
+        if (this.known.has('broken')) throw new Error('a bug in the broker');
+        return { version: 'minnow test', 'clients/total': this.known.size };
+    }
+  }
+
+  private lookAfterStore(request: UpkeepRequest): Answer {
+    if (!this.keeps) return { ok: false, code: 'missing', message: 'nothing is kept' };
+    this.calls.push(JSON.stringify(request));
+    if (request.command === 'check') {
+      return { ok: false, code: 'full', message: 'no space is left' };
+    }
+    return { ok: true, result: { faults: [] } };
   }
 }
 
@@ -108,7 +122,7 @@ beforeEach(async () => {
   broker = new FakeBroker();
   broker.known.set('a', client('a'));
   log = new LogLines();
-  server = await startControl(path, broker, log);
+  server = await startControl(path, broker.ask, log);
 });
 afterEach(async () => {
   await server?.stop();
@@ -173,10 +187,10 @@ describe('requests', () => {
       ok: false,
       error: 'store-backup needs "path", the absolute name of a new file',
     });
-    broker.upkeep = null;
+    broker.keeps = false;
     assert.deepEqual(await ask({ command: 'store-stat' }), {
       ok: false,
-      error: 'this broker keeps nothing on disk',
+      error: 'nothing is kept',
     });
   });
 
@@ -220,7 +234,7 @@ describe('requests', () => {
 
   test('many clients arrive whole and in order', async () => {
     for (let i = 0; i < 5_000; i++) broker.known.set(`c${i}`, client(`c${i}`));
-    const answer = (await ask({ command: 'clients' })) as { result: ClientDetail[] };
+    const answer = (await ask({ command: 'clients' })) as { result: SessionDetail[] };
     const ids = answer.result.map(({ clientId }) => clientId);
     assert.deepEqual(ids, [...broker.known.keys()]);
   });
@@ -248,7 +262,10 @@ describe('the socket file', () => {
   });
 
   test('one that somebody answers on is left alone', async () => {
-    await assert.rejects(startControl(path, broker, log), { code: 'EADDRINUSE', address: path });
+    await assert.rejects(startControl(path, broker.ask, log), {
+      code: 'EADDRINUSE',
+      address: path,
+    });
     assert.equal(((await ask({ command: 'stats' })) as { ok: boolean }).ok, true);
   });
 
@@ -256,14 +273,14 @@ describe('the socket file', () => {
     await server?.stop();
     await leaveStaleSocket(path);
     assert.ok(statSync(path).isSocket());
-    server = await startControl(path, broker, log);
+    server = await startControl(path, broker.ask, log);
     assert.equal(((await ask({ command: 'stats' })) as { ok: boolean }).ok, true);
   });
 
   test('a file that is no socket is never removed', async () => {
     const file = join(directory, 'precious');
     writeFileSync(file, 'data');
-    await assert.rejects(startControl(file, broker, log), /it is not a socket/);
+    await assert.rejects(startControl(file, broker.ask, log), /it is not a socket/);
     assert.ok(existsSync(file));
   });
 

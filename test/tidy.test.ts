@@ -14,14 +14,8 @@ interface Exception {
   readonly reason: string;
 }
 
-const purity = 'core/ and mqtt/ know no runtime, clock, randomness, timer or promise';
 const waiting = 'tests wait for events, never for a time';
 const exceptions: readonly Exception[] = [
-  {
-    rule: purity,
-    where: 'src/core/access.ts',
-    reason: 'the type of what the hallway asks may be a promise; the core never sees one',
-  },
   {
     rule: 'tests know their runner only through test/harness.ts',
     where: 'test/harness.ts',

@@ -5,18 +5,19 @@ import type { AuthConfig } from '../config/config.ts';
 import type { Access, Authenticator } from '../core/access.ts';
 import { allowAll } from './allow-all.ts';
 
-export interface Auth {
-  readonly authenticator: Authenticator;
-  readonly access: Access;
+/** The one that asks and waits is not on the core's thread where that is blocked. */
+export async function createAuthenticator(config: AuthConfig): Promise<Authenticator> {
+  if (isOpen(config)) return allowAll;
+  return new (await import('./static.ts')).StaticAuthenticator(config);
 }
 
-export async function createAuth(config: AuthConfig): Promise<Auth> {
-  const ruled = config.rules.length > 0;
-  const open = config.anonymous && Object.keys(config.users).length === 0 && !ruled;
-  if (open) return { authenticator: allowAll, access: allowAll };
-  const { StaticAccess, StaticAuthenticator } = await import('./static.ts');
-  return {
-    authenticator: new StaticAuthenticator(config),
-    access: ruled ? new StaticAccess(config) : allowAll,
-  };
+/** The one that the core asks on its hot path. */
+export async function createAccess(config: AuthConfig): Promise<Access> {
+  if (config.rules.length === 0) return allowAll;
+  return new (await import('./static.ts')).StaticAccess(config);
+}
+
+/** Whether everybody is let in without a question. */
+export function isOpen({ anonymous, users, rules }: AuthConfig): boolean {
+  return anonymous && Object.keys(users).length === 0 && rules.length === 0;
 }

@@ -1,6 +1,6 @@
 // `minnow ctl`: asks a running broker on this machine, over its control socket.
 
-import type { ClientDetail, ClientInfo } from '../control.ts';
+import type { SessionDetail, SessionInfo } from '../core/report/control.ts';
 import { valueText } from '../log/text.ts';
 import { SESSION_NEVER_EXPIRES } from '../mqtt/packet.ts';
 import { ask } from './ask.ts';
@@ -30,12 +30,12 @@ interface Action {
 const actions: Readonly<Record<string, Action>> = {
   clients: {
     help: 'all clients: those connected and those whose session waits',
-    render: result => clientTable(result as ClientInfo[]),
+    render: result => clientTable(result as SessionInfo[]),
   },
   client: {
     operand: 'id',
     help: 'one client and what it subscribed to',
-    render: result => clientPage(result as ClientDetail),
+    render: result => clientPage(result as SessionDetail),
   },
   kick: { operand: 'id', help: 'disconnect a client', render: done('disconnected') },
   'drop-session': {
@@ -124,7 +124,7 @@ function done(what: string): (result: unknown) => string {
 
 // Client ids and topics are chosen by strangers: valueText lets nothing in them steer a terminal.
 
-function clientTable(clients: readonly ClientInfo[]): string {
+function clientTable(clients: readonly SessionInfo[]): string {
   const head = ['CLIENT', 'PEER', 'USER', 'MQTT', 'UP', 'SUBS', 'QUEUED', 'INFLIGHT', 'EXPIRES'];
   const rows = clients.map(client => [
     valueText(client.clientId),
@@ -140,7 +140,7 @@ function clientTable(clients: readonly ClientInfo[]): string {
   return table([head, ...rows]);
 }
 
-function clientPage(client: ClientDetail): string {
+function clientPage(client: SessionDetail): string {
   const facts: [string, unknown][] = [
     ['client', valueText(client.clientId)],
     ['connected', client.connected ? `for ${duration(client.connectedForMs)}` : 'no'],

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { allowAll } from '../../src/auth/allow-all.ts';
-import { createAuth } from '../../src/auth/create.ts';
+import { createAccess, createAuthenticator } from '../../src/auth/create.ts';
 import { StaticAccess, StaticAuthenticator } from '../../src/auth/static.ts';
 import type { AuthConfig } from '../../src/config/config.ts';
 import type { Authenticator, AuthResult, Credentials } from '../../src/core/access.ts';
@@ -77,8 +77,10 @@ describe('the static authenticator', () => {
 });
 
 describe('what a configuration asks for', () => {
-  const auth = (config: Partial<AuthConfig>) =>
-    createAuth({ anonymous: true, users: {}, rules: [], ...config });
+  const auth = async (given: Partial<AuthConfig>) => {
+    const config = { anonymous: true, users: {}, rules: [], ...given };
+    return { authenticator: await createAuthenticator(config), access: await createAccess(config) };
+  };
   const rule = { user: '*', filter: 'a/#', allow: 'publish' } as const;
 
   test('nothing configured: everybody may do everything, under the name they bring', async () => {

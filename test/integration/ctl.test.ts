@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { Exit } from '../../src/cli/exit.ts';
-import type { ClientDetail, ClientInfo } from '../../src/control.ts';
+import type { SessionDetail, SessionInfo } from '../../src/core/report/control.ts';
 import { Reason } from '../../src/mqtt/reason.ts';
 import { describe, test } from '../harness.ts';
 import { messages, minnow, minnowSub, ok, run, useMinnow } from './process.ts';
@@ -21,7 +21,7 @@ describe('minnow ctl', () => {
     const away = ['-c', '-i', 'away', '-q', '1', '-t', 'b', '-t', 'c/+'];
     await ok([...minnow, 'sub', ...broker.address, ...away, '-E']);
     await pub('-t', 'b', '-q', '1', '-m', 'waits');
-    const clients = (await json('clients')) as ClientInfo[];
+    const clients = (await json('clients')) as SessionInfo[];
     const [first, second] = ['here', 'away'].map(id =>
       clients.find(({ clientId }) => clientId === id),
     );
@@ -46,7 +46,7 @@ describe('minnow ctl', () => {
 
   test('client: its subscriptions too', async () => {
     const subscriber = await minnowSub(broker, '-i', 'one', '-t', 'x/y', '-t', 'z/#', '-q', '2');
-    const client = (await json('client', 'one')) as ClientDetail;
+    const client = (await json('client', 'one')) as SessionDetail;
     const expected = [
       { filter: 'x/y', qos: 2 },
       { filter: 'z/#', qos: 2 },

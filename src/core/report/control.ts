@@ -1,5 +1,5 @@
-// What an operator may look at and do while the broker runs. The shapes are those that the control
-// socket (src/control.ts) asks for; nothing here waits or throws.
+// What an operator may look at and do while the broker runs; the control socket (src/control.ts)
+// shows these shapes as they are. Nothing here waits or throws.
 
 import { Reason } from '../../mqtt/reason.ts';
 import { endConnection, endSession } from '../ending.ts';
@@ -11,11 +11,13 @@ import type { State } from '../state.ts';
 export interface SessionInfo {
   readonly clientId: string;
   readonly connected: boolean;
+  /** Of the current connection, or of the last one. */
   readonly peer: string;
   readonly username: string | null;
   /** 3, 4 or 5; null without a connection. */
   readonly version: number | null;
   readonly keepAliveSeconds: number | null;
+  /** 4294967295: never. */
   readonly sessionExpirySeconds: number;
   readonly subscriptions: number;
   readonly queued: number;

@@ -1,0 +1,235 @@
+// Everything that lives on the core's thread, put together from a configuration: store, broker,
+// hallway, driver, listeners. It knows nothing of the thread it is on: in the asynchronous mode
+// that is the main one, in the synchronous mode a worker that is blocked most of the time.
+
+import { createAccess } from '../auth/create.ts';
+import { formatAddress } from '../config/address.ts';
+import type { Config } from '../config/config.ts';
+import type { Authenticator } from '../core/access.ts';
+import { Broker } from '../core/broker.ts';
+import type { LogEvent } from '../core/effects.ts';
+import {
+  deleteRetained,
+  dropSession,
+  findSession,
+  kick,
+  listSessions,
+  type SessionInfo,
+} from '../core/report/control.ts';
+import { statistics } from '../core/report/statistics.ts';
+import type { Driver, Hallway } from '../io/driver.ts';
+import type { Logger } from '../log.ts';
+import { Loop } from '../loop.ts';
+import { keptRows, keptSessions } from '../store/kept.ts';
+import type { StoreLog } from '../store/log.ts';
+import { type OpenedStore, openStore } from '../store/open.ts';
+import { StoreError } from '../store/store.ts';
+import type { UpkeepRequest } from '../store/upkeep/upkeep.ts';
+import type { Answer, ClientRows, Question, Results } from './questions.ts';
+
+export interface EngineParts {
+  readonly log: Logger;
+  readonly authenticator: Authenticator;
+  createDriver(hallway: Hallway): Promise<Driver>;
+}
+
+/** Rows of a list per answer, so that a long one does not hold up a turn. */
+const ROWS_PER_ANSWER = 256;
+/** Lists that somebody may be in the middle of; the oldest is forgotten for a new one. */
+const LISTS_MAX = 8;
+
+export class Engine {
+  /** Where clients reach it, e.g. "127.0.0.1:1883". */
+  addresses: readonly string[] = [];
+  private readonly broker: Broker;
+  private readonly loop: Loop;
+  private readonly driver: Driver;
+  private readonly kept: OpenedStore | null;
+  private readonly keeper: StoreLog | null;
+  /** The core's milliseconds. */
+  private readonly clock: () => number;
+  private readonly lists = new Map<number, Iterator<SessionInfo>>();
+
+  /** Rejects with a StoreError, or an error that has `code` when a listener cannot be opened. */
+  static async start(config: Config, parts: EngineParts): Promise<Engine> {
+    const { log } = parts;
+    const access = await createAccess(config.auth);
+    const kept = await openStore(config.store);
+    // The core's clock goes on where it was when the store was last written.
+    const start = (kept?.clock ?? 0) - performance.now();
+    const clock = () => start + performance.now();
+    const keeper = kept?.createLog({
+      durable: (written, synced) => broker.handleDurable(written, synced),
+      window: (session, rows) => {
+        broker.handleWindow(session, keptRows(rows, keeper!), clock());
+        loop.wake(); // it comes from the store's thread, outside of any turn
+      },
+      ready: () => loop.wake(),
+      full: () => broker.handleStoreFull(clock()),
+      trouble: error => tellTrouble(log.child('store'), error),
+    });
+    const broker = new Broker(config.broker, access, random, clock(), keeper);
+    if (kept !== null && keeper !== undefined) {
+      const { retained, maxSid } = kept.loaded;
+      broker.restore(keptSessions(kept.loaded, keeper), retained, maxSid, clock());
+    }
+    const coreLog = log.child('core');
+    const writeEvent = (event: LogEvent) => coreLog.log(event.level, event.event, event.fields);
+    const loop = new Loop(broker, parts.authenticator, clock, writeEvent, keeper ?? null);
+    const driver = await parts.createDriver(loop);
+    loop.wake = () => driver.wake();
+    const engine = new Engine(broker, loop, driver, kept, keeper ?? null, clock);
+    try {
+      engine.addresses = await listenAll(config, driver, log.child('io'));
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
+    if (kept !== null) tellStore(kept, log.child('store'));
+    driver.wake();
+    return engine;
+  }
+
+  private constructor(
+    broker: Broker,
+    loop: Loop,
+    driver: Driver,
+    kept: OpenedStore | null,
+    keeper: StoreLog | null,
+    clock: () => number,
+  ) {
+    this.broker = broker;
+    this.loop = loop;
+    this.driver = driver;
+    this.kept = kept;
+    this.keeper = keeper;
+    this.clock = clock;
+  }
+
+  /** Answers at once where it can; `done` is called once. */
+  ask(question: Question, done: (answer: Answer) => void): void {
+    if (question.about === 'store') {
+      this.askStore(question.request, done);
+      return;
+    }
+    done({ ok: true, result: this.answer(question) });
+    this.driver.wake(); // what was done may have said something to somebody
+  }
+
+  private answer(question: Exclude<Question, { about: 'store' }>): Results[keyof Results] {
+    const { state } = this.broker;
+    switch (question.about) {
+      case 'clients':
+        return this.nextRows(question.list);
+      case 'client':
+        return findSession(state, question.id, this.clock());
+      case 'kick':
+        return kick(state, question.id, this.clock());
+      case 'drop-session':
+        return dropSession(state, question.id, this.clock());
+      case 'delete-retained':
+        return deleteRetained(state, question.filter);
+      case 'stats':
+        return statistics(state, this.clock());
+    }
+  }
+
+  private nextRows(list: number): ClientRows {
+    const { lists } = this;
+    let rest = lists.get(list);
+    if (rest === undefined) {
+      rest = listSessions(this.broker.state, this.clock);
+      const [oldest] = lists.keys();
+      if (lists.size >= LISTS_MAX && oldest !== undefined) lists.delete(oldest);
+      lists.set(list, rest);
+    }
+    const rows: SessionInfo[] = [];
+    while (rows.length < ROWS_PER_ANSWER) {
+      const { done, value } = rest.next();
+      if (done) {
+        lists.delete(list);
+        return { rows, more: false };
+      }
+      rows.push(value);
+    }
+    return { rows, more: true };
+  }
+
+  private askStore(request: UpkeepRequest, done: (answer: Answer) => void): void {
+    if (this.kept === null) {
+      done({ ok: false, code: 'missing', message: 'this broker keeps nothing on disk' });
+      return;
+    }
+    this.kept.store.upkeep(request).then(
+      result => done({ ok: true, result }),
+      error => {
+        const code = error instanceof StoreError ? error.code : 'failed';
+        done({ ok: false, code, message: String(error.message) });
+      },
+    );
+  }
+
+  /** Lets nobody in any more and tells clients goodbye; `done` when the last is gone, which the
+   *  broker's drain time-out bounds. */
+  stop(done: () => void): void {
+    this.driver.stopListening();
+    this.broker.handleShutdown(this.clock());
+    this.driver.wake();
+    this.loop.whenEmpty(done);
+  }
+
+  /** Ends what is left. Resolves when everything that was noted is kept. */
+  async close(): Promise<void> {
+    this.driver.stop();
+    await this.keeper?.close(this.clock());
+  }
+}
+
+/** Uniform in [0, 1), from the system's source: assigned client ids are not to be guessed. Web
+ *  Crypto and not node:crypto, whose loading alone costs 7 MB. */
+function random(): number {
+  const [word] = crypto.getRandomValues(new Uint32Array(1));
+  return word / 2 ** 32;
+}
+
+/** Says what was found in the data directory. */
+function tellStore({ loaded, store }: OpenedStore, log: Logger): void {
+  const { path, journalMode, fallbackReason, movedAside } = store.description;
+  if (movedAside !== null) {
+    const what = 'the database was damaged; it was moved aside and a new one begun';
+    log.error(what, { path, movedAside });
+  }
+  if (fallbackReason !== null) {
+    log.warn('no write-ahead log here: commits are slower', { why: fallbackReason });
+  }
+  const sessions = loaded.sessions.length;
+  log.info('store opened', { path, mode: journalMode, sessions, retained: loaded.retained.length });
+}
+
+function tellTrouble(log: Logger, error: StoreError | null): void {
+  if (error === null) log.info('the store works again');
+  else log.error('the store cannot be written; acknowledgements wait', { why: error.message });
+}
+
+async function listenAll(config: Config, driver: Driver, log: Logger): Promise<string[]> {
+  const addresses: string[] = [];
+  const wanted = config.listeners;
+  let lastPort = 0;
+  for (const listener of wanted) {
+    // The IPv6 sibling of a listener whose port the system chose takes the same port.
+    const port = listener.optional && listener.port === 0 ? lastPort : listener.port;
+    try {
+      const bound = await driver.listen(listener.host, port);
+      lastPort = bound.port;
+      addresses.push(formatAddress(bound.host, bound.port));
+    } catch (error) {
+      if (!listener.optional) throw error;
+      const address = formatAddress(listener.host, port);
+      const code = (error as { code?: string }).code ?? String(error);
+      // A machine without IPv6 is none of our business; an address that is taken may surprise.
+      const missing = code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT';
+      log.log(missing ? 'debug' : 'warn', 'not listening', { address, code });
+    }
+  }
+  return addresses;
+}

@@ -1,0 +1,38 @@
+// What is asked of a running broker from outside of its thread, and how it answers: by the control
+// socket, and whatever else looks at it. Plain data both ways, so that the broker may live on
+// another thread.
+
+import type { SessionDetail, SessionInfo } from '../core/report/control.ts';
+import type { UpkeepRequest, UpkeepResult } from '../store/upkeep/upkeep.ts';
+
+export type Question =
+  /** The next rows of a list; `list` is a number that the asker chose for it. */
+  | { readonly about: 'clients'; readonly list: number }
+  | { readonly about: 'client'; readonly id: string }
+  | { readonly about: 'kick'; readonly id: string }
+  | { readonly about: 'drop-session'; readonly id: string }
+  | { readonly about: 'delete-retained'; readonly filter: string }
+  | { readonly about: 'stats' }
+  | { readonly about: 'store'; readonly request: UpkeepRequest };
+
+export interface ClientRows {
+  readonly rows: readonly SessionInfo[];
+  readonly more: boolean;
+}
+
+export interface Results {
+  clients: ClientRows;
+  client: SessionDetail | null;
+  /** False: there is no such connection, no such session. */
+  kick: boolean;
+  'drop-session': boolean;
+  /** How many that were. */
+  'delete-retained': number;
+  stats: Record<string, number | string>;
+  store: UpkeepResult;
+}
+
+export type Answer =
+  | { readonly ok: true; readonly result: Results[keyof Results] }
+  /** What the asker is to be told; `code` is a StoreError's. */
+  | { readonly ok: false; readonly code: string; readonly message: string };
