@@ -8,12 +8,15 @@ export class Entry {
   /** Null: it cancelled out. */
   op: Op | null;
   readonly durability: number;
+  /** About what it will take on the disk. */
+  readonly bytes: number;
   /** In a batch that the store has or had: it can no longer cancel out. */
   handed = false;
 
-  constructor(op: Op, durability: number) {
+  constructor(op: Op, durability: number, bytes: number) {
     this.op = op;
     this.durability = durability;
+    this.bytes = bytes;
   }
 }
 

@@ -12,8 +12,9 @@ import { type Delivery, DeliveryState } from '../core/session/outbox.ts';
 import type { Session } from '../core/session/session.ts';
 import type { QoS } from '../mqtt/packet.ts';
 import { FlashBudget } from './budget.ts';
-import { Entry, StoredDelivery, StoredMessage } from './entry.ts';
+import { type Entry, StoredDelivery, StoredMessage } from './entry.ts';
 import { type Op, OpKind, type QueuePut, type QueueState, type QueueStateValue } from './ops.ts';
+import { Pending } from './pending.ts';
 import type { Store, StoreError, WindowRow } from './store.ts';
 
 export interface LogOptions {
@@ -58,12 +59,6 @@ interface WantedWindow {
   readonly afterRank: number;
 }
 
-interface Batch {
-  readonly entries: Entry[];
-  readonly through: number;
-  readonly sync: boolean;
-}
-
 export class StoreLog implements Journal {
   last = 0;
   private failing = false;
@@ -75,15 +70,12 @@ export class StoreLog implements Journal {
   private readonly store: Store;
   private readonly listener: LogListener;
   private lastMessageId: number;
-  private pending: Entry[] = [];
-  /** Of the pending ones, how many are alive; and how many an acknowledgement waits for. */
-  private alive = 0;
-  private promised = 0;
-  private strict = 0;
-  private pendingBytes = 0;
-  /** When the oldest pending operation must go, the core's milliseconds. */
+  private readonly pending = new Pending();
+  /** When the oldest operation that nobody waits for must be on the disk, the core's ms. */
   private deadline = Number.POSITIVE_INFINITY;
-  private underWay: Batch | null = null;
+  /** The store was handed such operations in a batch that was not synced. */
+  private owesSync = false;
+  private underWay: readonly Entry[] | null = null;
   private readonly budget: FlashBudget;
   private flushedAt = 0;
   private commits = 0;
@@ -256,7 +248,7 @@ export class StoreLog implements Journal {
   finished(session: Session, d: Delivery): void {
     const stored = d.stored as StoredDelivery;
     if (stored.open) {
-      this.cancel(stored.entry!);
+      this.pending.cancel(stored.entry!);
       if (!stored.messageGone) this.dropReference(stored.message);
       return;
     }
@@ -286,28 +278,15 @@ export class StoreLog implements Journal {
   }
 
   private add(op: Op, durability: number, bytes: number): Entry {
-    const entry = new Entry(op, durability);
     this.last++;
-    this.pending.push(entry);
-    this.pendingBytes += bytes;
-    this.alive++;
-    if (durability >= Durability.Written) this.promised++;
-    if (durability === Durability.Strict) this.strict++;
-    return entry;
-  }
-
-  private cancel(entry: Entry): void {
-    entry.op = null;
-    this.alive--;
-    if (entry.durability >= Durability.Written) this.promised--;
-    if (entry.durability === Durability.Strict) this.strict--;
+    return this.pending.add(op, durability, bytes);
   }
 
   /** One delivery less refers to a message whose own operation may still be pending. */
   private dropReference(stored: StoredMessage): void {
     if (!stored.open) return;
     stored.refs--;
-    if (stored.refs === 0) this.cancel(stored.entry!);
+    if (stored.refs === 0) this.pending.cancel(stored.entry!);
     else (stored.entry!.op as { refs: number }).refs = stored.refs;
   }
 
@@ -319,29 +298,26 @@ export class StoreLog implements Journal {
     this.flushedAt = now;
     if (this.full) this.full = this.overBound(); // somebody may have made room
     if (this.underWay !== null) return;
-    if (this.alive === 0) {
-      this.pending.length = 0;
-      this.pendingBytes = 0;
+    const { alive, promised } = this.pending;
+    if (alive === 0 && !this.owesSync) {
       this.deadline = Number.POSITIVE_INFINITY;
-      this.advance(this.last, this.last);
-      this.askWindows(now);
-      return;
-    }
-    if (this.deadline === Number.POSITIVE_INFINITY) {
+    } else if (this.deadline === Number.POSITIVE_INFINITY) {
       this.deadline = now + this.budget.batchMs(this.options.batchMs, now);
     }
+    if (promised === 0) this.advance(this.last, this.last);
     if (this.mustGo(now)) this.commit(now);
-    else if (this.promised === 0) this.advance(this.last, this.last);
+    else if (alive === 0) this.askWindows(now);
   }
 
   private mustGo(now: number): boolean {
-    if (this.failing) return now >= this.deadline;
-    return (
-      this.promised > 0 ||
-      (this.windows.size > 0 && now >= this.windowsNotBefore) ||
-      now >= this.deadline ||
-      this.pendingBytes >= this.budget.batchBytes(this.options.batchBytes, now)
-    );
+    if (this.failing || now >= this.deadline) return now >= this.deadline;
+    const { alive, promised } = this.pending;
+    const read = this.windows.size > 0 && now >= this.windowsNotBefore;
+    return promised > 0 || (alive > 0 && read) || this.isLarge(now);
+  }
+
+  private isLarge(now: number): boolean {
+    return this.pending.bytes >= this.budget.batchBytes(this.options.batchBytes, now);
   }
 
   /** When `flush` wants to be called though nothing came; Infinity: never. */
@@ -352,24 +328,19 @@ export class StoreLog implements Journal {
   }
 
   private commit(now: number): void {
-    const ops: Op[] = [];
-    for (const entry of this.pending) {
-      entry.handed = true;
-      if (entry.op !== null) ops.push(entry.op);
-    }
-    // What only the class `written` waits for may stay in the operating system's hands.
-    const sync = this.strict > 0 || this.promised === 0;
-    const batch: Batch = { entries: this.pending, through: this.last, sync };
+    const { alive, promised, strict } = this.pending;
+    // What goes only because the class `written` waits for it, or a window, may stay in the
+    // operating system's hands; what else is in the batch may do so until its deadline.
+    const sync = strict > 0 || now >= this.deadline || this.isLarge(now);
+    if (!sync && alive > promised) this.owesSync = true;
+    if (sync || !this.owesSync) this.deadline = Number.POSITIVE_INFINITY;
+    const entries = this.pending.take();
+    this.underWay = entries;
+    const ops = entries.map(entry => entry.op!);
     const after = this.committed;
-    this.underWay = batch;
-    this.pending = [];
-    this.alive = 0;
-    this.promised = 0;
-    this.strict = 0;
-    this.pendingBytes = 0;
-    this.deadline = Number.POSITIVE_INFINITY;
+    const through = this.last;
     const wall = this.options.wall();
-    this.store.commit({ ops, after, through: batch.through, sync, clock: now, wall });
+    this.store.commit({ ops, after, through, sync, clock: now, wall });
     this.askWindows(now);
   }
 
@@ -381,11 +352,14 @@ export class StoreLog implements Journal {
     if (this.overBound()) this.full = !this.listener.full();
     else this.full = false;
     this.committed = through;
+    if (synced) this.owesSync = false;
     if (this.failing) {
       this.failing = false;
       this.listener.trouble(null);
     }
-    this.advance(through, synced ? through : this.synced);
+    // A batch in which something strict was is reported when it is synced; where nothing was, all
+    // that is strict up to its end was synced before.
+    this.advance(through, through);
     this.listener.ready();
   }
 
@@ -399,18 +373,12 @@ export class StoreLog implements Journal {
 
   /** Nothing of the batch is on disk: it goes again, before everything that came since. */
   private onFailed(error: StoreError): void {
-    const batch = this.underWay;
-    if (batch === null) return;
+    const entries = this.underWay;
+    if (entries === null) return;
     this.underWay = null;
     const first = !this.failing;
     this.failing = true;
-    this.pending = batch.entries.concat(this.pending);
-    for (const entry of batch.entries) {
-      if (entry.op === null) continue;
-      this.alive++;
-      if (entry.durability >= Durability.Written) this.promised++;
-      if (entry.durability === Durability.Strict) this.strict++;
-    }
+    this.pending.giveBack(entries);
     this.deadline = Number.POSITIVE_INFINITY; // the next flush sets it anew
     if (first) this.listener.trouble(error);
     this.listener.ready();
@@ -490,7 +458,7 @@ export class StoreLog implements Journal {
 
   /** Hands over what is left and waits for it. */
   async close(now: number): Promise<void> {
-    if (this.underWay === null && this.alive > 0) this.commit(now);
+    if (this.underWay === null && this.pending.alive > 0) this.commit(now);
     await this.store.close();
   }
 }

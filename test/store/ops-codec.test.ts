@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { Op } from '../../src/store/ops.ts';
-import { decodeOps, encodeOps } from '../../src/store/ops-codec.ts';
+import { decodeOps, encodeOps } from '../../src/store/thread/ops-codec.ts';
 import { describe, freshSeed, rounds, test } from '../harness.ts';
 import { arbitraryOp } from './arbitrary-ops.ts';
 

@@ -1,9 +1,10 @@
 // What a store gives back ↔ bytes, for the way from the store thread: windows, and what is read at
 // the start, record by record so that neither side holds it twice.
 
-import { type ByteReader, ByteWriter } from '../byte-writer.ts';
 import { LoadedKind, type LoadedRecord } from '../loading.ts';
 import { OpKind, type QueueStateValue } from '../ops.ts';
+import type { InflightRow, QueueSummary, WindowRow } from '../store.ts';
+import { type ByteReader, ByteWriter } from './byte-writer.ts';
 import {
   readIdentifiers,
   readNullableString,
@@ -11,8 +12,7 @@ import {
   writeIdentifiers,
   writeNullableString,
   writeOp,
-} from '../ops-codec.ts';
-import type { InflightRow, QueueSummary, WindowRow } from '../store.ts';
+} from './ops-codec.ts';
 
 export function encodeWindow(rows: readonly WindowRow[]): ArrayBuffer {
   const writer = new ByteWriter();

@@ -2,9 +2,7 @@
 // travel as one transferred buffer each, windows come back the same way.
 
 import { Worker } from 'node:worker_threads';
-import { ByteReader, ByteWriter } from '../byte-writer.ts';
 import { LoadCollector } from '../loading.ts';
-import { encodeOps } from '../ops-codec.ts';
 import type { SqliteSettings } from '../sqlite/connection.ts';
 import {
   type Batch,
@@ -15,7 +13,9 @@ import {
   type StoreUsage,
 } from '../store.ts';
 import type { Upkeeper, UpkeepRequest, UpkeepResult } from '../upkeep/upkeep.ts';
+import { ByteReader, ByteWriter } from './byte-writer.ts';
 import type { FromThread, ThreadData, ThreadState, ToThread } from './messages.ts';
+import { encodeOps } from './ops-codec.ts';
 import { decodeWindow, readLoaded } from './rows-codec.ts';
 
 /**

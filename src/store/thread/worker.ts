@@ -2,15 +2,15 @@
 // asks, it puts the file in order, a slice at a time.
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { ByteWriter } from '../byte-writer.ts';
 import type { LoadedRecord, LoadSink } from '../loading.ts';
 import type { Op } from '../ops.ts';
-import { decodeOps } from '../ops-codec.ts';
 import { runtimeDriver } from '../sqlite/runtime-driver.ts';
 import { SqliteStore } from '../sqlite/sqlite-store.ts';
 import { type Batch, type StoreDescription, StoreError } from '../store.ts';
 import type { UpkeepRequest } from '../upkeep/upkeep.ts';
+import { ByteWriter } from './byte-writer.ts';
 import type { ErrorParts, FromThread, ThreadData, ThreadState, ToThread } from './messages.ts';
+import { decodeOps } from './ops-codec.ts';
 import { encodeWindow, writeLoaded } from './rows-codec.ts';
 
 /** Bytes from which on a part of what is loaded is sent on its way. */

@@ -92,8 +92,8 @@ export const durabilityBugs: readonly PlantedBug[] = [
   {
     name: 'a batch that failed is forgotten',
     file: log,
-    find: '    this.pending = batch.entries.concat(this.pending);\n',
-    replace: '    this.pending = [...this.pending];\n',
+    find: '    this.pending.giveBack(entries);\n',
+    replace: '',
   },
   {
     name: 'the watermark is ahead of the disk',
@@ -110,7 +110,7 @@ export const durabilityBugs: readonly PlantedBug[] = [
   {
     name: 'what was written counts as synced',
     file: log,
-    find: 'const sync = this.strict > 0 || this.promised === 0;',
+    find: 'const sync = strict > 0 || now >= this.deadline || this.isLarge(now);',
     replace: 'const sync = false;',
   },
   {

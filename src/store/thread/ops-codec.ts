@@ -1,9 +1,9 @@
 // Operations ↔ one ArrayBuffer, for the way to the store thread: a transferred buffer costs neither
 // side a structured clone. One table of fields per kind, written and read in the same order.
 
-import type { QoS } from '../mqtt/packet.ts';
+import type { QoS } from '../../mqtt/packet.ts';
+import { type Op, OpKind, type QueueStateValue, type WillRecord } from '../ops.ts';
 import { ByteReader, ByteWriter } from './byte-writer.ts';
-import { type Op, OpKind, type QueueStateValue, type WillRecord } from './ops.ts';
 
 export function encodeOps(ops: readonly Op[], writer: ByteWriter = new ByteWriter()): ArrayBuffer {
   for (const op of ops) writeOp(writer, op);
