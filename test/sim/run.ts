@@ -22,18 +22,23 @@ export function runWorld(seed: number, steps: number = STEPS_PER_WORLD): World {
   return world;
 }
 
+/** Past the steps asked for, what is rare is waited for this many times as long at most. */
+const PATIENCE = 4;
+
 /**
- * Runs worlds from `seed` until `steps` steps are taken; the first world has that very seed.
- * Returns what has happened in them, by name.
+ * Runs worlds from `seed` until `steps` steps are taken and all of `expected` has happened in them;
+ * the first world has that very seed. Returns what of it has never happened.
  */
-export function runWorlds(seed: number, steps: number): Set<string> {
-  const met = new Set<string>();
+export function runWorlds(seed: number, steps: number, expected: readonly string[]): string[] {
+  let missing = [...expected];
   const seeds = new Prng(seed);
   let next = seed;
-  for (let taken = 0; taken < steps; taken += STEPS_PER_WORLD) {
-    const world = runWorld(next, Math.min(STEPS_PER_WORLD, steps - taken));
-    for (const what of world.oracle.met) met.add(what);
+  let taken = 0;
+  while (taken < steps || (missing.length > 0 && taken < steps * PATIENCE)) {
+    const { met } = runWorld(next, STEPS_PER_WORLD).oracle;
+    missing = missing.filter(what => !met.includes(what));
     next = seeds.uint32();
+    taken += STEPS_PER_WORLD;
   }
-  return met;
+  return missing;
 }

@@ -18,14 +18,27 @@ export function runDurableWorld(seed: number, crashes: number): DurableWorld {
   return world;
 }
 
-/** Runs worlds from `seed` until `crashes` are survived; returns what has happened in them. */
-export function runDurableWorlds(seed: number, crashes: number): Set<string> {
-  const met = new Set<string>();
+/** Past the crashes asked for, what is rare is waited for this many times as long at most. */
+const PATIENCE = 4;
+
+/**
+ * Runs worlds from `seed` until `crashes` are survived and all of `expected` has happened in them.
+ * Returns what of it has never happened.
+ */
+export function runDurableWorlds(
+  seed: number,
+  crashes: number,
+  expected: readonly string[],
+): string[] {
+  let missing = [...expected];
   const seeds = new Prng(seed);
   let next = seed;
-  for (let survived = 0; survived < crashes; survived += CRASHES_PER_WORLD) {
-    for (const what of runDurableWorld(next, CRASHES_PER_WORLD).oracle.met) met.add(what);
+  let survived = 0;
+  while (survived < crashes || (missing.length > 0 && survived < crashes * PATIENCE)) {
+    const { met } = runDurableWorld(next, CRASHES_PER_WORLD).oracle;
+    missing = missing.filter(what => !met.has(what));
     next = seeds.uint32();
+    survived += CRASHES_PER_WORLD;
   }
-  return met;
+  return missing;
 }

@@ -149,10 +149,7 @@ export class SessionState {
       qos === packet.qos &&
       packetId === 0 &&
       retained === packet.retain;
-    const owed = this.entries.filter(each => fits(each) && each.fact.value === 'owed');
-    // Of two by one name an expired one has been dropped.
-    let entry: Entry | undefined =
-      owed.find(each => each.publication.expiresAt > at.now) ?? owed[0];
+    let entry = this.#next(each => fits(each) && each.fact.value === 'owed', at.now);
     if (entry === undefined) {
       entry = [...shares].find(fits);
       if (entry !== undefined) {
@@ -168,13 +165,27 @@ export class SessionState {
     this.inFlight.set(packet.packetId, entry);
   }
 
-  #checkOrder({ publication, retained, qos }: Entry, what: () => string): void {
+  /** Of those that fit the one that is due: by one name there are several when it was sent again. */
+  #next(fits: (entry: Entry) => boolean, now: number): Entry | undefined {
+    const owed = this.entries.filter(fits);
+    const entry = owed.find(each => this.#inOrder(each)) ?? owed[0];
+    if (entry === undefined || entry.publication.expiresAt > now) return entry;
+    // It has expired, and went before that or was dropped: then this was one of the others.
+    for (const other of owed) other.expired = true;
+    return entry;
+  }
+
+  #inOrder({ publication: { publisher, topic, rank }, qos }: Entry): boolean {
+    return rank > (this.#lastRank.get(`${publisher} ${topic} ${qos}`) ?? -1);
+  }
+
+  #checkOrder(entry: Entry, what: () => string): void {
+    const { publication, retained, qos } = entry;
     const { publisher, topic, rank } = publication;
     // Which of two by one name a member of a share gets cannot be told.
     if (retained || topic.endsWith('/share')) return;
-    const stream = `${publisher} ${topic} ${qos}`;
-    demand(rank > (this.#lastRank.get(stream) ?? -1), () => `${what()} was overtaken`);
-    this.#lastRank.set(stream, rank);
+    demand(this.#inOrder(entry), () => `${what()} was overtaken`);
+    this.#lastRank.set(`${publisher} ${topic} ${qos}`, rank);
   }
 
   /** The client's PUBACK, PUBREC (`released`) or PUBCOMP has been handled. */
