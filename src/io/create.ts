@@ -14,5 +14,6 @@ export async function createAsyncDriver(
     const { BunDriver } = await import('./async/bun-driver.ts');
     return new BunDriver(hallway, options, tell);
   }
-  throw new Error('the asynchronous driver for Node is not part of this build');
+  const { NodeDriver } = await import('./async/node-driver.ts');
+  return new NodeDriver(hallway, options, tell);
 }

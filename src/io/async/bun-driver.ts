@@ -1,31 +1,40 @@
-// The asynchronous driver on Bun: `Bun.listen` sockets. One timer stands for all of the broker's
-// deadlines. While much comes in, a turn runs when all sockets of one poll have been read
-// (setImmediate); while little does, right after each read: that saves a third of a lone message's
-// CPU time and some of its latency.
+// The asynchronous driver on Bun: `Bun.listen` sockets.
 
 import type { Socket, TCPSocketListener } from 'bun';
+import { formatAddress } from '../../config/address.ts';
 import type { Connection } from '../../core/session/connection.ts';
 import type { Driver, Hallway, Link, Tell } from '../driver.ts';
 import type { IoOptions } from '../options.ts';
+import { Door, type Guest } from './door.ts';
 
-class BunLink implements Link {
+import { tuneListener } from './tune.ts';
+import { Turns } from './turns.ts';
+
+class BunLink implements Link, Guest {
   readonly peer: string;
-  readonly socket: Socket<BunLink>;
   connection: Connection | null = null;
   blocked = false;
   closing = false;
+  /** The hallway knows it. */
+  known = false;
+  /** The socket took less than it was given. */
+  short = false;
+  /** We have said goodbye; what still comes is thrown away. */
+  finished = false;
+  private readonly socket: Socket<BunLink>;
+  private readonly driver: BunDriver;
   private paused = false;
 
-  constructor(socket: Socket<BunLink>) {
+  constructor(socket: Socket<BunLink>, driver: BunDriver) {
     this.socket = socket;
-    const { remoteAddress, remotePort } = socket;
-    this.peer = remoteAddress.includes(':')
-      ? `[${remoteAddress}]:${remotePort}`
-      : `${remoteAddress}:${remotePort}`;
+    this.driver = driver;
+    this.peer = formatAddress(socket.remoteAddress, socket.remotePort);
   }
 
   write(buffer: Uint8Array, start: number, end: number): number {
+    if (this.finished) return 0;
     const written = this.socket.write(buffer as Uint8Array<ArrayBuffer>, start, end - start);
+    this.short = written < end - start;
     return written > 0 ? written : 0; // -1: it is closing, which `closed` will tell
   }
 
@@ -37,71 +46,59 @@ class BunLink implements Link {
   }
 
   close(): void {
+    this.finished = true;
     this.pause(false); // the peer's end of stream must be seen
     this.socket.shutdown();
   }
 
   abort(): void {
+    this.finished = true;
     this.socket.terminate();
+  }
+
+  /** The peer's side has ended, and its answers are written. */
+  end(): void {
+    this.finished = true;
+    this.socket.end();
+  }
+
+  hold(): void {
+    this.pause(true);
+  }
+
+  letIn(): void {
+    this.pause(false);
+    this.driver.letIn(this);
+  }
+
+  sendAway(): void {
+    this.abort();
   }
 }
 
-/** An IPv6 listener leaves IPv4 to its sibling on the same port. Bun takes it, its types lack it.
- *  */
-const ipv6Alone = { ipv6Only: true };
-
-/** Two reads this close together belong to a load that is worth gathering. */
-const BUSY_GAP_MS = 0.1;
-/** So many polls in a row with a single read, and gathering is not worth it any more. */
-const CALM_POLLS = 8;
-
-/** Timers are not finer than this, and a wake-up too early is only a turn without work. */
-const TIMER_STEP_MS = 1;
-/** setTimeout's own bound. */
-const TIMER_MAX_MS = 0x7fff_ffff;
-
 export class BunDriver implements Driver {
   private readonly hallway: Hallway;
+  private readonly options: IoOptions;
+  private readonly tell: Tell;
+  private readonly door: Door;
+  private readonly turns = new Turns(() => this.turn());
   private readonly listeners: TCPSocketListener<BunLink>[] = [];
   private readonly links = new Set<BunLink>();
-  private turnPlanned = false;
-  private timer: ReturnType<typeof setTimeout> | null = null;
-  /** When `timer` fires, milliseconds on performance.now's clock. */
-  private timerAt = Number.POSITIVE_INFINITY;
-  private readonly pollEnded = () => this.endPoll();
-  private busy = false;
-  private lastReadAt = 0;
-  private readsInTurn = 0;
-  private calmPolls = 0;
+  /** Their peers have ended their sides; they end with the turn. */
+  private readonly ended: BunLink[] = [];
 
-  constructor(hallway: Hallway, _options: IoOptions, _tell: Tell) {
+  constructor(hallway: Hallway, options: IoOptions, tell: Tell) {
     this.hallway = hallway;
+    this.options = options;
+    this.tell = tell;
+    this.door = new Door(options.acceptsPerSecond, tell);
   }
 
   async listen(host: string, port: number): Promise<{ host: string; port: number }> {
-    const { hallway } = this;
-    const plan = () => this.planTurn();
     try {
-      const listener = Bun.listen<BunLink>({
-        hostname: host,
-        port,
-        exclusive: true,
-        ...ipv6Alone,
-        socket: {
-          open: socket => this.opened(socket),
-          data: (socket, chunk) => {
-            hallway.bytes(socket.data, chunk);
-            this.afterRead();
-          },
-          drain: socket => {
-            hallway.drained(socket.data);
-            plan();
-          },
-          close: socket => this.closed(socket),
-          error: () => {}, // `close` follows and is enough
-        },
-      });
+      const listener = Bun.listen<BunLink>({ ...this.listenOptions(), hostname: host, port });
       this.listeners.push(listener);
+      await tuneListener((listener as unknown as { fd: number }).fd, this.options, this.tell);
       return { host, port: listener.port };
     } catch (error) {
       throw Object.assign(error as Error, { address: host, port });
@@ -109,7 +106,7 @@ export class BunDriver implements Driver {
   }
 
   wake(): void {
-    this.planTurn();
+    this.turns.plan();
   }
 
   stopListening(): void {
@@ -119,77 +116,71 @@ export class BunDriver implements Driver {
   stop(): void {
     this.stopListening();
     for (const link of this.links) link.abort();
-    if (this.timer !== null) clearTimeout(this.timer);
-    this.timer = null;
+    this.turns.stop();
   }
 
-  private opened(socket: Socket<BunLink>): void {
-    const link = new BunLink(socket);
-    socket.data = link;
-    this.links.add(link);
-    socket.setNoDelay(true);
+  /** Called by a link whose time has come. */
+  letIn(link: BunLink): void {
+    link.known = true;
     if (!this.hallway.opened(link)) link.abort();
-    this.planTurn();
+    this.turns.plan();
   }
 
-  private closed(socket: Socket<BunLink>): void {
-    const link = socket.data;
-    if (!this.links.delete(link)) return;
-    this.hallway.closed(link);
-    this.planTurn();
-  }
-
-  /** Ends the turn at once while reads are rare, with the whole poll while they are not. */
-  private afterRead(): void {
-    if (this.busy) {
-      this.readsInTurn++;
-      this.planTurn();
-      return;
-    }
-    this.turn();
-    const now = performance.now();
-    this.busy = now - this.lastReadAt < BUSY_GAP_MS;
-    this.lastReadAt = now;
-  }
-
-  /** The turn of a whole poll: several with one read or none, and reads count as rare again. */
-  private endPoll(): void {
-    this.turnPlanned = false;
-    this.calmPolls = this.readsInTurn > 1 ? 0 : this.calmPolls + 1;
-    this.readsInTurn = 0;
-    if (this.calmPolls >= CALM_POLLS) this.busy = false;
-    this.turn();
-  }
-
-  private planTurn(): void {
-    if (this.turnPlanned) return;
-    this.turnPlanned = true;
-    setImmediate(this.pollEnded);
-  }
-
-  private turn(): void {
-    const delay = this.hallway.turn();
-    if (delay === 0) this.planTurn();
-    else this.setTimer(delay);
-  }
-
-  /** Keeps a timer that fires early enough; moves it only when it would fire too late. */
-  private setTimer(delay: number): void {
-    const at = performance.now() + delay;
-    if (this.timer !== null) {
-      if (this.timerAt <= at) return;
-      clearTimeout(this.timer);
-      this.timer = null;
-    }
-    if (delay === Number.POSITIVE_INFINITY) return;
-    this.timerAt = at;
-    this.timer = setTimeout(
-      () => {
-        this.timer = null;
-        this.timerAt = Number.POSITIVE_INFINITY;
-        this.turn();
+  /** Bun's types lack `ipv6Only` and `reusePort`; it knows both. */
+  private listenOptions() {
+    const { reusePort } = this.options;
+    return {
+      exclusive: !reusePort,
+      reusePort,
+      ipv6Only: true,
+      allowHalfOpen: true,
+      socket: {
+        open: (socket: Socket<BunLink>) => this.accepted(socket),
+        data: ({ data: link }: Socket<BunLink>, chunk: Uint8Array) => {
+          if (link.finished) return;
+          this.hallway.bytes(link, chunk);
+          this.turns.afterRead();
+        },
+        drain: ({ data: link }: Socket<BunLink>) => {
+          if (!link.short || link.finished) return;
+          link.short = false;
+          this.hallway.drained(link);
+          this.turns.plan();
+        },
+        end: ({ data: link }: Socket<BunLink>) => {
+          this.ended.push(link);
+          this.turns.plan();
+        },
+        close: (socket: Socket<BunLink>) => this.closed(socket.data),
+        error: () => {}, // `close` follows and is enough
       },
-      Math.min(Math.ceil(delay) + TIMER_STEP_MS, TIMER_MAX_MS),
-    );
+    };
+  }
+
+  private accepted(socket: Socket<BunLink>): void {
+    const { noDelay, keepAliveSeconds } = this.options;
+    const link = new BunLink(socket, this);
+    socket.data = link;
+    socket.setNoDelay(noDelay);
+    if (keepAliveSeconds > 0) socket.setKeepAlive(true, keepAliveSeconds * 1000);
+    this.links.add(link);
+    if (!this.door.arrived(link)) this.links.delete(link);
+    this.turns.plan(); // also to let in who is held
+  }
+
+  private closed(link: BunLink): void {
+    if (!this.links.delete(link)) return;
+    link.finished = true;
+    this.door.left(link);
+    if (!link.known) return;
+    this.hallway.closed(link);
+    this.turns.plan();
+  }
+
+  private turn(): number {
+    const untilNext = this.door.letIn();
+    const delay = this.hallway.turn();
+    for (const link of this.ended.splice(0)) if (this.links.has(link)) link.end();
+    return Math.min(delay, untilNext);
   }
 }

@@ -1,0 +1,61 @@
+// Who may come in, and when. The runtimes accept whatever has connected before they return to what
+// is already open, and nothing stops them; so newcomers beyond the pace are held at the door, not
+// read from and unknown to the hallway, which is where nearly all of their cost lies.
+
+import type { Tell } from '../driver.ts';
+import { Pacing } from '../pacing.ts';
+import { countFreeDescriptors, Room } from '../room.ts';
+
+/** An accepted transport before the hallway knows it. */
+export interface Guest {
+  /** Not yet: nothing is to be read. */
+  hold(): void;
+  /** Now: tell the hallway and read. */
+  letIn(): void;
+  /** Never. */
+  sendAway(): void;
+}
+
+export class Door {
+  private readonly pacing: Pacing;
+  private readonly room: Room;
+  private readonly held = new Set<Guest>();
+
+  constructor(acceptsPerSecond: number, tell: Tell) {
+    this.pacing = new Pacing(acceptsPerSecond, performance.now());
+    this.room = new Room(countFreeDescriptors(), tell);
+  }
+
+  /** Somebody was accepted: let in, held or sent away. False: sent away, and `left` is not to be
+   *  called. */
+  arrived(guest: Guest): boolean {
+    if (!this.room.enter()) {
+      guest.sendAway();
+      return false;
+    }
+    if (this.held.size === 0 && this.pacing.take(performance.now())) guest.letIn();
+    else {
+      this.held.add(guest);
+      guest.hold();
+    }
+    return true;
+  }
+
+  /** It is gone, held or not. */
+  left(guest: Guest): void {
+    this.held.delete(guest);
+    this.room.leave();
+  }
+
+  /** Lets in whoever may be by now; milliseconds until the next may, Infinity when none waits. */
+  letIn(): number {
+    if (this.held.size === 0) return Number.POSITIVE_INFINITY;
+    const now = performance.now();
+    for (const guest of this.held) {
+      if (!this.pacing.take(now)) return this.pacing.delay(now);
+      this.held.delete(guest);
+      guest.letIn();
+    }
+    return Number.POSITIVE_INFINITY;
+  }
+}

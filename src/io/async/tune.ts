@@ -1,0 +1,23 @@
+// What the runtimes have no option for: TCP_USER_TIMEOUT, and on Bun the backlog. Both are set on
+// the listening socket through libc; on Linux what is accepted from it inherits the former.
+
+import type { Tell } from '../driver.ts';
+import type { IoOptions } from '../options.ts';
+import { checked, IPPROTO_TCP, openLibc, TCP_USER_TIMEOUT } from '../sync/libc.ts';
+
+/** `fd` listens already. Where libc cannot be reached, tells so and leaves it as it is. */
+export async function tuneListener(fd: number, options: IoOptions, tell: Tell): Promise<void> {
+  if (process.platform !== 'linux') return;
+  try {
+    const libc = await openLibc();
+    checked(libc, 'listen', libc.listen(fd, options.backlog));
+    if (options.userTimeoutMs === 0) return;
+    const value = new DataView(new ArrayBuffer(4));
+    value.setInt32(0, options.userTimeoutMs, true);
+    const address = libc.address(value);
+    checked(libc, 'setsockopt', libc.setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, address, 4));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    tell('warn', 'io.userTimeoutMs and io.backlog could not be set', { why });
+  }
+}
