@@ -1,0 +1,307 @@
+// The synchronous driver: one thread that waits in epoll_wait, reads each ready socket once into one
+// buffer, ends the turn, and waits again. It runs no promise, timer or message: what is to reach
+// its thread rings a bell that it watches.
+// Everything is edge-triggered. So a connection costs one epoll_ctl in its life, and what could not
+// be read or written yet is remembered here instead of asked for again.
+// Descriptors are closed between turns only: none can be taken for its successor within one.
+
+import { formatAddress } from '../../config/address.ts';
+import type { Connection } from '../../core/session/connection.ts';
+import type { BlockingDriver, Hallway, Link, Tell } from '../driver.ts';
+import type { IoOptions } from '../options.ts';
+import { Acceptor } from './acceptor.ts';
+import {
+  EAGAIN,
+  EINTR,
+  EPOLLERR,
+  EPOLLET,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLOUT,
+  EPOLLRDHUP,
+  type Libc,
+  MSG_NOSIGNAL,
+  openLibc,
+  SHUT_WR,
+  SO_LINGER,
+  SOL_SOCKET,
+} from './libc.ts';
+import { openListeningSockets, resolveHost } from './listening-socket.ts';
+import { Poller, type Source } from './poller.ts';
+
+const READ_BYTES = 64 * 1024;
+const ENDING = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+const INTEREST = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+
+const Phase = {
+  Open: 0,
+  /** We have said goodbye; what still comes is thrown away. */
+  Closing: 1,
+  /** Its end was seen or decided: after this turn it is gone. */
+  Ended: 2,
+} as const;
+
+/** struct linger { 1, 0 }: closing is a reset. Pinned for good. */
+const noLinger = new Int32Array(new ArrayBuffer(8));
+noLinger[0] = 1;
+
+class SyncLink implements Link, Source {
+  readonly fd: number;
+  readonly peer: string;
+  connection: Connection | null = null;
+  blocked = false;
+  closing = false;
+  phase: number = Phase.Open;
+  paused = false;
+  /** The socket may hold more than was read; nobody will say so again. */
+  readable = false;
+  /** It is in the driver's list of those to be read in the next round. */
+  queued = false;
+  /** The end of its stream is known to be among what is still to be read. */
+  ending = false;
+  /** It took less than it was given. */
+  full = false;
+  private readonly driver: SyncDriver;
+
+  constructor(driver: SyncDriver, fd: number, peer: string) {
+    this.driver = driver;
+    this.fd = fd;
+    this.peer = peer;
+  }
+
+  ready(events: number): void {
+    if (this.phase === Phase.Ended) return;
+    if ((events & EPOLLOUT) !== 0 && this.full) {
+      this.full = false;
+      this.driver.hallway.drained(this);
+    }
+    if ((events & ENDING) !== 0) this.ending = true;
+    if ((events & (EPOLLIN | ENDING)) !== 0) this.driver.receive(this);
+  }
+
+  write(buffer: Uint8Array, start: number, end: number): number {
+    return this.driver.send(this, buffer, start, end);
+  }
+
+  pause(paused: boolean): void {
+    this.paused = paused;
+    if (!paused && this.readable) this.driver.readNextRound(this);
+  }
+
+  close(): void {
+    if (this.phase !== Phase.Open) return;
+    this.phase = Phase.Closing;
+    this.driver.libc.shutdown(this.fd, SHUT_WR);
+    this.pause(false); // the peer's end of stream must be seen
+  }
+
+  abort(): void {
+    if (this.phase === Phase.Ended) return;
+    const { libc } = this.driver;
+    libc.setsockopt(this.fd, SOL_SOCKET, SO_LINGER, libc.address(noLinger), 8);
+    this.driver.end(this);
+  }
+}
+
+/** Something other than sockets that can have work for this thread. */
+export interface Feed {
+  /** False: there is work already. True: whoever brings some will ring a bell that is watched. */
+  sleep(): boolean;
+  /** After a wait, whether or not a bell rang: does what there is to do. */
+  work(): void;
+}
+
+export class SyncDriver implements BlockingDriver {
+  readonly hallway: Hallway;
+  readonly libc: Libc;
+  private readonly options: IoOptions;
+  private readonly poller: Poller;
+  private readonly acceptor: Acceptor;
+  private readonly links = new Set<SyncLink>();
+  private readonly feeds: Feed[] = [];
+  private readonly chunk = new Uint8Array(new ArrayBuffer(READ_BYTES));
+  private readonly chunkAt: number;
+  private again: SyncLink[] = [];
+  private ended: SyncLink[] = [];
+  private held = false;
+  private woken = false;
+  private running = false;
+  private stopped = false;
+
+  static async create(hallway: Hallway, options: IoOptions, tell: Tell): Promise<SyncDriver> {
+    return new SyncDriver(await openLibc(), hallway, options, tell);
+  }
+
+  constructor(libc: Libc, hallway: Hallway, options: IoOptions, tell: Tell) {
+    this.libc = libc;
+    this.hallway = hallway;
+    this.options = options;
+    this.poller = new Poller(libc);
+    this.chunkAt = libc.address(this.chunk);
+    this.acceptor = new Acceptor(libc, this.poller, options.acceptsPerSecond, tell, (fd, peer) =>
+      this.accepted(fd, peer),
+    );
+  }
+
+  async listen(host: string, port: number): Promise<{ host: string; port: number }> {
+    try {
+      const address = await resolveHost(host);
+      const [socket] = openListeningSockets(this.libc, address, port, this.options, 1);
+      this.listenOn(socket!.fd);
+      return { host, port: socket!.port };
+    } catch (error) {
+      throw Object.assign(error as Error, { address: host, port });
+    }
+  }
+
+  /** Accepts from a listening socket, which is this driver's from now on. */
+  listenOn(fd: number): void {
+    this.acceptor.add(fd);
+  }
+
+  /** Calls `onRing` on this thread after the eventfd of a Doorbell was rung. */
+  watch(fd: number, onRing: () => void): void {
+    this.poller.add(fd, { ready: onRing }, EPOLLIN | EPOLLET);
+  }
+
+  feed(feed: Feed): void {
+    this.feeds.push(feed);
+  }
+
+  wake(): void {
+    this.woken = true;
+  }
+
+  /** While held, nobody is read from and nobody let in. */
+  hold(held: boolean): void {
+    this.held = held;
+    this.acceptor.hold(held);
+  }
+
+  stopListening(): void {
+    this.acceptor.close();
+  }
+
+  stop(): void {
+    if (this.stopped) return;
+    this.stopped = true;
+    this.stopListening();
+    for (const link of this.links) link.abort();
+    if (!this.running) this.finish();
+  }
+
+  run(): void {
+    this.running = true;
+    let delay = this.hallway.turn();
+    while (!this.stopped) {
+      this.poller.wait(this.patience(delay));
+      this.woken = false;
+      this.acceptor.accept();
+      this.readAgain();
+      for (const feed of this.feeds) feed.work();
+      delay = this.hallway.turn();
+      if (this.ended.length > 0) this.bury();
+    }
+    this.finish();
+  }
+
+  /** How long to wait for something: not at all when there is something to do. */
+  private patience(delay: number): number {
+    if (this.woken || this.stopped) return 0;
+    if (this.again.length > 0 && !this.held) return 0;
+    for (const feed of this.feeds) if (!feed.sleep()) return 0;
+    return Math.min(delay, this.acceptor.patience());
+  }
+
+  private accepted(fd: number, peer: { host: string; port: number }): boolean {
+    const link = new SyncLink(this, fd, formatAddress(peer.host, peer.port));
+    if (!this.poller.add(fd, link, INTEREST)) return false;
+    this.links.add(link);
+    if (!this.hallway.opened(link)) link.abort();
+    return true;
+  }
+
+  receive(link: SyncLink): void {
+    if (link.queued) return; // its turn comes in this very round
+    if (link.paused || this.held) {
+      link.readable = true;
+      if (!link.paused) this.readNextRound(link);
+      return;
+    }
+    const count = this.libc.recv(link.fd, this.chunkAt, READ_BYTES, 0);
+    if (count > 0) {
+      link.readable = count === READ_BYTES || link.ending;
+      if (link.readable) this.readNextRound(link);
+      if (link.phase === Phase.Open) this.hallway.bytes(link, this.chunk.subarray(0, count));
+      return;
+    }
+    link.readable = false;
+    if (count === 0) {
+      this.end(link);
+      return;
+    }
+    const errno = this.libc.errno();
+    if (errno === EINTR) this.readNextRound(link);
+    else if (errno !== EAGAIN) this.end(link);
+  }
+
+  send(link: SyncLink, buffer: Uint8Array, start: number, end: number): number {
+    const at = this.libc.address(buffer) + start;
+    const sent = this.libc.send(link.fd, at, end - start, MSG_NOSIGNAL);
+    if (sent === end - start) return sent;
+    if (sent === -1) {
+      const errno = this.libc.errno();
+      if (errno === EINTR) return this.send(link, buffer, start, end);
+      if (errno !== EAGAIN) {
+        this.end(link); // nobody is there any more
+        return 0;
+      }
+    }
+    link.full = true;
+    return sent === -1 ? 0 : sent;
+  }
+
+  readNextRound(link: SyncLink): void {
+    if (link.queued || link.phase === Phase.Ended) return;
+    link.queued = true;
+    this.again.push(link);
+  }
+
+  /** After this turn it is gone. */
+  end(link: SyncLink): void {
+    if (link.phase === Phase.Ended) return;
+    link.phase = Phase.Ended;
+    this.ended.push(link);
+  }
+
+  private readAgain(): void {
+    if (this.again.length === 0 || this.held) return;
+    const links = this.again;
+    this.again = [];
+    for (const link of links) {
+      link.queued = false;
+      if (link.phase !== Phase.Ended) this.receive(link);
+    }
+  }
+
+  /** Closes what has ended and tells so, which is reason for another turn. */
+  private bury(): void {
+    while (this.ended.length > 0) {
+      const links = this.ended;
+      this.ended = [];
+      for (const link of links) {
+        this.links.delete(link);
+        this.poller.forget(link.fd);
+        this.libc.close(link.fd);
+        this.hallway.closed(link);
+      }
+    }
+    this.acceptor.descriptorsFreed();
+    this.woken = true;
+  }
+
+  private finish(): void {
+    this.bury();
+    this.poller.close();
+  }
+}
