@@ -202,6 +202,7 @@ export class BrokerModel {
   ): void {
     const fresh = !session.subscriptions.has(filter);
     session.subscriptions.set(filter, subscription);
+    if (filter.startsWith('$SYS/')) session.askedForSys = true;
     // What was still to be sent for the old one may come on either's terms, or not at all.
     session.excuseRetained(filter, null, 'the subscription was replaced');
     const waiting = new Set<Publication>();

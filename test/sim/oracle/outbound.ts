@@ -129,9 +129,8 @@ export class Outbound {
   }
 
   #sys(c: ConnectionModel, topic: string, packet: PublishWire): void {
-    const filters = [...(c.session?.subscriptions.values() ?? [])];
-    const wanted = filters.some(each => each.filter.startsWith('$SYS/'));
-    demand(wanted, () => `${c.name} gets ${topic} without having asked for it`);
+    const asked = c.session?.askedForSys ?? false;
+    demand(asked, () => `${c.name} gets ${topic} without having asked for it`);
     demand(packet.qos === 0, () => `${c.name} gets ${topic} with QoS ${packet.qos}`);
   }
 

@@ -50,6 +50,8 @@ export class SessionModel {
   will: { readonly draft: Draft; readonly dueAt: number } | null = null;
   /** By filter as the client gave it. */
   readonly subscriptions = new Map<string, Subscription>();
+  /** What waited for it may come after it has unsubscribed again. */
+  askedForSys = false;
   /** Copies not sent yet, in the order they were routed. */
   readonly owed = new Set<Owed>();
   /** By packet identifier, in the order of first sending. */
