@@ -1,0 +1,78 @@
+// The core's Authenticator out of steps asked in order. What none of them knows is let in without a
+// name or refused.
+
+import type { Authenticator, AuthResult, Credentials } from '../core/access.ts';
+import {
+  ANONYMOUS,
+  type AuthStep,
+  NOT_AUTHORIZED,
+  UNAVAILABLE,
+  type Verdict,
+  WRONG,
+} from './step.ts';
+
+export interface ChainOptions {
+  /** Whether a client that offers no name is let in when no step knows it. */
+  readonly anonymous: boolean;
+  /** Told about a step that failed; the client is refused. */
+  readonly onError?: (error: unknown) => void;
+}
+
+export class Chain implements Authenticator {
+  private readonly steps: readonly AuthStep[];
+  private readonly anonymous: boolean;
+  private readonly onError: (error: unknown) => void;
+
+  constructor(steps: readonly AuthStep[], options: ChainOptions) {
+    this.steps = steps;
+    this.anonymous = options.anonymous;
+    this.onError = options.onError ?? (() => {});
+  }
+
+  authenticate(credentials: Credentials, done: (result: AuthResult) => void): void {
+    this.ask(credentials, 0, done);
+  }
+
+  /** Asks the steps from `first` on; at once as long as they answer at once. */
+  private ask(credentials: Credentials, first: number, done: (result: AuthResult) => void): void {
+    for (let i = first; i < this.steps.length; i++) {
+      let verdict: Verdict | Promise<Verdict>;
+      try {
+        verdict = this.steps[i].authenticate(credentials);
+      } catch (error) {
+        verdict = this.failed(error);
+      }
+      if (verdict instanceof Promise) {
+        verdict
+          .catch(error => this.failed(error))
+          .then(late => {
+            if (late === null) this.ask(credentials, i + 1, done);
+            else done(late);
+          });
+        return;
+      }
+      if (verdict !== null) {
+        done(verdict);
+        return;
+      }
+    }
+    done(this.unknown(credentials));
+  }
+
+  private unknown({ username, authMethod }: Credentials): AuthResult {
+    if (authMethod !== null) return NOT_AUTHORIZED;
+    // Where nobody can prove a name, a name is no reason to refuse.
+    const nameless = username === null || this.steps.length === 0;
+    if (nameless && this.anonymous) return ANONYMOUS;
+    return username === null ? NOT_AUTHORIZED : WRONG;
+  }
+
+  private failed(error: unknown): AuthResult {
+    this.onError(error);
+    return UNAVAILABLE;
+  }
+
+  close(): void {
+    for (const step of this.steps) step.close?.();
+  }
+}
