@@ -99,7 +99,7 @@ export const durabilityBugs: readonly PlantedBug[] = [
     name: 'the watermark is ahead of the disk',
     file: log,
     find: '    this.store.commit({ ops, after',
-    replace: '    this.advance(this.last, this.last);\n    this.store.commit({ ops, after',
+    replace: '    this.advance(this.last);\n    this.store.commit({ ops, after',
   },
   {
     name: 'that a session ended is not stored',
@@ -109,9 +109,9 @@ export const durabilityBugs: readonly PlantedBug[] = [
   },
   {
     name: 'what was written counts as synced',
-    file: log,
-    find: 'const sync = strict > 0 || now >= this.deadline || this.isLarge(now);',
-    replace: 'const sync = false;',
+    file: 'src/store/schedule.ts',
+    find: '    return sync;\n',
+    replace: '    return false;\n',
   },
   {
     name: 'the will of a client that was connected is lost in a crash',

@@ -89,6 +89,7 @@ export class Losses {
     if (session.unacknowledged >= c.receiveMaximum) return;
     const resend = session.resendPublish.find(each => !each.mayVanish) ?? session.resendPubrel[0];
     demand(!resend, () => `${session.clientId}: packet id ${resend?.packetId} is not sent again`);
+    for (const vanished of session.resendPublish.splice(0)) session.finish(vanished);
     session.underway.clear();
     for (const owed of session.owed) {
       if (owed.publication.expiresAt <= now || owed.excuse !== null || this.#tooLarge(owed, c)) {
