@@ -3,7 +3,8 @@
 
 import type { Tell } from '../driver.ts';
 import type { IoOptions } from '../options.ts';
-import { checked, IPPROTO_TCP, openLibc, TCP_USER_TIMEOUT } from '../sync/libc.ts';
+import { checked, IPPROTO_TCP, TCP_USER_TIMEOUT } from '../sync/libc.ts';
+import { openLibc } from '../sync/open-libc.ts';
 
 /** `fd` listens already. Where libc cannot be reached, tells so and leaves it as it is. */
 export async function tuneListener(fd: number, options: IoOptions, tell: Tell): Promise<void> {

@@ -103,12 +103,6 @@ const packed = process.arch === 'x64' || process.arch === 'ia32';
 export const EPOLL_EVENT_BYTES = packed ? 12 : 16;
 export const EPOLL_DATA_OFFSET = packed ? 4 : 8;
 
-/** Opens the C library through what this runtime has for it; rejects where it has nothing. */
-export async function openLibc(): Promise<Libc> {
-  if ('Bun' in globalThis) return (await import('./ffi-bun.ts')).openLibc();
-  return (await import('./ffi-node.ts')).openLibc();
-}
-
 const errorNames = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
 
 /** The error of a call that failed: `code` as Node has it, e.g. EADDRINUSE. */

@@ -1,6 +1,6 @@
-// The synchronous driver: one thread that waits in epoll_wait, reads each ready socket once into one
-// buffer, ends the turn, and waits again. It runs no promise, timer or message: what is to reach
-// its thread rings a bell that it watches.
+// The synchronous driver: one thread that waits in epoll_wait, reads each ready socket once into
+// one buffer, ends the turn, and waits again. It runs no promise, timer or message: what is to
+// reach its thread rings a bell that it watches.
 // Everything is edge-triggered. So a connection costs one epoll_ctl in its life, and what could not
 // be read or written yet is remembered here instead of asked for again.
 // Descriptors are closed between turns only: none can be taken for its successor within one.
@@ -21,12 +21,12 @@ import {
   EPOLLRDHUP,
   type Libc,
   MSG_NOSIGNAL,
-  openLibc,
   SHUT_WR,
   SO_LINGER,
   SOL_SOCKET,
 } from './libc.ts';
 import { openListeningSockets, resolveHost } from './listening-socket.ts';
+import { openLibc } from './open-libc.ts';
 import { Poller, type Source } from './poller.ts';
 
 const READ_BYTES = 64 * 1024;
