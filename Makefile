@@ -32,7 +32,8 @@ format: install ## format the sources and apply the linter's safe fixes
 # await and fixes the path of this folder into the program.
 build: install ## compile this machine's executable to dist/minnow
 	@$(BUN) build --compile --minify --bytecode --format=esm \
-		src/main.ts src/store/thread/worker.ts --outfile dist/minnow
+		src/main.ts src/store/thread/worker.ts src/auth/passwords/argon2-worker.ts \
+		--outfile dist/minnow
 
 bench: install ## measure minnow and mosquitto side by side; ARGS="..."
 	@$(BUN) bench/main.ts $(ARGS)
