@@ -47,7 +47,7 @@ export class Loop implements Hallway {
   }
 
   opened(link: Link): boolean {
-    const c = this.broker.handleOpen(link.peer, this.clock());
+    const c = this.broker.handleOpen(link.peer, this.clock(), link.origin ?? null);
     link.connection = c;
     if (c === null) return false;
     this.links[c.slot] = link;

@@ -2,6 +2,31 @@
 // connection, may take time, so it is an effect out and `handleAuthResult` in) and what may you do
 // (asked on the hot path, so it is synchronous). Implementations live in auth/.
 
+/** A client certificate that was verified, by us or by a proxy that we trust. */
+export interface Certificate {
+  /** The subject's one common name, or ''. */
+  readonly commonName: string;
+  /** Subject alternative names as `dns:meter.example`, `email:…`, `uri:…`. */
+  readonly names: readonly string[];
+  /** SHA-256 of the certificate, hexadecimal in lower case; '' when only a proxy has seen it. */
+  readonly fingerprint: string;
+  /** Milliseconds since 1970; Infinity when only a proxy knows. */
+  readonly notAfter: number;
+}
+
+/** Where a connection came in, and what its transport says about the peer. */
+export interface Origin {
+  /** The listener, as the configuration names it. */
+  readonly listener: string;
+  /** A user name that the transport has proved: from the certificate, or the peer's account. */
+  readonly username: string | null;
+  readonly certificate: Certificate | null;
+  /** Whether this listener lets in clients without a user name; null: as everywhere. */
+  readonly anonymous: boolean | null;
+  /** In front of every topic that is named by those who came in here; '' for nothing. */
+  readonly mountPoint: string;
+}
+
 /** Who a connection turned out to be. Kept by the connection; handed to every access decision. */
 export interface Principal {
   readonly clientId: string;
@@ -9,6 +34,8 @@ export interface Principal {
   readonly username: string | null;
   /** The peer's address as text, e.g. "192.0.2.7:51234". */
   readonly peer: string;
+  /** Null: by a listener that knows no more than the address. */
+  readonly origin?: Origin | null;
 }
 
 /** What a client offers at CONNECT. */

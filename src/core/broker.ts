@@ -15,7 +15,7 @@ import {
 } from '../mqtt/framer.ts';
 import { PacketType } from '../mqtt/packet.ts';
 import { Reason } from '../mqtt/reason.ts';
-import type { Access, AuthResult } from './access.ts';
+import type { Access, AuthResult, Origin } from './access.ts';
 import { progress, takeWindow } from './deliver.ts';
 import type { Effects } from './effects.ts';
 import {
@@ -70,14 +70,14 @@ export class Broker {
   }
 
   /** A transport was opened by `peer`. Null when there are too many: refuse it. */
-  handleOpen(peer: string, now: number): Connection | null {
+  handleOpen(peer: string, now: number, origin: Origin | null = null): Connection | null {
     const b = this.state;
     if (b.stopping || b.connectionCount >= b.options.connectionsMax) {
       b.counters.connectsRefused++;
       return null;
     }
     const slot = b.freeSlots.pop() ?? b.connections.length;
-    const c = new Connection(slot, peer, b.pool, b.counters);
+    const c = new Connection(slot, peer, origin, b.pool, b.counters);
     b.connections[slot] = c;
     b.connectionCount++;
     b.counters.connectionsOpened++;

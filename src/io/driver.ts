@@ -1,11 +1,14 @@
 // What the hallway and the drivers see of each other. A driver moves bytes and tells time; the
 // hallway (src/loop.ts) decides. One implementation per way of doing I/O stands beside this file.
 
+import type { Origin } from '../core/access.ts';
 import type { Connection } from '../core/session/connection.ts';
 
 /** One transport, as the hallway sees it. */
 export interface Link {
   readonly peer: string;
+  /** What the transport says beyond the peer's address. */
+  readonly origin?: Origin | null;
   /** The hallway's own: set by `opened`, null when the transport was refused. */
   connection: Connection | null;
   /** Hallway's own: the driver took less than it was given and has not called `drained` since. */

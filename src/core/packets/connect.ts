@@ -107,6 +107,7 @@ function ask(b: State, c: Connection, password: Uint8Array | null, data: Uint8Ar
     clientId: c.clientId,
     username: c.username,
     peer: c.peer,
+    origin: c.origin,
     password,
     authMethod: c.authMethod,
     authData: data,

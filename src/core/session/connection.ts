@@ -2,7 +2,7 @@
 // yet, and an output; everything that outlives it is in its session.
 
 import { type ConnectPacket, PACKET_SIZE_LIMIT, type ProtocolVersion } from '../../mqtt/packet.ts';
-import type { Credentials, Principal } from '../access.ts';
+import type { Credentials, Origin, Principal } from '../access.ts';
 import type { Counters } from '../report/counters.ts';
 import { NO_BYTES } from '../routing/message.ts';
 import type { Topic } from '../routing/topics.ts';
@@ -26,6 +26,7 @@ export class Connection implements Principal {
   /** A small integer, used again after the transport has closed: drivers index by it. */
   readonly slot: number;
   readonly peer: string;
+  readonly origin: Origin | null;
   readonly out: Output;
   /** CONNECT time-out, then keep alive, then forced close. */
   readonly timer: Timer<unknown>;
@@ -85,9 +86,16 @@ export class Connection implements Principal {
   /** Close at once, whatever waits. */
   aborted = false;
 
-  constructor(slot: number, peer: string, pool: BufferPool, counters: Counters) {
+  constructor(
+    slot: number,
+    peer: string,
+    origin: Origin | null,
+    pool: BufferPool,
+    counters: Counters,
+  ) {
     this.slot = slot;
     this.peer = peer;
+    this.origin = origin;
     this.out = new Output(pool, counters);
     this.timer = new Timer<unknown>(TimerKind.Connection, this);
   }
