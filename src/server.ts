@@ -6,8 +6,8 @@ import type { Config } from './config/config.ts';
 import { type ControlServer, startControl } from './control.ts';
 import { Engine } from './engine/engine.ts';
 import type { Answer, Question } from './engine/questions.ts';
+import type { ThreadEngine } from './engine/thread/thread-engine.ts';
 import { createAsyncDriver } from './io/create.ts';
-import { defaultIoOptions } from './io/options.ts';
 import type { Logger } from './log.ts';
 
 export interface Server {
@@ -18,30 +18,39 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** Starts a broker; rejects with an error that has `code` when a listener cannot be opened. */
+/** Starts a broker; rejects with a StoreError, or with an error that has `code` when a listener
+ *  cannot be opened. */
 export async function startServer(config: Config, log: Logger): Promise<Server> {
-  const ioLog = log.child('io');
-  const engine = await Engine.start(config, {
-    log,
-    authenticator: await createAuthenticator(config.auth),
-    createDriver: hallway => createAsyncDriver(hallway, defaultIoOptions, ioLog.log.bind(ioLog)),
-  });
+  const engine = await startEngine(config, log);
   const ask = (question: Question) => new Promise<Answer>(resolve => engine.ask(question, resolve));
   let control: ControlServer | null = null;
+  const stop = async () => {
+    await new Promise<void>(resolve => engine.stop(resolve));
+    await control?.stop();
+    await engine.close();
+  };
   try {
     if (config.control.enabled) {
       control = await startControl(config.control.path, ask, log.child('control'));
     }
   } catch (error) {
-    await engine.close();
+    await stop();
     throw error;
   }
-  return {
-    addresses: engine.addresses,
-    async stop() {
-      await new Promise<void>(resolve => engine.stop(resolve));
-      await control?.stop();
-      await engine.close();
-    },
-  };
+  return { addresses: engine.addresses, stop };
+}
+
+/** On this thread, or on one of its own where that is blocked most of the time. */
+async function startEngine(config: Config, log: Logger): Promise<Engine | ThreadEngine> {
+  const authenticator = await createAuthenticator(config.auth);
+  if (config.io.mode === 'sync') {
+    const { ThreadEngine } = await import('./engine/thread/thread-engine.ts');
+    return ThreadEngine.start(config, { log, authenticator });
+  }
+  const ioLog = log.child('io');
+  return Engine.start(config, {
+    log,
+    authenticator,
+    createDriver: hallway => createAsyncDriver(hallway, config.io, ioLog.log.bind(ioLog)),
+  });
 }

@@ -1,0 +1,146 @@
+// An engine on a thread of its own, as the main thread sees it: the synchronous mode. Everything
+// goes by messages; the authenticator and the logger are asked here on the engine's behalf.
+
+import { Worker } from 'node:worker_threads';
+import type { Config } from '../../config/config.ts';
+import type { Authenticator } from '../../core/access.ts';
+import { Doorbell } from '../../io/sync/doorbell.ts';
+import { openLibc } from '../../io/sync/open-libc.ts';
+import { createMailbox, Mailbox } from '../../io/sync/mailbox.ts';
+import type { Logger } from '../../log.ts';
+import { StoreError, type StoreErrorCode } from '../../store/store.ts';
+import type { Answer, Question } from '../questions.ts';
+import {
+  decodeCredentials,
+  type EngineThreadData,
+  encodeResult,
+  type FromEngine,
+  type StartFault,
+  type ToEngine,
+} from './messages.ts';
+
+/** Beside this file among the sources, below the program in a bundle: as in ThreadStore. */
+function programUrl(): URL {
+  const fromSources = import.meta.url.endsWith('/thread-engine.ts');
+  return new URL(fromSources ? './worker.ts' : './engine/thread/worker.js', import.meta.url);
+}
+
+const MAILBOX_BYTES = 256 * 1024;
+
+interface Parts {
+  readonly log: Logger;
+  readonly authenticator: Authenticator;
+}
+
+export class ThreadEngine {
+  addresses: readonly string[] = [];
+  private readonly worker: Worker;
+  private readonly bell: Doorbell;
+  private readonly mail: Mailbox;
+  private readonly parts: Parts;
+  private readonly asked = new Map<number, (answer: Answer) => void>();
+  private last = 0;
+  private onStarted: (error: Error | null) => void = () => {};
+  private onEmpty: () => void = () => {};
+  private readonly closed: Promise<void>;
+  private onClosed: () => void = () => {};
+
+  /** Rejects as Engine.start does, or with an error of whoever brings the C library. */
+  static async start(config: Config, parts: Parts): Promise<ThreadEngine> {
+    const bell = new Doorbell(await openLibc());
+    return new Promise((resolve, reject) => {
+      const engine = new ThreadEngine(config, parts, bell);
+      engine.onStarted = error => (error === null ? resolve(engine) : reject(error));
+    });
+  }
+
+  private constructor(config: Config, parts: Parts, bell: Doorbell) {
+    this.closed = new Promise(resolve => {
+      this.onClosed = resolve;
+    });
+    const mailbox = createMailbox(MAILBOX_BYTES);
+    const workerData: EngineThreadData = { minnowEngine: { config, mailbox, bell: bell.fd } };
+    this.parts = parts;
+    this.bell = bell;
+    this.mail = new Mailbox(mailbox, 'first', () => bell.ring());
+    this.worker = new Worker(programUrl(), { workerData });
+    this.worker.on('message', () => this.readMail());
+    this.worker.on('error', error => {
+      throw error; // a bug, and nothing can be promised any more
+    });
+    this.readMail();
+  }
+
+  ask(question: Question, done: (answer: Answer) => void): void {
+    const id = ++this.last;
+    this.asked.set(id, done);
+    this.tell({ type: 'ask', id, question });
+  }
+
+  /** As Engine.stop. */
+  stop(done: () => void): void {
+    this.onEmpty = done;
+    this.tell({ type: 'stop' });
+  }
+
+  /** As Engine.close, once `stop` has called back. */
+  async close(): Promise<void> {
+    await this.closed;
+    await this.worker.terminate();
+    this.bell.close();
+  }
+
+  private tell(message: ToEngine): void {
+    if (!this.mail.send(message)) throw new Error("the engine's thread takes no messages any more");
+  }
+
+  private readMail(): void {
+    for (let mail = this.mail.receive(); mail !== null; mail = this.mail.receive()) {
+      this.handle(mail as FromEngine);
+    }
+  }
+
+  private handle(message: FromEngine): void {
+    switch (message.type) {
+      case 'log': {
+        const { module, level, message: text, fields } = message;
+        this.parts.log.child(module).log(level, text, fields);
+        break;
+      }
+      case 'authenticate': {
+        const { id } = message;
+        this.parts.authenticator.authenticate(decodeCredentials(message.credentials), result =>
+          this.tell({ type: 'verdict', id, result: encodeResult(result) }),
+        );
+        break;
+      }
+      case 'answer': {
+        const done = this.asked.get(message.id);
+        this.asked.delete(message.id);
+        done?.(message.answer);
+        break;
+      }
+      case 'started':
+        this.addresses = message.addresses;
+        this.onStarted(null);
+        break;
+      case 'refused':
+        this.worker.terminate();
+        this.bell.close();
+        this.onStarted(errorOf(message.fault));
+        break;
+      case 'empty':
+        this.onEmpty();
+        break;
+      case 'closed':
+        this.onClosed();
+        break;
+    }
+  }
+}
+
+function errorOf(fault: StartFault): Error {
+  const { kind, code, message } = fault;
+  if (kind === 'store') return new StoreError(code as StoreErrorCode, message);
+  return Object.assign(new Error(message), fault);
+}

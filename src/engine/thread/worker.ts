@@ -1,0 +1,93 @@
+// The program of an engine's own thread: the synchronous mode. Once everything is open it waits in
+// system calls until it is told to stop, and runs no promise, timer or message meanwhile; whoever
+// wants something of it puts it into the mailbox and rings the bell.
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { allowAll } from '../../auth/allow-all.ts';
+import { isOpen } from '../../auth/create.ts';
+import type { BlockingDriver } from '../../io/driver.ts';
+import { Mailbox } from '../../io/sync/mailbox.ts';
+import { SyncDriver } from '../../io/sync/sync-driver.ts';
+import { StoreError } from '../../store/store.ts';
+import { Engine } from '../engine.ts';
+import { DistantAuthenticator, DistantLogger } from './distant.ts';
+import type { EngineThreadData, FromEngine, StartFault, ToEngine } from './messages.ts';
+
+const { config, mailbox, bell } = (workerData as EngineThreadData).minnowEngine;
+const mail = new Mailbox(mailbox, 'second', () => parentPort!.postMessage(null));
+
+/** What the main thread waits for: without it nothing can go on. */
+function tell(message: FromEngine): void {
+  if (!mail.send(message)) throw new Error(`the main thread takes no ${message.type} any more`);
+}
+
+async function runEngine(): Promise<void> {
+  const offer = (message: FromEngine) => mail.send(message);
+  const log = new DistantLogger('main', offer, config.log);
+  const distant = new DistantAuthenticator(offer);
+  let driver!: BlockingDriver;
+  const engine = await Engine.start(config, {
+    log,
+    authenticator: isOpen(config.auth) ? allowAll : distant,
+    createDriver: async hallway => {
+      const ioLog = log.child('io');
+      const made = await SyncDriver.create(hallway, config.io, ioLog.log.bind(ioLog));
+      made.watch(bell, () => readMail());
+      driver = made;
+      return made;
+    },
+  });
+
+  const handle = (message: ToEngine): void => {
+    switch (message.type) {
+      case 'ask': {
+        const { id } = message;
+        engine.ask(message.question, answer => tell({ type: 'answer', id, answer }));
+        break;
+      }
+      case 'verdict':
+        distant.verdict(message.id, message.result);
+        break;
+      case 'stop':
+        engine.stop(() => {
+          tell({ type: 'empty' });
+          driver.stop();
+        });
+    }
+  };
+  const readMail = (): void => {
+    for (let message = mail.receive(); message !== null; message = mail.receive()) {
+      handle(message as ToEngine);
+    }
+  };
+
+  tell({ type: 'started', addresses: engine.addresses });
+  readMail();
+  driver.run();
+  await engine.close();
+  tell({ type: 'closed' });
+}
+
+/** Null for what is no operating error. */
+function faultOf(error: unknown): StartFault | null {
+  if (error instanceof StoreError) {
+    return { kind: 'store', code: error.code, message: error.message };
+  }
+  const { code, message, address, port } = error as NodeJS.ErrnoException & Partial<StartFault>;
+  if (typeof code !== 'string') return null;
+  return {
+    kind: 'system',
+    code,
+    message,
+    ...(address !== undefined && { address }),
+    ...(port !== undefined && { port }),
+  };
+}
+
+try {
+  await runEngine();
+} catch (error) {
+  const fault = faultOf(error);
+  if (fault === null) throw error;
+  tell({ type: 'refused', fault });
+}
