@@ -25,7 +25,9 @@ export function createRing(bytes: number): RingMemory {
   if (bytes < 1024 || (bytes & (bytes - 1)) !== 0) {
     throw new RangeError(`a ring has a power of two of bytes, at least 1024, not ${bytes}`);
   }
-  return new SharedArrayBuffer(CONTROL_BYTES + bytes);
+  const memory = new SharedArrayBuffer(CONTROL_BYTES + bytes);
+  new Int32Array(memory)[READER_SLEEPS] = 1; // it has not looked yet
+  return memory;
 }
 
 function recordBytes(length: number): number {
