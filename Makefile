@@ -5,6 +5,9 @@ BUN       := node_modules/.bin/bun
 BIOME     := node_modules/.bin/biome
 INSTALLED := node_modules/.package-lock.json
 ROUNDS    ?= 20
+# Programs of threads: entry points of their own, which keep their places below the program's.
+THREADS   := src/engine/thread/worker.ts src/store/thread/worker.ts \
+	src/auth/passwords/argon2-worker.ts
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test soak check format build clean
@@ -32,8 +35,7 @@ format: install ## format the sources and apply the linter's safe fixes
 # await and fixes the path of this folder into the program.
 build: install ## compile this machine's executable to dist/minnow
 	@$(BUN) build --compile --minify --bytecode --format=esm \
-		src/main.ts src/store/thread/worker.ts src/auth/passwords/argon2-worker.ts \
-		--outfile dist/minnow
+		src/main.ts $(THREADS) --outfile dist/minnow
 
 bench: install ## measure minnow and mosquitto side by side; ARGS="..."
 	@$(BUN) bench/main.ts $(ARGS)
