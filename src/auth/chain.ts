@@ -12,7 +12,8 @@ import {
 } from './step.ts';
 
 export interface ChainOptions {
-  /** Whether a client that offers no name is let in when no step knows it. */
+  /** Whether a client that offers no name is let in when no step knows it, unless its listener
+   *  says otherwise. */
   readonly anonymous: boolean;
   /** Told about a step that failed; the client is refused. */
   readonly onError?: (error: unknown) => void;
@@ -59,11 +60,11 @@ export class Chain implements Authenticator {
     done(this.unknown(credentials));
   }
 
-  private unknown({ username, authMethod }: Credentials): AuthResult {
+  private unknown({ username, authMethod, origin }: Credentials): AuthResult {
     if (authMethod !== null) return NOT_AUTHORIZED;
     // Where nobody can prove a name, a name is no reason to refuse.
     const nameless = username === null || this.steps.length === 0;
-    if (nameless && this.anonymous) return ANONYMOUS;
+    if (nameless && (origin?.anonymous ?? this.anonymous)) return ANONYMOUS;
     return username === null ? NOT_AUTHORIZED : WRONG;
   }
 

@@ -36,6 +36,8 @@ export interface Principal {
   readonly peer: string;
   /** Null: by a listener that knows no more than the address. */
   readonly origin?: Origin | null;
+  /** What the authenticator granted beside the rules; only Access looks into it. */
+  readonly grants?: object | null;
 }
 
 /** What a client offers at CONNECT. */
@@ -55,6 +57,10 @@ export interface AuthResult {
   readonly data?: Uint8Array | null;
   /** The identity to use from here on when it differs from the user name that was offered. */
   readonly username?: string | null;
+  /** Kept as the principal's `grants`. */
+  readonly grants?: object | null;
+  /** How long the client may stay, e.g. until its token expires; left out: as long as it likes. */
+  readonly expiresInMs?: number;
 }
 
 /** Asked by the hallway for every CONNECT and AUTH; must not throw. */

@@ -8,9 +8,10 @@
 
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Credentials } from '../../core/access.ts';
+import { networkOf } from '../address.ts';
 import { BoundedMap } from '../bounded-map.ts';
 import { ALLOWED, type AuthStep, BANNED, BUSY, type Verdict, WRONG } from '../step.ts';
-import { BackOff, networkOf } from './back-off.ts';
+import { BackOff } from './back-off.ts';
 import { decoyOf, isCheap, verify, verifyNow } from './compute.ts';
 import { HashQueue, type QueueBounds } from './hash-queue.ts';
 import { parseHash, type StoredHash } from './stored-hash.ts';

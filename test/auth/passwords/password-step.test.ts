@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { addressOf, networkOf } from '../../../src/auth/passwords/back-off.ts';
+import { addressOf, networkOf } from '../../../src/auth/address.ts';
 import { hashScrypt, makeToken } from '../../../src/auth/passwords/compute.ts';
 import { HashQueue } from '../../../src/auth/passwords/hash-queue.ts';
 import { type PasswordOptions, PasswordStep } from '../../../src/auth/passwords/password-step.ts';
