@@ -7,20 +7,23 @@ import { cpus, release } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Job, Result } from './load/generator.ts';
-import { type Peer, peerFor, startPeer, storePeerNames, versionOf } from './peers.ts';
+import { ioPeerNames, type Peer, peerFor, startPeer, storePeerNames, versionOf } from './peers.ts';
 import { allowedCpus } from './proc.ts';
 import { Process } from './processes.ts';
 import { idleRow, idleTable, type Series, storeTable, trafficRow, trafficTable } from './report.ts';
-import { faultsOf, type Scenario, scenarios, storeScenarios } from './scenarios.ts';
+import { families, faultsOf, type Scenario, scenarios } from './scenarios.ts';
 
 const USAGE = `usage: bun bench/main.ts [flags]
   --runs N            runs of everything; medians are shown (3)
   --seconds S         length of one measurement (2), after a warm-up of half as long
   --scenario TEXT     only scenarios whose name contains TEXT; repeatable. Those that begin with
-                      "store" run only when TEXT does: what durability costs
+                      "store" (what durability costs) or "io" (what the I/O modes cost) run
+                      only when TEXT does
   --peer NAME         minnow, minnow-dist, mosquitto, relay, or name='command … {port} … {dir}';
-                      repeatable (minnow and mosquitto). With store scenarios also, and by default
-                      all of: ${storePeerNames.join(', ')}
+                      repeatable (minnow and mosquitto). With store scenarios by default
+                      ${storePeerNames.join(', ')};
+                      with io scenarios ${ioPeerNames.join(', ')}
+                      (build the bundle for Node first)
   --baseline NAME     the peer that ratios refer to (mosquitto, minnow-none, else the last)
   --quick             one run of one second
   --json FILE         write every result to FILE
@@ -60,23 +63,20 @@ function planFrom(args: readonly string[]): Plan | null {
       list: { type: 'boolean', default: false },
     },
   });
-  const faults = [...scenarios, ...storeScenarios].flatMap(faultsOf);
+  const faults = [scenarios, ...Object.values(families)].flat().flatMap(faultsOf);
   if (faults.length > 0) throw new Error(faults.join('\n'));
   const wanted = values.scenario ?? [''];
-  const named = wanted.filter(text => text.startsWith('store'));
-  const chosen = [
-    ...scenarios.filter(({ name }) => wanted.some(text => name.includes(text))),
-    ...storeScenarios.filter(({ name }) => named.some(text => name.includes(text))),
-  ];
+  const chosen = scenarios.filter(({ name }) => wanted.some(text => name.includes(text)));
+  for (const [family, members] of Object.entries(families)) {
+    const named = wanted.filter(text => text.startsWith(family));
+    chosen.push(...members.filter(({ name }) => named.some(text => name.includes(text))));
+  }
   if (chosen.length === 0) throw new Error(`--scenario ${wanted.join(' ')}: none has such a name`);
   if (values.list) {
     process.stdout.write(chosen.map(scenario => `${JSON.stringify(scenario)}\n`).join(''));
     return null;
   }
-  const storesOnly = chosen.every(isStoring);
-  const peers = (values.peer ?? (storesOnly ? storePeerNames : ['minnow', 'mosquitto'])).map(
-    peerFor,
-  );
+  const peers = (values.peer ?? usualPeers(chosen)).map(peerFor);
   const references = ['mosquitto', 'minnow-none'];
   const reference = references.find(name => peers.some(peer => peer.name === name));
   const baseline = values.baseline ?? reference ?? peers.at(-1)!.name;
@@ -93,6 +93,12 @@ function planFrom(args: readonly string[]): Plan | null {
     baseline,
     json: values.json ?? null,
   };
+}
+
+function usualPeers(chosen: readonly Scenario[]): readonly string[] {
+  if (chosen.every(isStoring)) return storePeerNames;
+  if (chosen.every(({ name }) => name.startsWith('io'))) return ioPeerNames;
+  return ['minnow', 'mosquitto'];
 }
 
 function isStoring(scenario: Scenario): boolean {

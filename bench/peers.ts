@@ -76,6 +76,28 @@ const storePeers: readonly Peer[] = [
   },
 ];
 
+/** One broker per I/O mode and runtime; `-2` has two workers. The bundle for Node must have been
+ *  built. */
+const onNode = ['node', join(root, 'dist/node/minnow.mjs')];
+const ioPeers: readonly Peer[] = [
+  ...[
+    { runtime: 'bun', program: source },
+    { runtime: 'node', program: onNode },
+  ].flatMap(({ runtime, program }) =>
+    [
+      { mode: 'async', settings: ['io.mode=async'] },
+      { mode: 'sync', settings: ['io.mode=sync', 'io.poolSize=1'] },
+      { mode: 'sync-2', settings: ['io.mode=sync', 'io.poolSize=2'] },
+    ].map(({ mode, settings }) => ({
+      name: `${runtime}-${mode}`,
+      command: serving(program, [...settings, 'log.level=warn', 'store.thread=inline']),
+      versionCommand: [...program, 'version'],
+    })),
+  ),
+];
+
+export const ioPeerNames: readonly string[] = ioPeers.map(({ name }) => name);
+
 export const storePeerNames: readonly string[] = storePeers.map(({ name }) => name);
 
 const known: readonly Peer[] = [
@@ -88,6 +110,7 @@ const known: readonly Peer[] = [
   },
   { name: 'relay', command: port => [...relay, String(port)], versionCommand: [bun, '--version'] },
   ...storePeers,
+  ...ioPeers,
 ];
 
 /** A known name, or `name=command` with {port} and {dir} where the broker wants them. */

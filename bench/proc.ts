@@ -1,7 +1,7 @@
 // What the kernel knows about processes: memory of the broker, and how busy the machine was with
 // things that are no part of the measurement.
 
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 const TICKS_PER_SECOND = 100;
 
@@ -32,6 +32,16 @@ export function memoryOf(pid: number): MemoryUse {
 export function writtenBytes(pid: number): number {
   const io = readFileSync(`/proc/${pid}/io`, 'utf8');
   return Number(/^write_bytes: (\d+)/m.exec(io)?.[1] ?? Number.NaN);
+}
+
+/** How often the threads of a process have given up their processor to wait, so far. */
+export function voluntarySwitches(pid: number): number {
+  let sum = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const status = readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8');
+    sum += Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1] ?? 0);
+  }
+  return sum;
 }
 
 /** Processor time of the whole machine spent in processes, in nanoseconds (10 ms steps). */

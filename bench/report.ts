@@ -58,8 +58,10 @@ export interface TrafficRow {
   readonly perSecondRatio: number;
   readonly p50Us: number;
   readonly p99Us: number;
+  readonly p999Us: number;
   readonly cpuUsPerMessage: number;
   readonly cpuRatio: number;
+  readonly switchesPerMessage: number;
   readonly brokerCpuShare: number;
   readonly loadCpuShare: number;
   readonly foreignCpuShare: number;
@@ -96,8 +98,10 @@ export function trafficRow(series: Series, baseline: Series | undefined): Traffi
     perSecondRatio: against(run => run.perSecond),
     p50Us: pick(runs, run => run.latencyUs.p50),
     p99Us: pick(runs, run => run.latencyUs.p99),
+    p999Us: pick(runs, run => run.latencyUs.p999),
     cpuUsPerMessage: pick(runs, run => run.cpuUsPerMessage),
     cpuRatio: against(run => run.cpuUsPerMessage),
+    switchesPerMessage: pick(runs, run => run.switchesPerMessage),
     brokerCpuShare: pick(runs, run => run.brokerCpuShare),
     loadCpuShare: pick(runs, run => run.loadCpuShare),
     foreignCpuShare: pick(runs, run => run.foreignCpuShare),
@@ -162,8 +166,18 @@ function aligned(rows: readonly (readonly string[])[]): string {
 }
 
 const TRAFFIC_HEADS = [
-  ...['scenario', 'broker', 'msg/s', '±', '×', 'p50 ms', 'p99 ms', 'CPU µs/msg', '×'],
-  ...['RSS MB', 'peak MB', 'broker CPU', 'load CPU', 'other CPU', ''],
+  ...['scenario', 'broker', 'msg/s', '±', '×', 'p50 ms', 'p99 ms', 'p999 ms'],
+  ...[
+    'CPU µs/msg',
+    '×',
+    'sleeps/msg',
+    'RSS MB',
+    'peak MB',
+    'broker CPU',
+    'load CPU',
+    'other CPU',
+    '',
+  ],
 ];
 
 export function trafficTable(rows: readonly TrafficRow[]): string {
@@ -175,8 +189,10 @@ export function trafficTable(rows: readonly TrafficRow[]): string {
     decimal(row.perSecondRatio, 2),
     milliseconds(row.p50Us),
     milliseconds(row.p99Us),
+    milliseconds(row.p999Us),
     decimal(row.cpuUsPerMessage, row.cpuUsPerMessage < 1 ? 3 : 2),
     decimal(row.cpuRatio, 2),
+    decimal(row.switchesPerMessage, row.switchesPerMessage < 1 ? 3 : 2),
     megabytes(row.rssBytes),
     megabytes(row.peakBytes),
     percent(row.brokerCpuShare),

@@ -130,6 +130,26 @@ export const storeScenarios: readonly TrafficScenario[] = [
   storing(pipelined[2]!, 'persistent', true),
 ];
 
+/** What routers and gateways carry, pair by pair, at a steady pace: half of the connections publish,
+ *  each to one of the others. Measured when asked for by name: what the I/O modes cost. */
+export const ioScenarios: readonly Scenario[] = [
+  ...[10, 100, 500].flatMap(connections =>
+    [1_000, 5_000].map(perSecond => {
+      const pairs = connections / 2;
+      const shape = { ...trickle, publishers: pairs, subscribers: pairs, pace: { perSecond } };
+      const name = `io-${connections}-${perSecond}`;
+      return { ...atQos(shape, 1), name };
+    }),
+  ),
+  { kind: 'idle', name: 'io-idle-15000', version: 4, connections: 15_000 },
+];
+
+/** What is measured only when it is asked for by name: by how the names begin. */
+export const families: Readonly<Record<string, readonly Scenario[]>> = {
+  store: storeScenarios,
+  io: ioScenarios,
+};
+
 export function isShared(scenario: TrafficScenario): boolean {
   return scenario.filter.startsWith('$share/');
 }

@@ -1,7 +1,13 @@
 // The load process: one job in (JSON, first argument), one result out (JSON, standard output). It
 // runs alone on its processor, is bounded in time by the job, and ends by itself.
 
-import { type MemoryUse, machineCpuNs, memoryOf, writtenBytes } from '../proc.ts';
+import {
+  type MemoryUse,
+  machineCpuNs,
+  memoryOf,
+  voluntarySwitches,
+  writtenBytes,
+} from '../proc.ts';
 import type { IdleScenario, Scenario, TrafficScenario } from '../scenarios.ts';
 import { Engine } from './engine.ts';
 import { connectClients } from './handshake.ts';
@@ -35,6 +41,8 @@ export interface TrafficResult extends MemoryUse {
   readonly latencyUs: Latencies;
   /** The broker's processor time, all threads, per such message. */
   readonly cpuUsPerMessage: number;
+  /** How often a thread of the broker went to sleep, per such message. */
+  readonly switchesPerMessage: number;
   readonly brokerCpuShare: number;
   readonly loadCpuShare: number;
   /** Processor time that neither the broker nor the generator used, in processors. */
@@ -113,6 +121,7 @@ function readings(job: Job, traffic: Traffic) {
     broker: processCpuNs(job.brokerPid),
     load: processCpuNs(process.pid),
     machine: machineCpuNs(),
+    switches: voluntarySwitches(job.brokerPid),
   };
 }
 
@@ -145,6 +154,7 @@ function measureTraffic(job: Job, scenario: TrafficScenario): TrafficResult {
     perSecond: (messages * 1e9) / elapsedNs,
     latencyUs: { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: at(1) },
     cpuUsPerMessage: brokerNs / 1000 / messages,
+    switchesPerMessage: (after.switches - before.switches) / messages,
     brokerCpuShare: brokerNs / elapsedNs,
     loadCpuShare: loadNs / elapsedNs,
     foreignCpuShare: foreignNs / elapsedNs,

@@ -12,6 +12,7 @@ const clean: TrafficResult = {
   perSecond: 1_000_000,
   latencyUs: { p50: 1_500, p90: 2_000, p99: 2_500, p999: 3_000, max: 12_000 },
   cpuUsPerMessage: 1,
+  switchesPerMessage: 0,
   brokerCpuShare: 1,
   loadCpuShare: 0.4,
   foreignCpuShare: 0,

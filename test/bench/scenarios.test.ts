@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { Ledger } from '../../bench/load/ledger.ts';
 import type { TrafficScenario } from '../../bench/scenarios.ts';
-import { copiesOf, faultsOf, named, scenarios, storeScenarios } from '../../bench/scenarios.ts';
+import { copiesOf, families, faultsOf, named, scenarios } from '../../bench/scenarios.ts';
 import { describe, test } from '../harness.ts';
 
 const sound: TrafficScenario = {
@@ -22,7 +22,7 @@ const sound: TrafficScenario = {
 
 describe('scenarios', () => {
   test('those that ship have no faults and names of their own', () => {
-    const all = [...scenarios, ...storeScenarios];
+    const all = [scenarios, ...Object.values(families)].flat();
     assert.deepEqual(all.flatMap(faultsOf), []);
     const names = all.map(({ name }) => name);
     assert.equal(new Set(names).size, names.length);
