@@ -20,12 +20,22 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'print the effective configuration, or the reference of all options',
     load: () => import('./cli/config.ts'),
   },
-  pub: { summary: 'publish messages, like mosquitto_pub', load: () => import('./cli/pub.ts') },
-  sub: { summary: 'subscribe and print, like mosquitto_sub', load: () => import('./cli/sub.ts') },
+  pub: {
+    summary: 'publish messages, like mosquitto_pub',
+    load: () => import('./cli/client/pub.ts'),
+  },
+  sub: {
+    summary: 'subscribe and print, like mosquitto_sub',
+    load: () => import('./cli/client/sub.ts'),
+  },
   ctl: { summary: 'ask or steer a running broker', load: () => import('./cli/ctl.ts') },
   store: {
     summary: 'look after what the broker keeps: stat, check, export, import, backup, compact',
     load: () => import('./cli/store.ts'),
+  },
+  platform: {
+    summary: 'say what was seen of this machine, what was chosen for it, and why',
+    load: () => import('./cli/platform.ts'),
   },
   version: { summary: 'print the version', load: () => import('./cli/version.ts') },
 };

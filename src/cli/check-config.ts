@@ -3,7 +3,7 @@
 
 import { parseFlags, print } from './command.ts';
 import { Exit } from './exit.ts';
-import { configFlags, configUsage, load } from './load.ts';
+import { configFlags, configUsage, loadForThisMachine } from './load.ts';
 
 const usage = `Usage: minnow check-config [flags]
 
@@ -19,7 +19,7 @@ export async function run(args: string[]): Promise<number> {
     await print(usage);
     return Exit.ok;
   }
-  const { warnings } = load(flags);
+  const { warnings } = await loadForThisMachine(flags);
   for (const warning of warnings) process.stderr.write(`minnow: warning: ${warning}\n`);
   await print('the configuration is right');
   return Exit.ok;

@@ -2,11 +2,12 @@
 
 import { parseFlags, print } from './command.ts';
 import { Exit } from './exit.ts';
-import { configFlags, configUsage, load } from './load.ts';
+import { configFlags, configUsage, loadForThisMachine } from './load.ts';
 
 const usage = `Usage: minnow config [flags]
 
-Prints the effective configuration as TOML, with secrets masked.
+Prints the effective configuration as TOML, with secrets masked. What is not a default
+has a comment that says who decided it; a profile is what suits this machine.
 
       --reference          print the reference of all options instead (Markdown)
       --sample             print a sample file with every option and its default instead
@@ -28,8 +29,8 @@ export async function run(args: string[]): Promise<number> {
   } else if (flags.sample) {
     await print((await import('../config/reference.ts')).sample());
   } else {
-    const { settings } = load(flags);
-    await print((await import('../config/effective.ts')).effectiveToml(settings));
+    const { settings, sourceOf } = await loadForThisMachine(flags);
+    await print((await import('../config/effective.ts')).effectiveToml(settings, sourceOf));
   }
   return Exit.ok;
 }

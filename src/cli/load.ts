@@ -2,9 +2,18 @@
 // the file they name, the environment, and who runs us.
 
 import { readFileSync } from 'node:fs';
-import { type Config, type Host, loadConfig } from '../config/config.ts';
-import type { Settings } from '../config/schema.ts';
-import type { ConfigFile } from '../config/sources.ts';
+import {
+  type Faults,
+  finish,
+  type Host,
+  type LoadedConfig,
+  loadConfig,
+  readSources,
+} from '../config/config.ts';
+import { wishesOf } from '../config/profiled.ts';
+import type { ConfigFile, Inputs } from '../config/sources.ts';
+import { type Facts, readFacts } from '../platform/facts.ts';
+import { chooseProfile, type Profile, type Wishes } from '../platform/profile.ts';
 import { version } from '../version.ts';
 import type { FlagValues } from './command.ts';
 import { Exit, errorCode, Failure } from './exit.ts';
@@ -14,6 +23,7 @@ export const configFlags = {
   listen: { type: 'string', multiple: true },
   data: { type: 'string' },
   'log-level': { type: 'string' },
+  io: { type: 'string' },
   set: { type: 'string', multiple: true },
 } as const;
 
@@ -23,40 +33,81 @@ export const configUsage = `\
                            every interface, "1883" this machine only
       --data DIR           directory for everything that is kept
       --log-level LEVEL    debug, info, warn, error or silent
+      --io MODE            sync, async or auto: how bytes are moved
       --set KEY=VALUE      set any option, e.g. --set limits.packetSizeMaxBytes=64kB
   -h, --help               this text
 
   The file is laid over the defaults, the environment (MINNOW_LOG_LEVEL=debug sets
   log.level) over the file, flags over all. minnow config --reference lists every option.`;
 
-export interface LoadedConfig {
-  readonly config: Config;
-  readonly settings: Settings;
-  readonly warnings: readonly string[];
+export interface Loaded extends LoadedConfig {
+  readonly facts: Facts;
+  readonly profile: Profile;
 }
 
-/** Throws a Failure that lists every fault. */
+/** The configuration as it is on any machine, for what only asks where things are. Throws a Failure
+ *  that lists every fault. */
 export function load(flags: FlagValues): LoadedConfig {
+  const { inputs, host } = readFlags(flags);
+  return accepted(loadConfig(inputs, host));
+}
+
+/** The configuration as it is on this machine: what nobody set is as the machine's profile says.
+ *  Throws a Failure for faults, and for what was asked for by name and cannot work here. */
+export async function loadForThisMachine(
+  flags: FlagValues,
+  read: typeof readFacts = readFacts,
+): Promise<Loaded> {
+  const { inputs, host } = readFlags(flags);
+  const draft = accepted(readSources(inputs, host));
+  const facts = read({ dataDirectory: draft.settings.data });
+  const chosen = await chooseTried(facts, wishesOf(draft.settings));
+  return { ...accepted(finish(draft, host, chosen.profile)), ...chosen };
+}
+
+/** The profile, after what it relies on was tried. Where nothing has to be tried, nothing is: it
+ *  takes longer than all the rest. */
+export async function chooseTried(
+  facts: Facts,
+  wishes: Wishes,
+): Promise<{ facts: Facts; profile: Profile }> {
+  const first = chooseProfile(facts, wishes);
+  if ('refused' in first) throw new Failure(Exit.unavailable, first.refused);
+  const relied = first.choices['io.mode'].value === 'sync';
+  if (facts.ffi.works !== null || !(relied || facts.descriptors.notRaised !== null)) {
+    return { facts, profile: first };
+  }
+  const { tryOut } = await import('../platform/trial.ts');
+  return chooseTried(await tryOut(facts), wishes);
+}
+
+function readFlags(flags: FlagValues): { inputs: Inputs; host: Host } {
   const env = process.env;
   const name = (flags.config as string | undefined) ?? (env.MINNOW_CONFIG || undefined);
   const host: Host = { env, isRoot: process.getuid?.() === 0, version };
-  const loaded = loadConfig(
-    {
-      env,
-      ...(name === undefined ? {} : { file: readConfigFile(name) }),
-      flags: {
-        listen: (flags.listen as string[] | undefined) ?? [],
-        set: (flags.set as string[] | undefined) ?? [],
-        ...(flags.data === undefined ? {} : { data: flags.data as string }),
-        ...(flags['log-level'] === undefined ? {} : { logLevel: flags['log-level'] as string }),
-      },
+  const inputs: Inputs = {
+    env,
+    ...(name === undefined ? {} : { file: readConfigFile(name) }),
+    flags: {
+      listen: (flags.listen as string[] | undefined) ?? [],
+      set: (flags.set as string[] | undefined) ?? [],
+      ...(flags.data === undefined ? {} : { data: flags.data as string }),
+      ...(flags['log-level'] === undefined ? {} : { logLevel: flags['log-level'] as string }),
+      ...(flags.io === undefined ? {} : { io: flags.io as string }),
     },
-    host,
-  );
-  if ('config' in loaded) return loaded;
-  const count = loaded.faults.length;
-  const sum = `${count} ${count === 1 ? 'fault' : 'faults'} in the configuration`;
-  throw new Failure(Exit.config, ...loaded.faults, `${sum}, nothing was started`);
+  };
+  return { inputs, host };
+}
+
+function accepted<Read>(read: Read | Faults): Read {
+  if (!isFaulty(read)) return read;
+  const { length } = read.faults;
+  const sum = `${length} ${length === 1 ? 'fault' : 'faults'} in the configuration`;
+  throw new Failure(Exit.config, ...read.faults, `${sum}, nothing was started`);
+}
+
+function isFaulty(read: unknown): read is Faults {
+  return typeof read === 'object' && read !== null && 'faults' in read;
 }
 
 function readConfigFile(name: string): ConfigFile {

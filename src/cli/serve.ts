@@ -4,12 +4,13 @@ import { mkdirSync } from 'node:fs';
 import { formatAddress } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
 import { createLogger, type RootLogger } from '../log.ts';
+import type { Profile } from '../platform/profile.ts';
 import { type Server, startServer } from '../server.ts';
 import { StoreError } from '../store/store.ts';
 import { version } from '../version.ts';
 import { parseFlags, print } from './command.ts';
 import { Exit, errorCode, Failure } from './exit.ts';
-import { configFlags, configUsage, load } from './load.ts';
+import { configFlags, configUsage, loadForThisMachine } from './load.ts';
 
 const usage = `Usage: minnow [serve] [flags]
 
@@ -29,16 +30,16 @@ export async function run(args: string[]): Promise<number> {
     await print(usage);
     return Exit.ok;
   }
-  const { config, warnings } = load(flags);
+  const { config, warnings, profile } = await loadForThisMachine(flags);
   const stopSignal = nextStopSignal();
   const log = createLogger(config.log);
-  for (const warning of warnings) log.warn(warning);
+  for (const warning of [...warnings, ...profile.notes]) log.warn(warning);
   try {
     createDataDirectory(config);
     const server = await startServer(config, log).catch(error => {
       throw startFailure(error);
     });
-    greet(config, server, log);
+    greet(config, server, log, profile);
     log.info('stopping', { signal: await stopSignal });
     await stop(server, config, log);
   } finally {
@@ -111,9 +112,10 @@ export function startFailure(error: unknown): unknown {
   }
 }
 
-function greet(config: Config, server: Server, log: RootLogger): void {
+function greet(config: Config, server: Server, log: RootLogger, profile: Profile): void {
   const addresses = server.addresses.join(', ');
-  log.info('minnow is ready', { version, addresses, data: config.dataDirectory });
+  const { dataDirectory: data, io } = config;
+  log.info('minnow is ready', { version, addresses, data, profile: profile.name, io: io.mode });
   const { anonymous, users, rules } = config.auth;
   const open = anonymous && Object.keys(users).length === 0 && rules.length === 0;
   if (open && config.listeners.some(({ host }) => !isLoopback(host))) {

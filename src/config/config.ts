@@ -3,9 +3,14 @@
 
 import { join } from 'node:path';
 import { type BrokerOptions, defaultOptions } from '../core/options.ts';
+import type { IoOptions } from '../io/options.ts';
+import type { Profile } from '../platform/profile.ts';
+import type { IoMode } from '../platform/table.ts';
 import { expandListener, formatAddress, type Listener } from './address.ts';
 import { findFaults } from './faults.ts';
-import { type logLevels, type logModules, type Settings, schema } from './schema.ts';
+import { defaultsFor, withDefaults } from './profiled.ts';
+import { type Settings, schema } from './schema.ts';
+import type { logLevels, logModules } from './sections/log.ts';
 import { type Inputs, RawConfig } from './sources.ts';
 import { suggest } from './suggest.ts';
 
@@ -32,9 +37,18 @@ export interface StoreConfig extends Readonly<Settings['store']> {
   readonly path: string;
 }
 
+export interface IoConfig extends IoOptions {
+  readonly mode: IoMode;
+  /** Of the synchronous mode: workers, what one reads at once, what is between two threads. */
+  readonly poolSize: number;
+  readonly readBufferBytes: number;
+  readonly ringBytes: number;
+}
+
 export interface Config {
   readonly dataDirectory: string;
   readonly listeners: readonly Listener[];
+  readonly io: IoConfig;
   readonly log: LogConfig;
   readonly broker: BrokerOptions;
   readonly auth: AuthConfig;
@@ -49,22 +63,60 @@ export interface Host {
   readonly version: string;
 }
 
-export type Loaded =
-  | { readonly config: Config; readonly settings: Settings; readonly warnings: readonly string[] }
-  | { readonly faults: readonly string[] };
+export interface LoadedConfig {
+  readonly config: Config;
+  readonly settings: Settings;
+  readonly warnings: readonly string[];
+  /** Who decided about the option at a path, null for the default. */
+  readonly sourceOf: (path: string) => string | null;
+}
+
+export interface Faults {
+  readonly faults: readonly string[];
+}
+
+/** What all sources say together, before the machine has its say. */
+export interface Draft {
+  readonly raw: RawConfig;
+  readonly settings: Settings;
+}
 
 /** Reads all sources. Text in, values out: nothing is opened, created or printed here. */
-export function loadConfig(inputs: Inputs, host: Host): Loaded {
+export function readSources(inputs: Inputs, host: Host): Draft | Faults {
   const raw = new RawConfig(inputs);
   const parsed = schema.safeParse(raw.value);
   if (!parsed.success) {
     return { faults: [...raw.faults, ...findFaults(parsed.error.issues, raw)] };
   }
-  const settings = fillIn(parsed.data, host);
+  return { raw, settings: fillIn(parsed.data, host) };
+}
+
+/** The configuration that `draft` means on a machine with `profile`; null: on any machine. */
+export function finish(
+  { raw, settings: said }: Draft,
+  host: Host,
+  profile: Profile | null,
+): LoadedConfig | Faults {
+  const defaults = profile === null ? new Map() : defaultsFor(profile, said, raw);
+  const settings = withDefaults(said, defaults);
   const config = derive(settings, host);
   const faults = [...raw.faults, ...findContradictions(settings, config, raw)];
   if (faults.length > 0) return { faults };
-  return { config, settings, warnings: raw.warnings };
+  const sourceOf = (path: string) => {
+    if (defaults.has(path)) return path === 'profile' ? 'this machine' : `profile ${profile?.name}`;
+    return raw.isSet(path) ? raw.sourceOf(path.split('.')) : null;
+  };
+  return { config, settings, warnings: raw.warnings, sourceOf };
+}
+
+/** Both of the above. */
+export function loadConfig(
+  inputs: Inputs,
+  host: Host,
+  profile: Profile | null = null,
+): LoadedConfig | Faults {
+  const draft = readSources(inputs, host);
+  return 'faults' in draft ? draft : finish(draft, host, profile);
 }
 
 /** The directory that is used when nobody names one. */
@@ -107,6 +159,8 @@ function derive(settings: Settings, host: Host): Config {
   return deepFreeze({
     dataDirectory: settings.data,
     listeners: settings.listeners.flatMap(expandListener),
+    // Without a profile, what works everywhere.
+    io: { ...settings.io, mode: settings.io.mode === 'sync' ? 'sync' : 'async' },
     log: settings.log,
     broker,
     auth: settings.auth,

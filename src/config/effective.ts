@@ -1,4 +1,5 @@
-// The effective configuration as TOML that could be read back, except that secrets are masked.
+// The effective configuration as TOML that could be read back, except that secrets are masked. What
+// is not a default says who decided it, in a comment behind the value.
 
 import { stringify } from 'smol-toml';
 import { formatAddress } from './address.ts';
@@ -6,11 +7,32 @@ import type { Settings } from './schema.ts';
 
 const MASK = '********';
 
-export function effectiveToml(settings: Settings): string {
+export function effectiveToml(
+  settings: Settings,
+  sourceOf: (path: string) => string | null = () => null,
+): string {
   const users = Object.keys(settings.auth.users).map(name => [name, MASK]);
-  return stringify({
+  const text = stringify({
     ...settings,
     listeners: settings.listeners.map(({ host, port }) => formatAddress(host, port)),
     auth: { ...settings.auth, users: Object.fromEntries(users) },
   });
+  return withSources(text, sourceOf);
+}
+
+/** Every value stands on a line of its own, below the header of its table. */
+function withSources(text: string, sourceOf: (path: string) => string | null): string {
+  let table: string | null = '';
+  const lines = text.split('\n').map(line => {
+    const header = /^\[+([^\]]*)\]+$/.exec(line);
+    if (header !== null) {
+      // Elements of lists of tables have no path of their own.
+      table = line.startsWith('[[') ? null : `${header[1]}.`;
+      return line;
+    }
+    const key = /^([\w-]+) = /.exec(line)?.[1];
+    const source = key === undefined || table === null ? null : sourceOf(`${table}${key}`);
+    return source === null ? line : `${line} # ${source}`;
+  });
+  return lines.join('\n');
 }

@@ -3,6 +3,12 @@
 // messages and the text sources (environment, flags) need to know about it.
 
 import * as z from 'zod/mini';
+import { MB } from '../limits.ts';
+
+/** Ends of ranges that only keep nonsense out. */
+export const GB = 1024 * MB;
+export const MANY = 100_000_000;
+export const DAY_MS = 86_400_000;
 
 export type Reload = 'live' | 'restart';
 

@@ -1,5 +1,6 @@
 // The reference (docs/CONFIG.md) and the sample file, both written from the schema.
 
+import { type ClassValues, profileNames, table } from '../platform/table.ts';
 import { sizeText } from './option.ts';
 import { type Option, type Section, sections } from './schema.ts';
 import { environmentName } from './sources.ts';
@@ -7,8 +8,7 @@ import { environmentName } from './sources.ts';
 const lastPart = (path: string) => path.slice(path.lastIndexOf('.') + 1);
 
 /** A default as TOML. */
-function tomlText(option: Option): string {
-  const value = option.default;
+function tomlText(option: Option, value = option.default): string {
   if (Array.isArray(value)) return '[]';
   if (typeof value === 'object') return '{}';
   if (option.unit === 'bytes') {
@@ -28,7 +28,11 @@ Settings come from four places, and each is laid over the ones before it, tables
 2. a TOML file: \`--config FILE\` or \`MINNOW_CONFIG\` (\`minnow config --sample\` prints one),
 3. the environment: \`MINNOW_\`, the section and the key in capitals, humps as underscores; lists
    with commas or as JSON, tables as \`key=value,key=value\` or as JSON; empty is as if not set,
-4. flags: \`--listen\`, \`--data\`, \`--log-level\`, and \`--set section.key=value\` for any option.
+4. flags: \`--listen\`, \`--data\`, \`--log-level\`, \`--io\`, and for any option
+   \`--set section.key=value\`.
+
+Where three defaults stand, the profile of the machine decides, and may go below them where the
+machine has less; \`minnow platform\` says what it chose and why.
 
 Sizes are bytes or text with a unit, a power of 1024 (\`"64kB"\`, \`"2MB"\`). Times are numbers in
 the unit that ends the option's name or text with one (\`"500ms"\`, \`"30s"\`, \`"5m"\`, \`"12h"\`).
@@ -36,9 +40,17 @@ the unit that ends the option's name or text with one (\`"500ms"\`, \`"30s"\`, \
 seen by other users of the machine: passwords belong into a file that only minnow may read.
 `;
 
+/** The defaults of an option in the profiles; null where they have no part in it. */
+function profileDefaults(option: Option): string[] | null {
+  const path = option.path as keyof ClassValues;
+  if (!Object.hasOwn(table.gateway, path)) return null;
+  return profileNames.map(name => `${name} \`${tomlText(option, table[name][path])}\``);
+}
+
 function optionRow(option: Option): string {
   const fallback = option.defaultText ?? tomlText(option);
-  const shown = /^["[{\d]|^(true|false)$/.test(fallback) ? `\`${fallback}\`` : fallback;
+  const plain = /^["[{\d]|^(true|false)$/.test(fallback) ? `\`${fallback}\`` : fallback;
+  const shown = profileDefaults(option)?.join('<br>') ?? plain;
   const names = `\`${option.path}\`<br>\`${environmentName(option.path)}\``;
   return `| ${names} | ${shown} | ${option.unit} | ${option.reload} | ${option.description} |`;
 }
@@ -81,7 +93,9 @@ export function sample(): string {
     if (name !== '') blocks.push(`${comment(description)}\n[${name}]`);
     for (const option of options) {
       const line = option.example ?? `${lastPart(option.path)} = ${tomlText(option)}`;
-      blocks.push(`${comment(option.description)}\n#${line}`);
+      const byProfile = profileDefaults(option);
+      const more = byProfile === null ? '' : ` By profile: ${byProfile.join(', ')}.`;
+      blocks.push(`${comment(option.description + more)}\n#${line}`);
     }
   }
   return `${blocks.join('\n\n')}\n`;

@@ -22,6 +22,7 @@ export interface ConfigFlags {
   readonly listen?: readonly string[];
   readonly data?: string;
   readonly logLevel?: string;
+  readonly io?: string;
   /** `key.path=value`, in order. */
   readonly set?: readonly string[];
 }
@@ -89,6 +90,13 @@ export class RawConfig {
     return line > 0 ? `${this.file.name}:${line}` : this.file.name;
   }
 
+  /** Whether anybody said anything about the option at `path`. */
+  isSet(path: string): boolean {
+    let value: unknown = this.value;
+    for (const part of path.split('.')) value = isTable(value) ? value[part] : undefined;
+    return value !== undefined;
+  }
+
   private addFile(file: ConfigFile): void {
     try {
       this.lay([], parse(file.text), null);
@@ -123,6 +131,7 @@ export class RawConfig {
     give('listeners', flags.listen?.length ? flags.listen : undefined, '--listen');
     give('data', flags.data, '--data');
     give('log.level', flags.logLevel, '--log-level');
+    give('io.mode', flags.io, '--io');
     for (const setting of flags.set ?? []) this.addSetting(setting);
   }
 

@@ -4,7 +4,7 @@ import { statfsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import type { StoreConfig } from '../config/config.ts';
-import { durabilities } from '../config/schema.ts';
+import { durabilities } from '../config/sections/store.ts';
 import { limits } from '../limits.ts';
 import { filterMatches } from '../mqtt/topic.ts';
 import { resumedClock } from './clock.ts';

@@ -103,8 +103,9 @@ describe('commands that end by themselves', () => {
     const { code, stdout, stderr } = minnow(args);
     assert.equal(code, Exit.ok);
     assert.equal(stderr, '');
-    assert.ok(stdout.startsWith('data = "/d"\n'));
-    assert.ok(stdout.includes('[auth.users]\nalice = "********"\n'));
+    assert.ok(stdout.startsWith('data = "/d" # --data\n'));
+    assert.ok(stdout.includes('[auth.users]\nalice = "********" # --set\n'));
+    assert.match(stdout, /^connectionsMax = \d+ # profile \w+$/m);
     assert.ok(!stdout.includes('hunter2'));
   });
 

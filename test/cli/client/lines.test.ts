@@ -1,7 +1,7 @@
 // How `minnow pub -l` cuts standard input into messages.
 
 import assert from 'node:assert/strict';
-import { lines } from '../../../src/cli/pub.ts';
+import { lines } from '../../../src/cli/client/pub.ts';
 import { describe, test } from '../../harness.ts';
 
 async function split(...chunks: string[]): Promise<string[]> {

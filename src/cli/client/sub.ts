@@ -2,13 +2,13 @@
 // reached. A lost connection is opened again, a refused one is not.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { Reason, reasonText } from '../mqtt/reason.ts';
-import { filterMatches, filterValid } from '../mqtt/topic.ts';
-import { type Flag, type Flags, UsageError } from './client/flags.ts';
-import { PrintError, printer } from './client/format.ts';
-import { ConnectionError, type IncomingMessage, MqttClient } from './client/mqtt-client.ts';
-import { type ClientSettings, clientFlags, clientSettings } from './client/options.ts';
-import { complain, runCommand, tracer, usageText } from './client/run-command.ts';
+import { Reason, reasonText } from '../../mqtt/reason.ts';
+import { filterMatches, filterValid } from '../../mqtt/topic.ts';
+import { type Flag, type Flags, UsageError } from './flags.ts';
+import { PrintError, printer } from './format.ts';
+import { ConnectionError, type IncomingMessage, MqttClient } from './mqtt-client.ts';
+import { type ClientSettings, clientFlags, clientSettings } from './options.ts';
+import { complain, runCommand, tracer, usageText } from './run-command.ts';
 
 const EXIT_TIMEOUT = 27;
 const RECONNECT_DELAY_MS = 1_000;

@@ -2,13 +2,13 @@
 
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { reasonText } from '../mqtt/reason.ts';
-import { hasWildcard } from '../mqtt/topic.ts';
-import { type Flag, type Flags, UsageError } from './client/flags.ts';
-import { MqttClient } from './client/mqtt-client.ts';
-import { clientFlags, clientSettings } from './client/options.ts';
-import { complain, runCommand, tracer, usageText } from './client/run-command.ts';
-import { Exit, Failure } from './exit.ts';
+import { reasonText } from '../../mqtt/reason.ts';
+import { hasWildcard } from '../../mqtt/topic.ts';
+import { Exit, Failure } from '../exit.ts';
+import { type Flag, type Flags, UsageError } from './flags.ts';
+import { MqttClient } from './mqtt-client.ts';
+import { clientFlags, clientSettings } from './options.ts';
+import { complain, runCommand, tracer, usageText } from './run-command.ts';
 
 const NEWLINE = 0x0a;
 
