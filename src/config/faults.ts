@@ -40,8 +40,12 @@ function faultText(issue: core.$ZodIssue, raw: RawConfig): string[] {
       return `${raw.sourceOf(full)}: ${text}`;
     });
   }
+  const own = issue.code === 'custom' ? issue.params : undefined;
+  if (own?.text !== undefined) {
+    return [`${raw.sourceOf(path)}: ${dotted(path)}: ${own.text}`];
+  }
   const found = foundText(valueAt(raw, path), option?.secret ?? false);
-  const expected = option?.expected ?? 'a table of options';
+  const expected = own?.expected ?? option?.expected ?? 'a table of options';
   return [`${raw.sourceOf(path)}: ${dotted(path)}: found ${found}, expected ${expected}`];
 }
 

@@ -9,6 +9,17 @@ const PART = /"([^"]*)"|'([^']*)'|([\w-]+)/g;
 const split = (dotted: string) =>
   Array.from(dotted.matchAll(PART), part => part[1] ?? part[2] ?? part[3]);
 
+/** `[a.b]` below `[[a]]` means the last of these; `counts` has how many there are of each list. */
+function inTables(parts: readonly string[], counts: ReadonlyMap<string, number>) {
+  const table: (string | number)[] = [];
+  for (const [i, part] of parts.entries()) {
+    table.push(part);
+    const count = counts.get(JSON.stringify(table));
+    if (count !== undefined && i < parts.length - 1) table.push(count - 1);
+  }
+  return table;
+}
+
 /** The 1-based line that defines `path` or its nearest ancestor; 0 when there is none. */
 export function lineOf(toml: string, path: readonly (string | number)[]): number {
   const counts = new Map<string, number>();
@@ -24,10 +35,11 @@ export function lineOf(toml: string, path: readonly (string | number)[]): number
     const header = HEADER.exec(text);
     const key = header ? null : KEY.exec(text);
     if (header) {
-      table = split(header[2]);
+      table = inTables(split(header[2]), counts);
       if (header[1] === '[[') {
-        const nth = counts.get(header[2]) ?? 0;
-        counts.set(header[2], nth + 1);
+        const list = JSON.stringify(table);
+        const nth = counts.get(list) ?? 0;
+        counts.set(list, nth + 1);
         table.push(nth);
       }
       consider(table, index + 1);

@@ -46,6 +46,10 @@ port = 1
 [[listeners]]
 port = 2
 inline = { deep = 1 }
+[listeners.tls]
+key = "k"
+[[listeners.tls.more]]
+key = "l"
 [[other]]
 port = 3
 `;
@@ -61,7 +65,10 @@ port = 3
     [['listeners', 0, 'port'], 12],
     [['listeners', 1, 'port'], 14],
     [['listeners', 1, 'inline', 'deep'], 15],
-    [['other', 0, 'port'], 17],
+    [['listeners', 1, 'tls', 'key'], 17],
+    [['listeners', 1, 'tls', 'more', 0, 'key'], 19],
+    [['listeners', 0, 'tls', 'key'], 11],
+    [['other', 0, 'port'], 21],
     [['nowhere'], 0],
   ];
   for (const [path, line] of cases) {
