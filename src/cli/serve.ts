@@ -116,19 +116,10 @@ function greet(config: Config, server: Server, log: RootLogger, profile: Profile
   const addresses = server.addresses.join(', ');
   const { dataDirectory: data, io } = config;
   log.info('minnow is ready', { version, addresses, data, profile: profile.name, io: io.mode });
-  const { anonymous, users, rules } = config.auth;
-  const open = anonymous && Object.keys(users).length === 0 && rules.length === 0;
-  if (open && config.listeners.some(({ host }) => !isLoopback(host))) {
-    log.warn('everybody who reaches these addresses may do everything; see [auth]', { addresses });
-  }
   if (process.stdout.isTTY) {
     const port = /:(\d+)$/.exec(server.addresses[0] ?? '')?.[1] ?? '1883';
     const flag = port === '1883' ? '' : ` -p ${port}`;
     log.info(`to try it, in two other terminals: minnow sub${flag} -v -t "#"`);
     log.info(`and: minnow pub${flag} -t hello -m world; Ctrl-C stops the broker`);
   }
-}
-
-function isLoopback(host: string): boolean {
-  return host === '::1' || host.startsWith('127.');
 }

@@ -3,7 +3,7 @@
 
 import { isIP, isIPv6 } from 'node:net';
 
-/** One socket to listen on. */
+/** One socket to listen on for plain MQTT; the driver of the I/O mode does. */
 export interface Listener {
   /** An address or a name. An IPv6 address listens on IPv6 only, so that it can stand beside its
    *  IPv4 sibling on the same port. */
@@ -14,7 +14,7 @@ export interface Listener {
   readonly optional: boolean;
 }
 
-/** A listener as it stands in the configuration; `*` and `localhost` stand for two sockets. */
+/** What an address says; `*` and `localhost` stand for two sockets. */
 export interface ListenerSpec {
   readonly host: string;
   readonly port: number;
@@ -46,11 +46,4 @@ export function parseAddress(text: string): ListenerSpec | null {
 /** "127.0.0.1:1883", "[::1]:1883". */
 export function formatAddress(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-/** The sockets a configured listener stands for. IPv4 comes first and must succeed. */
-export function expandListener({ host, port }: ListenerSpec): Listener[] {
-  const pair = { [EVERY_INTERFACE]: ['0.0.0.0', '::'], [THIS_MACHINE]: ['127.0.0.1', '::1'] }[host];
-  if (pair === undefined) return [{ host, port, optional: false }];
-  return pair.map((address, index) => ({ host: address, port, optional: index > 0 }));
 }

@@ -6,10 +6,17 @@ import { type BrokerOptions, defaultOptions } from '../core/options.ts';
 import type { IoOptions } from '../io/options.ts';
 import type { Profile } from '../platform/profile.ts';
 import type { IoMode } from '../platform/table.ts';
-import { expandListener, formatAddress, type Listener } from './address.ts';
+import { formatAddress, type Listener } from './address.ts';
 import { findFaults } from './faults.ts';
 import { defaultsFor, withDefaults } from './profiled.ts';
 import { type Settings, schema } from './schema.ts';
+import {
+  type DoorConfig,
+  expandDoor,
+  expandListener,
+  portOf,
+  reachable,
+} from './sections/doors.ts';
 import type { logLevels, logModules } from './sections/log.ts';
 import { type Inputs, RawConfig } from './sources.ts';
 import { suggest } from './suggest.ts';
@@ -48,6 +55,8 @@ export interface IoConfig extends IoOptions {
 export interface Config {
   readonly dataDirectory: string;
   readonly listeners: readonly Listener[];
+  /** Listeners that are more than an address. */
+  readonly doors: readonly DoorConfig[];
   readonly io: IoConfig;
   readonly log: LogConfig;
   readonly broker: BrokerOptions;
@@ -159,6 +168,7 @@ function derive(settings: Settings, host: Host): Config {
   return deepFreeze({
     dataDirectory: settings.data,
     listeners: settings.listeners.flatMap(expandListener),
+    doors: settings.listeners.flatMap(expandDoor),
     // Without a profile, what works everywhere.
     io: { ...settings.io, mode: settings.io.mode === 'sync' ? 'sync' : 'async' },
     log: settings.log,
@@ -200,12 +210,32 @@ function findContradictions(settings: Settings, config: Config, raw: RawConfig):
     const expected = `expected at most ${SOCKET_PATH_BYTES_MAX} bytes; set a shorter control.path`;
     fault('control.path', `found "${control.path}", ${expected}`);
   }
+  faults.push(...listenerFaults(settings, config, raw));
+  return faults;
+}
+
+function listenerFaults(settings: Settings, config: Config, raw: RawConfig): string[] {
+  const faults: string[] = [];
+  const fault = (path: (string | number)[], text: string) =>
+    faults.push(`${raw.sourceOf(path)}: ${path.join('.')}: ${text}`);
+  const places = config.doors.flatMap(({ place }) => (place.kind === 'tcp' ? place : []));
   const seen = new Set<string>();
-  for (const { host, port } of config.listeners) {
+  for (const { host, port } of [...config.listeners, ...places]) {
     const address = formatAddress(host, port);
     if (port !== 0 && seen.has(address))
-      fault('listeners', `found ${address} twice, expected once`);
+      fault(['listeners'], `found ${address} twice, expected once`);
     seen.add(address);
+  }
+  if (raw.isSet('auth.anonymous')) return faults;
+  for (const [index, listener] of settings.listeners.entries()) {
+    if (!reachable(listener) || listener.anonymous !== null) continue;
+    const where = listener.systemd || formatAddress(listener.host, portOf(listener));
+    fault(
+      ['listeners', index],
+      `${where} can be reached from other machines, but nothing says who may come in; add ` +
+        '"anonymous = true" below [auth] (--set auth.anonymous=true) for everybody, or ' +
+        '"anonymous = false" for users only',
+    );
   }
   return faults;
 }

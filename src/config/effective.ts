@@ -4,6 +4,9 @@
 import { stringify } from 'smol-toml';
 import { formatAddress } from './address.ts';
 import type { Settings } from './schema.ts';
+import { isPlain, portOf } from './sections/doors.ts';
+import { listenerFields } from './sections/listeners.ts';
+import { writeTable } from './table.ts';
 
 const MASK = '********';
 
@@ -14,10 +17,18 @@ export function effectiveToml(
   const users = Object.keys(settings.auth.users).map(name => [name, MASK]);
   const text = stringify({
     ...settings,
-    listeners: settings.listeners.map(({ host, port }) => formatAddress(host, port)),
+    listeners: listenersToml(settings.listeners),
     auth: { ...settings.auth, users: Object.fromEntries(users) },
   });
   return withSources(text, sourceOf);
+}
+
+/** Addresses where they say it all. */
+function listenersToml(listeners: Settings['listeners']): unknown[] {
+  if (listeners.every(isPlain)) {
+    return listeners.map(listener => formatAddress(listener.host, portOf(listener)));
+  }
+  return listeners.map(listener => writeTable(listenerFields, listener));
 }
 
 /** Every value stands on a line of its own, below the header of its table. */

@@ -3,7 +3,9 @@
 import { type ClassValues, profileNames, table } from '../platform/table.ts';
 import { sizeText } from './option.ts';
 import { type Option, type Section, sections } from './schema.ts';
+import { listenerFields } from './sections/listeners.ts';
 import { environmentName } from './sources.ts';
+import type { Fields } from './table.ts';
 
 const lastPart = (path: string) => path.slice(path.lastIndexOf('.') + 1);
 
@@ -64,11 +66,31 @@ function sectionText({ name, description, options }: Section): string {
   return `${title}\n\n${[...head, ...options.map(optionRow)].join('\n')}\n`;
 }
 
+/** What the tables of [[listeners]] may hold. */
+function fieldRows(fields: Fields, prefix: string): string[] {
+  return Object.entries(fields).flatMap(([key, field]) => {
+    const name = `${prefix}${key}`;
+    const row = (fallback: string, accepts: string) =>
+      `| \`${name}\` | ${fallback} | ${accepts} | ${field.description} |`;
+    if ('fields' in field) return [row('none', 'a table'), ...fieldRows(field.fields, `${name}.`)];
+    if ('each' in field) return [row('none', 'tables'), ...fieldRows(field.each, `${name}.`)];
+    const fallback = field.defaultText ?? `\`${JSON.stringify(field.default)}\``;
+    return [row(fallback, field.expected)];
+  });
+}
+
+function listenersText(): string {
+  const head = ['| key | default | expected | what it is |', '| --- | --- | --- | --- |'];
+  const rows = fieldRows(listenerFields, '');
+  return `## [[listeners]]\n\nOne table per listener.\n\n${[...head, ...rows].join('\n')}\n`;
+}
+
 /** Markdown for docs/CONFIG.md. */
 export function reference(): string {
   const reload =
     'Options marked `live` can change while the broker runs; `restart` needs a new start.\n';
-  return [introduction, reload, ...sections.map(sectionText)].join('\n');
+  const [top, ...rest] = sections.map(sectionText);
+  return [introduction, reload, top, listenersText(), ...rest].join('\n');
 }
 
 const COLUMNS = 96;

@@ -6,14 +6,12 @@
 import * as z from 'zod/mini';
 import { defaultOptions } from '../core/options.ts';
 import { profileNames } from '../platform/table.ts';
-import { isHost, parseAddress } from './address.ts';
 import {
   choice,
   DAY_MS,
   flag,
   milliseconds,
   type OptionMeta,
-  option,
   optionMeta,
   path,
   section,
@@ -22,20 +20,10 @@ import {
 import { authSection } from './sections/auth.ts';
 import { ioSection } from './sections/io.ts';
 import { limitsSection, queueSection, sessionSection } from './sections/limits.ts';
+import { listenersOption } from './sections/listeners.ts';
 import { logSection } from './sections/log.ts';
 import { mqttSection } from './sections/mqtt.ts';
 import { storeSection } from './sections/store.ts';
-
-const listener = z.pipe(
-  z.transform((value: unknown) => {
-    const parsed = typeof value === 'string' ? parseAddress(value) : value;
-    return parsed ?? value;
-  }),
-  z.strictObject({
-    host: z._default(z.string().check(z.refine(isHost)), 'localhost'),
-    port: z._default(z.int().check(z.minimum(0), z.maximum(65_535)), 1883),
-  }),
-);
 
 export const schema = z.strictObject({
   data: path({
@@ -46,25 +34,7 @@ export const schema = z.strictObject({
       'Directory for everything that is kept. Where it is not set: $STATE_DIRECTORY (systemd), ' +
       'else /var/lib/minnow for root, else $XDG_STATE_HOME/minnow, else ~/.local/state/minnow.',
   }),
-  listeners: option(
-    z.array(listener).check(z.minLength(1)),
-    {
-      shape: 'list',
-      unit: 'list of addresses',
-      expected:
-        'a list like ["127.0.0.1:1883", "[::1]:1883"], where ":1883" is every interface and ' +
-        '"1883" this machine only, or [[listeners]] tables with host and port',
-    },
-    {
-      default: [{ host: 'localhost', port: 1883 }],
-      defaultText: '["localhost:1883"]',
-      example: 'listeners = ["localhost:1883", "192.0.2.7:1883"]',
-      description:
-        'Where to listen. `HOST:PORT`, IPv6 in brackets; `:1883` is every interface; `1883` and ' +
-        '`localhost:1883` are 127.0.0.1 and ::1. A table form exists: `[[listeners]]` with ' +
-        '`host` and `port`. Port 0 lets the system choose.',
-    },
-  ),
+  listeners: listenersOption,
   profile: choice({
     of: ['auto', ...profileNames],
     default: 'auto',

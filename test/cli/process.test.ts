@@ -8,15 +8,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { execPath } from 'node:process';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { Exit } from '../../src/cli/exit.ts';
 import { Reason } from '../../src/mqtt/reason.ts';
 import { version } from '../../src/version.ts';
 import { afterAll, beforeAll, describe, skipped, test } from '../harness.ts';
+import { minnow as command } from '../integration/process.ts';
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 let directory = '';
 const env = () => ({ PATH: process.env.PATH, HOME: directory, NO_COLOR: '1' });
 
@@ -27,7 +25,8 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 function minnow(args: string[], more: Record<string, string> = {}) {
   const options = { encoding: 'utf8', cwd: directory, timeout: 20_000 } as const;
-  const run = spawnSync(execPath, [main, ...args], { ...options, env: { ...env(), ...more } });
+  const [program, ...rest] = [...command, ...args];
+  const run = spawnSync(program, rest, { ...options, env: { ...env(), ...more } });
   return { code: run.status, stdout: run.stdout, stderr: run.stderr };
 }
 
@@ -50,7 +49,7 @@ describe('commands that end by themselves', () => {
       Exit.config,
       'minnow: --listen: listeners.0: found "a:b", expected a list like ["127.0.0.1:1883", ' +
         '"[::1]:1883"], where ":1883" is every interface and "1883" this machine only, or ' +
-        '[[listeners]] tables with host and port\n' +
+        '[[listeners]] tables\n' +
         'minnow: --set: log.level: found "loud", expected one of debug, info, warn, error, ' +
         'silent\n' +
         'minnow: 2 faults in the configuration, nothing was started\n',
@@ -62,7 +61,7 @@ describe('commands that end by themselves', () => {
         'choose another with --data DIR\n',
     ],
     [
-      ['serve', '--data', 'd', '--listen', '192.0.2.1:1'],
+      ['serve', '--data', 'd', '--listen', '192.0.2.1:1', '--set', 'auth.anonymous=true'],
       Exit.unavailable,
       'minnow: cannot listen on 192.0.2.1:1: this machine has no such address; ' +
         'choose another with --listen HOST:PORT\n',
@@ -122,8 +121,9 @@ describe('commands that end by themselves', () => {
 describe('minnow serve', () => {
   /** Starts a broker on a port the system chose; resolves when it says that it is ready. */
   function start(): Promise<{ child: ChildProcess; port: number }> {
-    const args = [main, '--listen', '127.0.0.1:0', '--data', join(directory, 'data')];
-    const child = spawn(execPath, args, { env: env(), stdio: ['ignore', 'pipe', 'inherit'] });
+    const flags = ['--listen', '127.0.0.1:0', '--data', join(directory, 'data')];
+    const [program, ...args] = [...command, ...flags];
+    const child = spawn(program, args, { env: env(), stdio: ['ignore', 'pipe', 'inherit'] });
     return new Promise((resolve, reject) => {
       createInterface(child.stdout).on('line', line => {
         const { msg, addresses } = JSON.parse(line);

@@ -68,7 +68,7 @@ describe('the derived configuration', () => {
 
 describe('listeners', () => {
   const hosts = (...listen: string[]) =>
-    configOf({ flags: { listen } }).listeners.map(
+    configOf({ flags: { listen, set: ['auth.anonymous=true'] } }).listeners.map(
       l => `${l.host}|${l.port}${l.optional ? '|optional' : ''}`,
     );
 
@@ -91,7 +91,7 @@ describe('listeners', () => {
   });
 
   test('tables in the file, with defaults of their own', () => {
-    const toml = '[[listeners]]\nhost = "*"\n\n[[listeners]]\nport = 1884\n';
+    const toml = 'auth.anonymous = true\n[[listeners]]\nhost = "*"\n\n[[listeners]]\nport = 1884\n';
     assert.deepEqual(
       configOf({ toml }).listeners.map(l => `${l.host}|${l.port}`),
       ['0.0.0.0|1883', '::|1883', '127.0.0.1|1884', '::1|1884'],

@@ -8,6 +8,7 @@ import { reference, sample } from '../../src/config/reference.ts';
 import { options } from '../../src/config/schema.ts';
 import { environmentName } from '../../src/config/sources.ts';
 import { describe, test } from '../harness.ts';
+import { everyListener } from './listeners.ts';
 import { configOf, loaded } from './load.ts';
 
 describe('the reference', () => {
@@ -52,8 +53,14 @@ describe('the sample file', () => {
 
 describe('the effective configuration', () => {
   test('can be read back and means the same', () => {
-    const written = { flags: { listen: [':1', '[2001:db8::1]:2'], set: ['log.levels.io=error'] } };
+    const set = ['log.levels.io=error', 'auth.anonymous=true'];
+    const written = { flags: { listen: [':1', '[2001:db8::1]:2'], set } };
     const { config, settings } = loaded(written);
+    assert.deepEqual(configOf({ toml: effectiveToml(settings) }), config);
+  });
+
+  test('can be read back with listeners of every kind', () => {
+    const { config, settings } = loaded({ toml: everyListener });
     assert.deepEqual(configOf({ toml: effectiveToml(settings) }), config);
   });
 

@@ -33,7 +33,7 @@ describe('later sources win', () => {
   });
 
   test('lists are replaced as a whole', () => {
-    const toml = 'listeners = ["192.0.2.1:1", "192.0.2.2:2"]';
+    const toml = 'listeners = ["192.0.2.1:1", "192.0.2.2:2"]\nauth.anonymous = true';
     const { listeners } = configOf({ toml, flags: { listen: ['192.0.2.3:3'] } });
     assert.deepEqual(listeners, [{ host: '192.0.2.3', port: 3, optional: false }]);
   });
@@ -59,6 +59,7 @@ describe('the environment', () => {
     const config = configOf({
       env: {
         MINNOW_LISTENERS: '192.0.2.1:1, [2001:db8::1]:2',
+        MINNOW_AUTH_ANONYMOUS: 'true',
         MINNOW_LOG_LEVELS: 'core=debug, io=error',
         MINNOW_QUEUE_QOS0: 'yes',
         MINNOW_MQTT_RETAIN_AVAILABLE: 'OFF',
