@@ -9,6 +9,7 @@ import { formatAddress } from '../../config/address.ts';
 import type { Connection } from '../../core/session/connection.ts';
 import type { BlockingDriver, Hallway, Link, Tell } from '../driver.ts';
 import type { IoOptions } from '../options.ts';
+import { countFreeDescriptors, Room } from '../room.ts';
 import { Acceptor } from './acceptor.ts';
 import {
   EAGAIN,
@@ -35,10 +36,12 @@ const INTEREST = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
 const Phase = {
   Open: 0,
+  /** The peer has ended its side. This turn's answers still go, then it is gone. */
+  Answering: 1,
   /** We have said goodbye; what still comes is thrown away. */
-  Closing: 1,
-  /** Its end was seen or decided: after this turn it is gone. */
-  Ended: 2,
+  Closing: 2,
+  /** After this turn it is gone. */
+  Ended: 3,
 } as const;
 
 /** struct linger { 1, 0 }: closing is a reset. Pinned for good. */
@@ -59,6 +62,8 @@ class SyncLink implements Link, Source {
   queued = false;
   /** The end of its stream is known to be among what is still to be read. */
   ending = false;
+  /** There was room for it. */
+  roomy = false;
   /** It took less than it was given. */
   full = false;
   private readonly driver: SyncDriver;
@@ -69,8 +74,13 @@ class SyncLink implements Link, Source {
     this.peer = peer;
   }
 
+  /** Nothing is to be read any more. */
+  get over(): boolean {
+    return this.phase === Phase.Answering || this.phase === Phase.Ended;
+  }
+
   ready(events: number): void {
-    if (this.phase === Phase.Ended) return;
+    if (this.over) return;
     if ((events & EPOLLOUT) !== 0 && this.full) {
       this.full = false;
       this.driver.hallway.drained(this);
@@ -80,7 +90,7 @@ class SyncLink implements Link, Source {
   }
 
   write(buffer: Uint8Array, start: number, end: number): number {
-    return this.driver.send(this, buffer, start, end);
+    return this.phase <= Phase.Answering ? this.driver.send(this, buffer, start, end) : 0;
   }
 
   pause(paused: boolean): void {
@@ -89,7 +99,7 @@ class SyncLink implements Link, Source {
   }
 
   close(): void {
-    if (this.phase !== Phase.Open) return;
+    if (this.phase !== Phase.Open) return; // whatever else it is, it ends by itself
     this.phase = Phase.Closing;
     this.driver.libc.shutdown(this.fd, SHUT_WR);
     this.pause(false); // the peer's end of stream must be seen
@@ -117,6 +127,7 @@ export class SyncDriver implements BlockingDriver {
   private readonly options: IoOptions;
   private readonly poller: Poller;
   private readonly acceptor: Acceptor;
+  private readonly room: Room;
   private readonly links = new Set<SyncLink>();
   private readonly feeds: Feed[] = [];
   private readonly chunk = new Uint8Array(new ArrayBuffer(READ_BYTES));
@@ -137,6 +148,7 @@ export class SyncDriver implements BlockingDriver {
     this.hallway = hallway;
     this.options = options;
     this.poller = new Poller(libc);
+    this.room = new Room(countFreeDescriptors(), tell);
     this.chunkAt = libc.address(this.chunk);
     this.acceptor = new Acceptor(libc, this.poller, options.acceptsPerSecond, tell, (fd, peer) =>
       this.accepted(fd, peer),
@@ -217,7 +229,8 @@ export class SyncDriver implements BlockingDriver {
     const link = new SyncLink(this, fd, formatAddress(peer.host, peer.port));
     if (!this.poller.add(fd, link, INTEREST)) return false;
     this.links.add(link);
-    if (!this.hallway.opened(link)) link.abort();
+    link.roomy = this.room.enter();
+    if (!link.roomy || !this.hallway.opened(link)) link.abort();
     return true;
   }
 
@@ -237,7 +250,7 @@ export class SyncDriver implements BlockingDriver {
     }
     link.readable = false;
     if (count === 0) {
-      this.end(link);
+      this.end(link, link.phase === Phase.Open ? Phase.Answering : Phase.Ended);
       return;
     }
     const errno = this.libc.errno();
@@ -262,16 +275,15 @@ export class SyncDriver implements BlockingDriver {
   }
 
   readNextRound(link: SyncLink): void {
-    if (link.queued || link.phase === Phase.Ended) return;
+    if (link.queued || link.over) return;
     link.queued = true;
     this.again.push(link);
   }
 
   /** After this turn it is gone. */
-  end(link: SyncLink): void {
-    if (link.phase === Phase.Ended) return;
-    link.phase = Phase.Ended;
-    this.ended.push(link);
+  end(link: SyncLink, phase: number = Phase.Ended): void {
+    if (!link.over) this.ended.push(link);
+    link.phase = phase;
   }
 
   private readAgain(): void {
@@ -280,7 +292,7 @@ export class SyncDriver implements BlockingDriver {
     this.again = [];
     for (const link of links) {
       link.queued = false;
-      if (link.phase !== Phase.Ended) this.receive(link);
+      if (!link.over) this.receive(link);
     }
   }
 
@@ -290,9 +302,12 @@ export class SyncDriver implements BlockingDriver {
       const links = this.ended;
       this.ended = [];
       for (const link of links) {
+        link.phase = Phase.Ended;
         this.links.delete(link);
         this.poller.forget(link.fd);
         this.libc.close(link.fd);
+        if (!link.roomy) continue; // nobody ever heard of it
+        this.room.leave();
         this.hallway.closed(link);
       }
     }
