@@ -1,6 +1,7 @@
 // What is tried out: libc through FFI, and the limit of descriptors.
 
 import assert from 'node:assert/strict';
+import { Exit, Failure } from '../../src/cli/exit.ts';
 import { chooseTried } from '../../src/cli/load.ts';
 import { type Libc, systemError } from '../../src/io/sync/libc.ts';
 import type { Facts } from '../../src/platform/facts.ts';
@@ -84,5 +85,17 @@ describe('libc', () => {
   test('is tried where the synchronous mode is asked for', async () => {
     const { facts } = await chooseTried(factsOf('gateway-4c8g'), { ...noWishes, mode: 'sync' });
     assert.equal(facts.ffi.works, true);
+  });
+
+  test('that cannot be reached ends a command that was to use it: exit code 69', async () => {
+    const facts = await tryOut(arm, nothing);
+    await assert.rejects(chooseTried(facts, { ...noWishes, mode: 'sync' }), error => {
+      assert.ok(error instanceof Failure);
+      assert.equal(error.code, Exit.unavailable);
+      assert.match(error.message, /^the synchronous I\/O mode cannot work here: libc cannot be/);
+      return true;
+    });
+    const { profile } = await chooseTried(facts, noWishes);
+    assert.equal(profile.choices['io.mode'].value, 'async');
   });
 });
