@@ -6,11 +6,10 @@ BIOME     := node_modules/.bin/biome
 INSTALLED := node_modules/.package-lock.json
 ROUNDS    ?= 20
 # Programs of threads: entry points of their own, which keep their places below the program's.
-THREADS   := src/engine/thread/worker.ts src/store/thread/worker.ts \
-	src/auth/passwords/argon2-worker.ts
+THREADS   := $(shell find src -name 'worker.ts' -o -name '*-worker.ts')
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test soak check format build clean
+.PHONY: help install run test soak check format build build-node clean
 .PHONY: bench bench-quick config-reference spec-table
 
 help: ## list the targets
@@ -36,6 +35,9 @@ format: install ## format the sources and apply the linter's safe fixes
 build: install ## compile this machine's executable to dist/minnow
 	@$(BUN) build --compile --minify --bytecode --format=esm \
 		src/main.ts $(THREADS) --outfile dist/minnow
+
+build-node: install ## bundle the program for Node >= 20 to dist/node/minnow.mjs
+	@$(BUN) targets/node.ts
 
 bench: install ## measure minnow and mosquitto side by side; ARGS="..."
 	@$(BUN) bench/main.ts $(ARGS)

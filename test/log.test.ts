@@ -5,7 +5,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { execPath } from 'node:process';
+import { execArgv, execPath } from 'node:process';
+import { fileURLToPath } from 'node:url';
 import * as fc from 'fast-check';
 import type { LogConfig } from '../src/config/config.ts';
 import { WINDOW_MS } from '../src/log/bursts.ts';
@@ -326,20 +327,13 @@ describe('a standard output that nobody reads', () => {
   });
 
   test('a real pipe that is full does not hold up the process', () => {
-    const program = `
-      import { createLogger } from './src/log.ts';
-      const log = createLogger({ level: 'debug', format: 'json', levels: {}, burst: 1 });
-      for (let i = 0; i < 20_000; i++) log.debug('line', { i, filler: 'x'.repeat(100) });
-      await log.flush(50);
-      process.stderr.write('the process went on');
-      process.exit(0);
-    `;
+    const program = fileURLToPath(new URL('./log/flood.ts', import.meta.url));
     // The shell's right-hand side holds the pipe open, reads nothing, and ends with the left.
-    const script = '{ "$0" -e "$1"; echo $? >&2; echo end > "$2"; } | read -r never < "$2"';
+    const script = '{ "$@"; echo $? >&2; echo end > "$0"; } | read -r never < "$0"';
     const directory = mkdtempSync(join(tmpdir(), 'minnow-'));
     const fifo = join(directory, 'end');
     spawnSync('mkfifo', [fifo]);
-    const run = spawnSync('sh', ['-c', script, execPath, program, fifo], {
+    const run = spawnSync('sh', ['-c', script, fifo, execPath, ...execArgv, program], {
       encoding: 'utf8',
       timeout: 20_000,
     });

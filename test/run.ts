@@ -1,4 +1,5 @@
-// Runs every suite and adds up what they really counted: `bun test/run.ts [SUITE...]`.
+// Runs every suite and adds up what they really counted: `bun test/run.ts [SUITE...]`,
+// where `node` means every suite on Node.
 // Suites are found in the tree, so that none can be forgotten: a folder of test/ that mirrors one
 // of src/, and every file beside them, is `unit`; tidy.test.ts is `tidy`; any other folder is the
 // suite of its own name. Types and lint count as one check each. A suite that crashes, runs no
@@ -27,6 +28,8 @@ interface Suite {
   /** Whether the output ends in counts; a command that has none is one check. */
   readonly counts: boolean;
   readonly alone: boolean;
+  /** How much of its random rounds it does. */
+  readonly share: number;
 }
 
 interface Counts {
@@ -46,11 +49,19 @@ interface Outcome extends Counts {
 /** Suites that come first, in this order; the others follow by name, and `last` ends the run. */
 const first = ['types', 'lint', 'tidy', 'unit', 'golden', 'conformance', 'contract', 'sim', 'fuzz'];
 const last = ['integration'];
-/** What runs on Node as well, as the suite `node`. */
-const onNode = [
-  ...['contract/store', 'store/ops-codec', 'store/upkeep', 'store/sqlite-damage'],
-  ...['store/sqlite-faults', 'store/sqlite-versions', 'store/sqlite-accounting'],
-].map(name => join('test', `${name}.test.ts`));
+/** Every suite runs on Node as well, as `NAME-node`, but for what is said here, and why. */
+const onBunOnly: Readonly<Record<string, string>> = {
+  'tidy.test.ts': 'reads the sources',
+  'conformance/spec-table.test.ts': 'reads the sources of the tests',
+  mutants: 'asks whether the tests find what is broken: once is enough',
+  'sim/planted-bugs.test.ts': 'likewise',
+  'sim/durable/planted-bugs.test.ts': 'likewise',
+  'crash/planted-bugs.test.ts': 'likewise',
+  targets: 'builds for Node and runs what it has built there',
+};
+/** Suites that compute all the time, which Node does two to three times slower. */
+const shortOnNode = ['sim', 'fuzz'];
+const nodeSuffix = '-node';
 const runBoundMinutes = 18;
 /** How many suites run at once; those with real sockets and clients run alone. */
 const lanes = 2;
@@ -82,21 +93,42 @@ function discover(): Suite[] {
     const name = suiteOf(path);
     files.set(name, [...(files.get(name) ?? []), `./test/${path}`]);
   }
-  for (const [name, paths] of files) {
-    const command = [process.execPath, 'test', ...paths];
-    suites.push({ name, command, minutes: 8, counts: true, alone: alone.includes(name) });
+  for (const [name, paths] of files) suites.push(onBun(name, paths), ...onNode(name, paths));
+  for (const where of Object.keys(onBunOnly)) {
+    if (!existsSync(join(root, 'test', where))) throw new Error(`there is no test/${where}`);
   }
-  const command = [process.execPath, join('test', 'run-node.ts'), ...onNode];
-  suites.push({ name: 'node', command, minutes: 5, counts: true, alone: false });
-  const rank = ({ name }: Suite) => {
-    if (last.includes(name)) return first.length + 1;
-    return first.includes(name) ? first.indexOf(name) : first.length;
-  };
   return suites.sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
 }
 
 function check(name: string, command: readonly string[]): Suite {
-  return { name, command, minutes: 2, counts: false, alone: false };
+  return { name, command, minutes: 2, counts: false, alone: false, share: 1 };
+}
+
+function onBun(name: string, paths: readonly string[]): Suite {
+  const command = [process.execPath, 'test', ...paths];
+  return { name, command, minutes: 8, counts: true, alone: alone.includes(name), share: 1 };
+}
+
+/** The same suite on Node, if anything of it runs there. */
+function onNode(name: string, paths: readonly string[]): Suite[] {
+  const runs = paths.filter(
+    path => !Object.keys(onBunOnly).some(where => `${path}/`.startsWith(`./test/${where}/`)),
+  );
+  if (runs.length === 0) return [];
+  const isAlone = alone.includes(name);
+  const files = isAlone ? 1 : lanes;
+  const command = [process.execPath, join('test', 'run-node.ts'), `--at-once=${files}`, ...runs];
+  const share = shortOnNode.includes(name) ? 0.25 : 1;
+  return [
+    { name: `${name}${nodeSuffix}`, command, minutes: 8, counts: true, alone: isAlone, share },
+  ];
+}
+
+/** A suite on Node comes right after the same on Bun. */
+function rank({ name }: Suite): number {
+  const base = name.replace(nodeSuffix, '');
+  const place = first.includes(base) ? first.indexOf(base) : first.length;
+  return (last.includes(base) ? first.length + 1 : place) * 2 + Number(base !== name);
 }
 
 function suiteOf(path: string): string {
@@ -105,9 +137,9 @@ function suiteOf(path: string): string {
   return rest.length === 0 || mirrors(folder!) ? 'unit' : folder!;
 }
 
-/** Whether a folder of test/ stands for one of src/ or of the project's root, like bench/. */
+/** Whether a folder of test/ stands for one of the sources. */
 function mirrors(folder: string): boolean {
-  return [join(root, 'src', folder), join(root, folder)].some(existsSync);
+  return folder === 'bench' || existsSync(join(root, 'src', folder));
 }
 
 async function run(suite: Suite, minutes: number): Promise<Outcome> {
@@ -120,7 +152,11 @@ async function run(suite: Suite, minutes: number): Promise<Outcome> {
     cwd: root,
     detached: true, // its own process group, to be ended as one
     stdio: ['ignore', log, log],
-    env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0', [mark]: label, TMPDIR: scratch },
+    env: {
+      ...process.env,
+      ...{ NO_COLOR: '1', FORCE_COLOR: '0', [mark]: label, TMPDIR: scratch },
+      MINNOW_ROUNDS: String(rounds * suite.share),
+    },
   });
   closeSync(log);
   const faults: string[] = [];
@@ -253,9 +289,15 @@ async function runAll(suites: readonly Suite[]): Promise<Outcome[]> {
   return outcomes;
 }
 
+/** The suites that a word of the command line means. */
+function called(name: string): Suite[] {
+  if (name === 'node') return suites.filter(suite => suite.name.endsWith(nodeSuffix));
+  return suites.filter(suite => suite.name === name);
+}
+
 const suites = discover();
 const wanted = process.argv.slice(2);
-const unknown = wanted.filter(name => !suites.some(suite => suite.name === name));
+const unknown = wanted.filter(name => called(name).length === 0);
 if (unknown.length > 0) {
   const names = suites.map(suite => suite.name).join(', ');
   say(`no suite is called ${unknown.join(', ')}; there are: ${names}`);
@@ -263,7 +305,7 @@ if (unknown.length > 0) {
 }
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, quit);
 process.stdout.on('error', quit); // whoever read this has left
-const chosen = suites.filter(suite => wanted.length === 0 || wanted.includes(suite.name));
+const chosen = wanted.length === 0 ? suites : [...new Set(wanted.flatMap(called))];
 const started = performance.now();
 const outcomes = await runAll(chosen);
 

@@ -15,10 +15,16 @@ import { afterAll, beforeAll } from '../harness.ts';
 
 const WAIT_MS = 15_000;
 
-/** How to call minnow: the executable that MINNOW_BINARY names, or the sources. */
-export const minnow: readonly string[] = process.env.MINNOW_BINARY
-  ? [process.env.MINNOW_BINARY]
-  : [process.execPath, fileURLToPath(new URL('../../src/main.ts', import.meta.url))];
+const { MINNOW_BINARY, MINNOW_PROGRAM } = process.env;
+
+/** How to call minnow: the executable that MINNOW_BINARY names; else on the runtime of this test
+ *  the program that MINNOW_PROGRAM names (test/run-node.ts sets it), or the sources. */
+export const minnow: readonly string[] = MINNOW_BINARY
+  ? [MINNOW_BINARY]
+  : [
+      process.execPath,
+      MINNOW_PROGRAM ?? fileURLToPath(new URL('../../src/main.ts', import.meta.url)),
+    ];
 
 const children = new Set<ChildProcess>();
 

@@ -25,9 +25,9 @@ export class Oracle {
     this.history = history;
     this.queued = history.published.filter(({ topic }) => topic.startsWith('q/'));
     const retained = history.published.filter(({ retain }) => retain);
-    this.retained = Map.groupBy(retained, ({ topic }) => topic);
+    this.retained = groupBy(retained, ({ topic }) => topic);
     const key = ({ clientId, filter }: Subscribed) => `${clientId} ${filter}`;
-    this.subscriptions = Map.groupBy(history.subscribed, key);
+    this.subscriptions = groupBy(history.subscribed, key);
   }
 
   /** `store` was loaded; the power was cut behind the moment `at`. */
@@ -197,4 +197,14 @@ function rowOf(row: WindowRow): { readonly marker: string } {
 
 function nameOf({ marker, topic, qos, id }: Published): string {
   return `${marker} on ${topic} (QoS ${qos}, identifier ${id})`;
+}
+
+function groupBy<Item>(items: readonly Item[], key: (item: Item) => string): Map<string, Item[]> {
+  const groups = new Map<string, Item[]>();
+  for (const item of items) {
+    const group = groups.get(key(item));
+    if (group === undefined) groups.set(key(item), [item]);
+    else group.push(item);
+  }
+  return groups;
 }

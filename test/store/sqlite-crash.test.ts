@@ -16,7 +16,7 @@ const seed = freshSeed();
 
 /** Lets a child commit at least `count` messages, kills it, and gives the last that it told of. */
 async function killAfter(count: number, folder: string, kind: string): Promise<number> {
-  const child = spawn(process.execPath, [program, folder, kind], {
+  const child = spawn(process.execPath, [...process.execArgv, program, folder, kind], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exited = once(child, 'exit');

@@ -107,7 +107,11 @@ function payloadSource(flags: Flags, stop: AbortSignal): AsyncIterable<Buffer> {
 /** Reads what can be read at once, so that a file that is missing is said before connecting. */
 function singlePayload(flags: Flags, stop: AbortSignal): () => Promise<Buffer> {
   if (flags.has('stdin-file')) {
-    return async () => Buffer.concat(await Array.fromAsync(stdinChunks(stop)));
+    return async () => {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of stdinChunks(stop)) chunks.push(chunk);
+      return Buffer.concat(chunks);
+    };
   }
   const file = flags.text('file');
   const payload = file === undefined ? Buffer.from(flags.text('message') ?? '') : readPayload(file);

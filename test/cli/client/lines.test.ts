@@ -8,8 +8,9 @@ async function split(...chunks: string[]): Promise<string[]> {
   async function* source() {
     for (const chunk of chunks) yield Buffer.from(chunk, 'latin1');
   }
-  const found = await Array.fromAsync(lines(source()));
-  return found.map(line => line.toString('latin1'));
+  const found: string[] = [];
+  for await (const line of lines(source())) found.push(line.toString('latin1'));
+  return found;
 }
 
 describe('lines', () => {
