@@ -21,14 +21,13 @@ export interface Cpu {
 const v3Flags = ['avx', 'avx2', 'bmi1', 'bmi2', 'f16c', 'fma', 'abm', 'movbe', 'xsave'];
 
 export function readCpu(root: Root, arch: string): Cpu {
-  const text = root.read('/proc/cpuinfo') ?? '';
+  const text = root.readStart('/proc/cpuinfo') ?? '';
   const info = keyedLines(text);
   const arm = arch === 'arm' || arch === 'arm64';
   const flags = new Set((info.get('flags') ?? info.get('Features') ?? '').split(/\s+/));
   const model = info.get('model name') ?? info.get('Hardware') ?? '';
-  const listed = text.match(/^processor\s*:/gm)?.length ?? 0;
   const status = keyedLines(root.read('/proc/self/status'));
-  const online = listOf(root.read('/sys/devices/system/cpu/online')) || listed || 1;
+  const online = listOf(root.read('/sys/devices/system/cpu/online')) || listed(text) || 1;
   return {
     arch,
     level: levelOf(arch, flags, info.get('CPU architecture') ?? '', model),
@@ -53,6 +52,11 @@ function levelOf(arch: string, flags: ReadonlySet<string>, armNumber: string, mo
     default:
       return arch;
   }
+}
+
+/** The processors that cpuinfo lists, where the system does not count them for us. */
+function listed(cpuinfo: string): number {
+  return cpuinfo.match(/^processor\s*:/gm)?.length ?? 0;
 }
 
 /** How many numbers a list like "0-3,8" holds. */

@@ -45,6 +45,7 @@ export function readMounts(root: Root): Mount[] {
 
 /** mountinfo writes blanks and the like in octal. */
 function unescaped(text: string): string {
+  if (!text.includes('\\')) return text;
   return text.replaceAll(/\\([0-7]{3})/g, (_, octal) =>
     String.fromCharCode(Number.parseInt(octal, 8)),
   );

@@ -8,6 +8,7 @@ import type { Root } from '../../src/platform/root.ts';
 export function rootOf(files: Readonly<Record<string, string>>, links = new Map<string, string>()) {
   const root: Root = {
     read: path => files[path] ?? null,
+    readStart: path => files[path]?.slice(0, 4_096) ?? null,
     realPath(path) {
       for (const [from, to] of links) {
         if (path === from || path.startsWith(`${from}/`)) return `${to}${path.slice(from.length)}`;
