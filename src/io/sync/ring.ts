@@ -64,6 +64,7 @@ export class RingWriter {
    *  seen after `publish`. */
   write(kind: number, about: number, bytes: Uint8Array, start: number, end: number): boolean {
     const length = end - start;
+    if (length > this.recordMax) throw new RangeError(`no record has ${length} bytes here`);
     const at = this.reserve(recordBytes(length));
     if (at < 0) return false;
     const word = at >> 2;

@@ -36,7 +36,8 @@ const INTEREST = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
 const Phase = {
   Open: 0,
-  /** The peer has ended its side. This turn's answers still go, then it is gone. */
+  /** The peer has ended its side. Answers still go: those of this turn, or until a patient hallway
+   *  says goodbye. */
   Answering: 1,
   /** We have said goodbye; what still comes is thrown away. */
   Closing: 2,
@@ -62,6 +63,8 @@ class SyncLink implements Link, Source {
   queued = false;
   /** The end of its stream is known to be among what is still to be read. */
   ending = false;
+  /** It goes after this turn. */
+  doomed = false;
   /** There was room for it. */
   roomy = false;
   /** It took less than it was given. */
@@ -99,7 +102,8 @@ class SyncLink implements Link, Source {
   }
 
   close(): void {
-    if (this.phase !== Phase.Open) return; // whatever else it is, it ends by itself
+    if (this.phase === Phase.Answering) this.driver.end(this);
+    if (this.phase !== Phase.Open) return;
     this.phase = Phase.Closing;
     this.driver.libc.shutdown(this.fd, SHUT_WR);
     this.pause(false); // the peer's end of stream must be seen
@@ -113,16 +117,22 @@ class SyncLink implements Link, Source {
   }
 }
 
-/** Something other than sockets that can have work for this thread. */
+/** Something other than sockets that has work for this thread. */
 export interface Feed {
-  /** False: there is work already. True: whoever brings some will ring a bell that is watched. */
-  sleep(): boolean;
   /** After a wait, whether or not a bell rang: does what there is to do. */
   work(): void;
+  /** The turn is over. True: whoever brings work from now on rings a bell that is watched; false:
+   *  there is some already. */
+  settle(): boolean;
+}
+
+/** A hallway that is told of a peer's end of stream and ends the link itself, when it likes. */
+export interface PatientHallway extends Hallway {
+  ended(link: Link): void;
 }
 
 export class SyncDriver implements BlockingDriver {
-  readonly hallway: Hallway;
+  readonly hallway: Hallway | PatientHallway;
   readonly libc: Libc;
   private readonly options: IoOptions;
   private readonly poller: Poller;
@@ -133,7 +143,7 @@ export class SyncDriver implements BlockingDriver {
   private readonly chunk = new Uint8Array(new ArrayBuffer(READ_BYTES));
   private readonly chunkAt: number;
   private again: SyncLink[] = [];
-  private ended: SyncLink[] = [];
+  private doomed: SyncLink[] = [];
   private held = false;
   private woken = false;
   private running = false;
@@ -212,16 +222,18 @@ export class SyncDriver implements BlockingDriver {
       this.readAgain();
       for (const feed of this.feeds) feed.work();
       delay = this.hallway.turn();
-      if (this.ended.length > 0) this.bury();
+      if (this.doomed.length > 0) this.bury();
     }
     this.finish();
   }
 
   /** How long to wait for something: not at all when there is something to do. */
   private patience(delay: number): number {
+    let idle = true;
+    for (const feed of this.feeds) if (!feed.settle()) idle = false;
+    if (!idle) return 0;
     if (this.woken || this.stopped) return 0;
     if (this.again.length > 0 && !this.held) return 0;
-    for (const feed of this.feeds) if (!feed.sleep()) return 0;
     return Math.min(delay, this.acceptor.patience());
   }
 
@@ -250,7 +262,7 @@ export class SyncDriver implements BlockingDriver {
     }
     link.readable = false;
     if (count === 0) {
-      this.end(link, link.phase === Phase.Open ? Phase.Answering : Phase.Ended);
+      this.endOfStream(link);
       return;
     }
     const errno = this.libc.errno();
@@ -280,10 +292,26 @@ export class SyncDriver implements BlockingDriver {
     this.again.push(link);
   }
 
+  private endOfStream(link: SyncLink): void {
+    if (link.phase !== Phase.Open) {
+      this.end(link);
+      return;
+    }
+    link.phase = Phase.Answering;
+    if ('ended' in this.hallway) this.hallway.ended(link);
+    else this.doom(link);
+  }
+
   /** After this turn it is gone. */
-  end(link: SyncLink, phase: number = Phase.Ended): void {
-    if (!link.over) this.ended.push(link);
-    link.phase = phase;
+  end(link: SyncLink): void {
+    link.phase = Phase.Ended;
+    this.doom(link);
+  }
+
+  private doom(link: SyncLink): void {
+    if (link.doomed) return;
+    link.doomed = true;
+    this.doomed.push(link);
   }
 
   private readAgain(): void {
@@ -298,9 +326,9 @@ export class SyncDriver implements BlockingDriver {
 
   /** Closes what has ended and tells so, which is reason for another turn. */
   private bury(): void {
-    while (this.ended.length > 0) {
-      const links = this.ended;
-      this.ended = [];
+    while (this.doomed.length > 0) {
+      const links = this.doomed;
+      this.doomed = [];
       for (const link of links) {
         link.phase = Phase.Ended;
         this.links.delete(link);

@@ -1,0 +1,58 @@
+// The core on an event loop, the sockets with other threads: for a server whose one core is kept
+// busy by system calls. The threads post an empty message when this one has taken all there was.
+
+import { Turns } from '../../async/turns.ts';
+import type { Driver, Hallway, Tell } from '../../driver.ts';
+import type { IoOptions } from '../../options.ts';
+import { openLibc } from '../open-libc.ts';
+import { WorkerPool } from './worker-pool.ts';
+
+export class AsyncPoolDriver implements Driver {
+  private readonly hallway: Hallway;
+  private readonly pool: WorkerPool;
+  private readonly turns = new Turns(() => this.turn());
+
+  static async create(
+    threads: number,
+    hallway: Hallway,
+    options: IoOptions,
+    tell: Tell,
+  ): Promise<AsyncPoolDriver> {
+    const driver = new AsyncPoolDriver(hallway, new WorkerPool(await openLibc(), options));
+    const onPosted = () => driver.turns.plan();
+    await driver.pool.start(threads, hallway, tell, { bell: -1, onPosted });
+    driver.wake();
+    return driver;
+  }
+
+  private constructor(hallway: Hallway, pool: WorkerPool) {
+    this.hallway = hallway;
+    this.pool = pool;
+  }
+
+  listen(host: string, port: number): Promise<{ host: string; port: number }> {
+    return this.pool.listen(host, port);
+  }
+
+  wake(): void {
+    this.turns.plan();
+  }
+
+  stopListening(): void {
+    this.pool.stopListening();
+  }
+
+  stop(): void {
+    this.turns.stop();
+    this.pool.stop();
+  }
+
+  private turn(): number {
+    const { feeds } = this.pool;
+    for (const feed of feeds) feed.work();
+    const delay = this.hallway.turn();
+    let idle = true;
+    for (const feed of feeds) if (!feed.settle()) idle = false;
+    return idle ? delay : 0;
+  }
+}

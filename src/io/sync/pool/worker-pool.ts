@@ -1,0 +1,115 @@
+// The threads that have the sockets, as whoever drives the core has them: started, told where to
+// listen, stopped. Each has a listening socket of its own, and the system shares clients out.
+
+import { Worker } from 'node:worker_threads';
+import type { Hallway, Tell } from '../../driver.ts';
+import type { IoOptions } from '../../options.ts';
+import { Doorbell } from '../doorbell.ts';
+import type { Libc } from '../libc.ts';
+import { openListeningSockets, resolveHost } from '../listening-socket.ts';
+import { createRing } from '../ring.ts';
+import type { PoolThreadData } from './records.ts';
+import { RemoteLinks } from './remote-links.ts';
+
+/** Per direction and thread. It bounds what is under way between two threads; a chunk of one read
+ *  fits several times. */
+const RING_BYTES = 512 * 1024;
+
+/** Beside this file among the sources, below the program in a bundle: as in ThreadStore. */
+function programUrl(): URL {
+  const fromSources = import.meta.url.endsWith('/worker-pool.ts');
+  return new URL(fromSources ? './worker.ts' : './io/sync/pool/worker.js', import.meta.url);
+}
+
+/** How the core's thread is woken. */
+export interface CoreWaker {
+  /** The Doorbell that it watches, or -1. */
+  readonly bell: number;
+  /** Without one: called on this thread when a pool's thread has posted. */
+  onPosted(): void;
+}
+
+interface Member {
+  readonly worker: Worker;
+  readonly links: RemoteLinks;
+  readonly bell: Doorbell;
+  readonly stop: Int32Array;
+  readonly exited: Promise<void>;
+}
+
+export class WorkerPool {
+  private readonly libc: Libc;
+  private readonly options: IoOptions;
+  private readonly members: Member[] = [];
+
+  constructor(libc: Libc, options: IoOptions) {
+    this.libc = libc;
+    this.options = options;
+  }
+
+  /** What their threads feed the core's with. */
+  get feeds(): readonly RemoteLinks[] {
+    return this.members.map(({ links }) => links);
+  }
+
+  /** Starts `count` threads; resolves when they wait for their sockets. */
+  async start(count: number, hallway: Hallway, tell: Tell, waker: CoreWaker): Promise<void> {
+    // Together they let in as many as one would.
+    const acceptsPerSecond = this.options.acceptsPerSecond / count;
+    const options = { ...this.options, acceptsPerSecond };
+    const starts = Array.from({ length: count }, () =>
+      this.startOne(options, hallway, tell, waker),
+    );
+    await Promise.all(starts);
+  }
+
+  private async startOne(
+    options: IoOptions,
+    hallway: Hallway,
+    tell: Tell,
+    waker: CoreWaker,
+  ): Promise<void> {
+    const up = createRing(RING_BYTES);
+    const down = createRing(RING_BYTES);
+    const stop = new SharedArrayBuffer(4);
+    const bell = new Doorbell(this.libc);
+    const workerData: PoolThreadData = {
+      minnowPool: { options, up, down, stop, bell: bell.fd, coreBell: waker.bell },
+    };
+    const worker = new Worker(programUrl(), { workerData });
+    const exited = new Promise<void>(resolve => worker.once('exit', () => resolve()));
+    const links = new RemoteLinks(hallway, tell, up, down, () => bell.ring());
+    await new Promise<void>((resolve, reject) => {
+      worker.once('message', () => resolve()); // it is ready
+      worker.once('error', reject);
+    });
+    worker.on('message', () => waker.onPosted());
+    this.members.push({ worker, links, bell, stop: new Int32Array(stop), exited });
+  }
+
+  async listen(host: string, port: number): Promise<{ host: string; port: number }> {
+    try {
+      const { libc, options, members } = this;
+      const address = await resolveHost(host);
+      const sockets = openListeningSockets(libc, address, port, options, members.length);
+      for (const [i, { links }] of members.entries()) links.listenOn(sockets[i]!.fd);
+      return { host, port: sockets[0]!.port };
+    } catch (error) {
+      throw Object.assign(error as Error, { address: host, port });
+    }
+  }
+
+  stopListening(): void {
+    for (const { links } of this.members) links.stopListening();
+  }
+
+  /** Ends the threads and everything they have. What is still open counts as gone at once. */
+  stop(): void {
+    for (const { links, bell, stop, exited } of this.members.splice(0)) {
+      Atomics.store(stop, 0, 1);
+      bell.ring();
+      exited.then(() => bell.close());
+      links.abandon();
+    }
+  }
+}

@@ -1,0 +1,37 @@
+// The program of a pool's thread: sockets with the synchronous driver, the core elsewhere. It is
+// told to go by a word in shared memory and a ring of its bell.
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { Doorbell } from '../doorbell.ts';
+import { openLibc } from '../open-libc.ts';
+import { type Feed, SyncDriver } from '../sync-driver.ts';
+import { Forwarder } from './forwarder.ts';
+import type { PoolThreadData } from './records.ts';
+
+const { options, up, down, stop, bell, coreBell } = (workerData as PoolThreadData).minnowPool;
+const port = parentPort!;
+
+const libc = await openLibc();
+const coreDoor = new Doorbell(libc, coreBell);
+const wakeCore = coreBell < 0 ? () => port.postMessage(null) : () => coreDoor.ring();
+const forwarder = new Forwarder(up, down, wakeCore);
+const driver = new SyncDriver(libc, forwarder, options, (level, message, fields = {}) =>
+  forwarder.tell({ level, message, fields }),
+);
+const word = new Int32Array(stop);
+const stopWatch: Feed = {
+  work: () => {
+    if (Atomics.load(word, 0) !== 0) driver.stop();
+  },
+  settle: () => Atomics.load(word, 0) === 0,
+};
+forwarder.driver = driver;
+driver.feed(stopWatch);
+driver.feed(forwarder);
+driver.watch(bell, () => {}); // every round looks at everything
+port.postMessage('ready');
+try {
+  driver.run();
+} catch (error) {
+  forwarder.fail(String((error as Error).stack ?? error));
+}
