@@ -1,6 +1,7 @@
 // `minnow serve`: configuration → logger → server, and an orderly end on SIGTERM or SIGINT.
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { formatAddress } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
 import { createLogger, type RootLogger } from '../log.ts';
@@ -80,10 +81,23 @@ async function stop(server: Server, config: Config, log: RootLogger): Promise<vo
 function createDataDirectory(config: Config): void {
   const directory = config.dataDirectory;
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o750 });
+    makeDirectory(directory);
   } catch (error) {
     const why = `cannot create the data directory (${errorCode(error) || error})`;
     throw new Failure(Exit.cannotCreate, `${directory}: ${why}; choose another with --data DIR`);
+  }
+}
+
+/** With all above it. Not mkdir's own `recursive`: below /proc Node's never ends. */
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o750 });
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'EEXIST' && statSync(path).isDirectory()) return;
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    makeDirectory(dirname(path));
+    mkdirSync(path, { mode: 0o750 });
   }
 }
 
