@@ -12,10 +12,16 @@ import type { Answer, Question, Results } from './engine/questions.ts';
 import { limits } from './limits.ts';
 import type { Logger } from './log.ts';
 import { filterValid } from './mqtt/topic.ts';
+import { ReloadError, type ReloadReport } from './reload.ts';
 import type { UpkeepRequest } from './store/upkeep/upkeep.ts';
 
-/** Who answers: the engine, wherever it lives. Rejects only when it is broken. */
-export type Ask = (question: Question) => Promise<Answer>;
+/** Who answers. */
+export interface ControlTarget {
+  /** The engine, wherever it lives. Rejects only when it is broken. */
+  ask(question: Question): Promise<Answer>;
+  /** Reads the configuration again and takes over what can be; rejects with a ReloadError. */
+  reload(): Promise<ReloadReport>;
+}
 
 export interface ControlServer {
   /** Cuts everybody off and removes the socket file. */
@@ -24,13 +30,17 @@ export interface ControlServer {
 
 /** Opens the socket at `path`; rejects with an error that has `code` and `address` when it cannot,
  *  EADDRINUSE when somebody answers there already. */
-export async function startControl(path: string, ask: Ask, log: Logger): Promise<ControlServer> {
+export async function startControl(
+  path: string,
+  target: ControlTarget,
+  log: Logger,
+): Promise<ControlServer> {
   await removeStale(path);
   const sockets = new Set<Socket>();
   const server = createServer(socket => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
-    new Session(socket, ask, log).run();
+    new Session(socket, target, log).run();
   });
   server.maxConnections = limits.controlConnectionsMax;
   await listen(server, path);
@@ -90,12 +100,12 @@ let lastList = 0;
 /** One connection to the socket: its requests are answered in order. */
 class Session {
   private readonly socket: Socket;
-  private readonly ask: Ask;
+  private readonly target: ControlTarget;
   private readonly log: Logger;
 
-  constructor(socket: Socket, ask: Ask, log: Logger) {
+  constructor(socket: Socket, target: ControlTarget, log: Logger) {
     this.socket = socket;
-    this.ask = ask;
+    this.target = target;
     this.log = log;
   }
 
@@ -150,6 +160,8 @@ class Session {
     switch (command) {
       case 'stats':
         return { ok: true, result: await this.result({ about: 'stats' }) };
+      case 'reload':
+        return this.reload();
       case 'client':
       case 'kick':
       case 'drop-session': {
@@ -164,7 +176,7 @@ class Session {
       }
       default: {
         const known =
-          'clients, client, kick, drop-session, retained-delete, stats, store-stat, store-check, ' +
+          'clients, client, kick, drop-session, retained-delete, stats, reload, store-stat, store-check, ' +
           'store-compact and store-backup';
         return refuse(`unknown command ${JSON.stringify(command)}; there are ${known}`);
       }
@@ -175,7 +187,7 @@ class Session {
   private async result<About extends Question['about']>(
     question: Question & { readonly about: About },
   ): Promise<Results[About]> {
-    const answer = await this.ask(question);
+    const answer = await this.target.ask(question);
     if (!answer.ok) throw new Error(answer.message);
     return answer.result as Results[About];
   }
@@ -202,6 +214,15 @@ class Session {
     return { ok: true, result: { deleted } };
   }
 
+  private async reload(): Promise<Reply> {
+    try {
+      return { ok: true, result: await this.target.reload() };
+    } catch (error) {
+      if (error instanceof ReloadError) return refuse(error.message);
+      throw error;
+    }
+  }
+
   /** May take its time, during which the connection is not idle. */
   private async performUpkeep(request: UpkeepRequest): Promise<Reply> {
     if (request.command === 'backup' && !isAbsolute(request.path)) {
@@ -209,7 +230,7 @@ class Session {
     }
     this.socket.setTimeout(0);
     try {
-      const answer = await this.ask({ about: 'store', request });
+      const answer = await this.target.ask({ about: 'store', request });
       if (!answer.ok) return refuse(answer.message);
       if (request.command !== 'stat') this.log.info(`store ${request.command} done`);
       return { ok: true, result: answer.result };

@@ -29,6 +29,13 @@ const commands: Readonly<Record<string, Entry>> = {
     load: () => import('./cli/client/sub.ts'),
   },
   ctl: { summary: 'ask or steer a running broker', load: () => import('./cli/ctl.ts') },
+  reload: {
+    summary: 'have a running broker read its configuration again',
+    load: async () => {
+      const ctl = await import('./cli/ctl.ts');
+      return { run: args => ctl.run([...args, 'reload']) };
+    },
+  },
   store: {
     summary: 'look after what the broker keeps: stat, check, export, import, backup, compact',
     load: () => import('./cli/store.ts'),

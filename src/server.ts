@@ -3,7 +3,7 @@
 
 import { createAuthenticator } from './auth/create.ts';
 import type { Config } from './config/config.ts';
-import { type ControlServer, startControl } from './control.ts';
+import { type ControlServer, type ControlTarget, startControl } from './control.ts';
 import { Engine } from './engine/engine.ts';
 import type { Answer, Question } from './engine/questions.ts';
 import type { ThreadEngine } from './engine/thread/thread-engine.ts';
@@ -16,11 +16,18 @@ export interface Server {
   /** Lets nobody in any more, tells clients goodbye, resolves when all are gone. Bounded in time by
    *  the broker's drain time-out. */
   stop(): Promise<void>;
+  /** Takes over what of `config` can be taken over while it runs, and reads the files anew that it
+   *  names. Rejects with a ReloadError when one of them is not right: then nothing has changed. */
+  reconfigure(config: Config): Promise<void>;
 }
 
-/** Starts a broker; rejects with a StoreError, or with an error that has `code` when a listener
- *  cannot be opened. */
-export async function startServer(config: Config, log: Logger): Promise<Server> {
+/** Starts a broker; rejects with a StoreError, an AuthFault, or an error that has `code` when a
+ *  listener cannot be opened. */
+export async function startServer(
+  config: Config,
+  log: Logger,
+  reload: ControlTarget['reload'],
+): Promise<Server> {
   const engine = await startEngine(config, log);
   const ask = (question: Question) => new Promise<Answer>(resolve => engine.ask(question, resolve));
   let control: ControlServer | null = null;
@@ -31,18 +38,24 @@ export async function startServer(config: Config, log: Logger): Promise<Server> 
   };
   try {
     if (config.control.enabled) {
-      control = await startControl(config.control.path, ask, log.child('control'));
+      control = await startControl(config.control.path, { ask, reload }, log.child('control'));
     }
   } catch (error) {
     await stop();
     throw error;
   }
-  return { addresses: engine.addresses, stop };
+  return {
+    addresses: engine.addresses,
+    stop,
+    async reconfigure(changed) {
+      await ask({ about: 'reconfigure', config: changed });
+    },
+  };
 }
 
 /** On this thread, or on one of its own where that is blocked most of the time. */
 async function startEngine(config: Config, log: Logger): Promise<Engine | ThreadEngine> {
-  const authenticator = await createAuthenticator(config.auth);
+  const authenticator = await createAuthenticator(config.auth, log.child('auth'));
   if (config.io.mode === 'sync') {
     const { ThreadEngine } = await import('./engine/thread/thread-engine.ts');
     return ThreadEngine.start(config, { log, authenticator });

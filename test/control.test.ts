@@ -14,6 +14,7 @@ import type { SessionDetail } from '../src/core/report/control.ts';
 import type { Answer, Question, Results } from '../src/engine/questions.ts';
 import { limits } from '../src/limits.ts';
 import type { Logger } from '../src/log.ts';
+import { ReloadError, type ReloadReport } from '../src/reload.ts';
 import type { UpkeepRequest } from '../src/store/upkeep/upkeep.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, test } from './harness.ts';
 
@@ -49,6 +50,12 @@ class FakeBroker {
     return { ok: true, result: this.answer(question) };
   };
 
+  readonly reload = async (): Promise<ReloadReport> => {
+    if (this.known.has('broken'))
+      throw new ReloadError(['minnow.toml:1: wrong', 'nothing was done']);
+    return { applied: ['log.level'], restart: [] };
+  };
+
   private answer(question: Exclude<Question, { about: 'store' }>): Results[keyof Results] {
     switch (question.about) {
       case 'clients': {
@@ -68,6 +75,8 @@ class FakeBroker {
       case 'delete-retained':
         this.calls.push(`delete ${question.filter}`);
         return 3;
+      case 'reconfigure':
+        return true;
       case 'stats':
         if (this.known.has('broken')) throw new Error('a bug in the broker');
         return { version: 'minnow test', 'clients/total': this.known.size };
@@ -122,7 +131,7 @@ beforeEach(async () => {
   broker = new FakeBroker();
   broker.known.set('a', client('a'));
   log = new LogLines();
-  server = await startControl(path, broker.ask, log);
+  server = await startControl(path, broker, log);
 });
 afterEach(async () => {
   await server?.stop();
@@ -170,6 +179,14 @@ describe('requests', () => {
       log.lines,
       changes.map(line => `info ${line}`),
     );
+  });
+
+  test('a reload says what was done, or what is wrong', async () => {
+    const report = { applied: ['log.level'], restart: [] };
+    assert.deepEqual(await ask({ command: 'reload' }), { ok: true, result: report });
+    broker.known.set('broken', client('broken'));
+    const error = 'minnow.toml:1: wrong\nnothing was done';
+    assert.deepEqual(await ask({ command: 'reload' }), { ok: false, error });
   });
 
   test('the store is looked after by those who have one', async () => {
@@ -262,7 +279,7 @@ describe('the socket file', () => {
   });
 
   test('one that somebody answers on is left alone', async () => {
-    await assert.rejects(startControl(path, broker.ask, log), {
+    await assert.rejects(startControl(path, broker, log), {
       code: 'EADDRINUSE',
       address: path,
     });
@@ -273,14 +290,14 @@ describe('the socket file', () => {
     await server?.stop();
     await leaveStaleSocket(path);
     assert.ok(statSync(path).isSocket());
-    server = await startControl(path, broker.ask, log);
+    server = await startControl(path, broker, log);
     assert.equal(((await ask({ command: 'stats' })) as { ok: boolean }).ok, true);
   });
 
   test('a file that is no socket is never removed', async () => {
     const file = join(directory, 'precious');
     writeFileSync(file, 'data');
-    await assert.rejects(startControl(file, broker.ask, log), /it is not a socket/);
+    await assert.rejects(startControl(file, broker, log), /it is not a socket/);
     assert.ok(existsSync(file));
   });
 

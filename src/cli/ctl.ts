@@ -3,6 +3,7 @@
 import type { SessionDetail, SessionInfo } from '../core/report/control.ts';
 import { valueText } from '../log/text.ts';
 import { SESSION_NEVER_EXPIRES } from '../mqtt/packet.ts';
+import type { ReloadReport } from '../reload.ts';
 import { ask } from './ask.ts';
 import { type Flag, type Flags, helpText, parseFlags, UsageError } from './client/flags.ts';
 import { print } from './command.ts';
@@ -47,6 +48,10 @@ const actions: Readonly<Record<string, Action>> = {
     operand: 'filter',
     help: 'delete the retained messages that match a filter',
     render: result => `${(result as { deleted: number }).deleted} retained messages deleted`,
+  },
+  reload: {
+    help: 'read the configuration again and take over what can be',
+    render: reloadText,
   },
   stats: {
     help: "the broker's figures",
@@ -120,6 +125,14 @@ function socketPath(flags: Flags): string {
 
 function done(what: string): (result: unknown) => string {
   return result => `${valueText((result as { id: string }).id)}: ${what}`;
+}
+
+function reloadText(result: unknown): string {
+  const { applied, restart } = result as ReloadReport;
+  const taken =
+    applied.length === 0 ? 'no option has changed' : `taken over: ${applied.join(', ')}`;
+  const later = `these wait for a restart: ${restart.join(', ')}`;
+  return restart.length === 0 ? taken : `${taken}\n${later}`;
 }
 
 // Client ids and topics are chosen by strangers: valueText lets nothing in them steer a terminal.

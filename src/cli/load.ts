@@ -103,7 +103,7 @@ function accepted<Read>(read: Read | Faults): Read {
   if (!isFaulty(read)) return read;
   const { length } = read.faults;
   const sum = `${length} ${length === 1 ? 'fault' : 'faults'} in the configuration`;
-  throw new Failure(Exit.config, ...read.faults, `${sum}, nothing was started`);
+  throw new Failure(Exit.config, ...read.faults, `${sum}; nothing was done`);
 }
 
 function isFaulty(read: unknown): read is Faults {

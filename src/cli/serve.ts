@@ -2,14 +2,17 @@
 
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { AuthFault } from '../auth/fault.ts';
 import { formatAddress } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
+import type { Settings } from '../config/schema.ts';
 import { createLogger, type RootLogger } from '../log.ts';
 import type { Profile } from '../platform/profile.ts';
+import { ReloadError, Reloader } from '../reload.ts';
 import { type Server, startServer } from '../server.ts';
 import { StoreError } from '../store/store.ts';
 import { version } from '../version.ts';
-import { parseFlags, print } from './command.ts';
+import { type FlagValues, parseFlags, print } from './command.ts';
 import { Exit, errorCode, Failure } from './exit.ts';
 import { configFlags, configUsage, loadForThisMachine } from './load.ts';
 
@@ -31,15 +34,24 @@ export async function run(args: string[]): Promise<number> {
     await print(usage);
     return Exit.ok;
   }
-  const { config, warnings, profile } = await loadForThisMachine(flags);
+  const loaded = await loadForThisMachine(flags);
+  const { config, warnings, profile } = loaded;
   const stopSignal = nextStopSignal();
   const log = createLogger(config.log);
   for (const warning of [...warnings, ...profile.notes]) log.warn(warning);
   try {
     createDataDirectory(config);
-    const server = await startServer(config, log).catch(error => {
+    const reloader: Reloader = new Reloader(loaded.settings, {
+      log,
+      read: () => readAgain(flags),
+      derive: loaded.derive,
+      apply: changed => server.reconfigure(changed),
+    });
+    const reload = () => reloader.reload();
+    const server = await startServer(config, log, reload).catch(error => {
       throw startFailure(error);
     });
+    process.on('SIGHUP', () => void reload().catch(passOverFaults));
     greet(config, server, log, profile);
     log.info('stopping', { signal: await stopSignal });
     await stop(server, config, log);
@@ -47,6 +59,21 @@ export async function run(args: string[]): Promise<number> {
     await log.flush(FLUSH_MS);
   }
   return Exit.ok;
+}
+
+/** What all sources say now. */
+async function readAgain(flags: FlagValues): Promise<Settings> {
+  try {
+    return (await loadForThisMachine(flags)).settings;
+  } catch (error) {
+    if (error instanceof Failure) throw new ReloadError(error.lines);
+    throw error;
+  }
+}
+
+/** They have been logged; anything else is a bug. */
+function passOverFaults(error: unknown): void {
+  if (!(error instanceof ReloadError)) throw error;
 }
 
 /** Resolves with the first signal's name; a second one ends the process at once. */
@@ -103,6 +130,7 @@ function makeDirectory(path: string): void {
 
 /** Why the server did not start, in a person's words; what is no operating error is a bug. */
 export function startFailure(error: unknown): unknown {
+  if (error instanceof AuthFault) return new Failure(Exit.config, ...error.lines);
   if (error instanceof StoreError) return new Failure(Exit.cannotCreate, error.message);
   const code = errorCode(error);
   if (code === '' || error instanceof Failure) return error;

@@ -438,6 +438,15 @@ export class Broker {
     this.takeBytes(c, kept, now);
   }
 
+  /** From here on these hold. What clients were told at their CONNACK must not differ (maximum
+   *  packet size, receive maximum, topic aliases, capabilities); what is over a bound now stays. */
+  handleOptions(options: BrokerOptions): void {
+    const { state } = this;
+    state.options = options;
+    state.retained.countMax = options.retainedMessagesMax;
+    state.retained.bytesMax = options.retainedBytesMax;
+  }
+
   /** MQTT 5 clients are told, everybody is closed [MQTT 5.0 4.13]; nobody new is let in. */
   handleShutdown(now: number): void {
     const b = this.state;

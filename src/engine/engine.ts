@@ -131,6 +131,9 @@ export class Engine {
         return deleteRetained(state, question.filter);
       case 'stats':
         return statistics(state, this.clock());
+      case 'reconfigure':
+        this.broker.handleOptions(question.config.broker);
+        return true;
     }
   }
 

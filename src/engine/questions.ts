@@ -2,6 +2,7 @@
 // socket, and whatever else looks at it. Plain data both ways, so that the broker may live on
 // another thread.
 
+import type { Config } from '../config/config.ts';
 import type { SessionDetail, SessionInfo } from '../core/report/control.ts';
 import type { UpkeepRequest, UpkeepResult } from '../store/upkeep/upkeep.ts';
 
@@ -13,7 +14,9 @@ export type Question =
   | { readonly about: 'drop-session'; readonly id: string }
   | { readonly about: 'delete-retained'; readonly filter: string }
   | { readonly about: 'stats' }
-  | { readonly about: 'store'; readonly request: UpkeepRequest };
+  | { readonly about: 'store'; readonly request: UpkeepRequest }
+  /** What of a new configuration can be taken over is taken over. */
+  | { readonly about: 'reconfigure'; readonly config: Config };
 
 export interface ClientRows {
   readonly rows: readonly SessionInfo[];
@@ -30,6 +33,7 @@ export interface Results {
   'delete-retained': number;
   stats: Record<string, number | string>;
   store: UpkeepResult;
+  reconfigure: true;
 }
 
 export type Answer =

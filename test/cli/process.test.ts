@@ -52,7 +52,7 @@ describe('commands that end by themselves', () => {
         '[[listeners]] tables\n' +
         'minnow: --set: log.level: found "loud", expected one of debug, info, warn, error, ' +
         'silent\n' +
-        'minnow: 2 faults in the configuration, nothing was started\n',
+        'minnow: 2 faults in the configuration; nothing was done\n',
     ],
     [
       ['serve', '--data', '/dev/null/x'],

@@ -75,6 +75,7 @@ const steps = [
   'io',
   'loop',
   'engine',
+  'reload',
   'control',
   'server',
   'cli',

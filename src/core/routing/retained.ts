@@ -28,8 +28,9 @@ export class RetainedStore {
   count = 0;
   bytes = 0;
   private readonly root = new Retained(null, '');
-  private readonly countMax: number;
-  private readonly bytesMax: number;
+  /** Bounds on the above. */
+  countMax: number;
+  bytesMax: number;
 
   constructor(countMax: number, bytesMax: number) {
     this.countMax = countMax;

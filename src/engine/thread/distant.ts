@@ -27,10 +27,11 @@ const weight: Readonly<Record<LogLevel, number>> = {
 export class DistantLogger implements Logger {
   private readonly module: LogModule;
   private readonly send: Send;
-  private readonly config: LogConfig;
+  private readonly config: () => LogConfig;
   private lost = 0;
 
-  constructor(module: LogModule, send: Send, config: LogConfig) {
+  /** `config` tells what is in force. */
+  constructor(module: LogModule, send: Send, config: () => LogConfig) {
     this.module = module;
     this.send = send;
     this.config = config;
@@ -41,7 +42,7 @@ export class DistantLogger implements Logger {
   }
 
   shows(level: LineLevel): boolean {
-    const { levels, level: common } = this.config;
+    const { levels, level: common } = this.config();
     return weight[level] >= weight[levels[this.module] ?? common];
   }
 

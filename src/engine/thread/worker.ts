@@ -14,6 +14,7 @@ import { DistantAuthenticator, DistantLogger } from './distant.ts';
 import type { EngineThreadData, FromEngine, StartFault, ToEngine } from './messages.ts';
 
 const { config, mailbox, bell } = (workerData as EngineThreadData).minnowEngine;
+let logConfig = config.log;
 const mail = new Mailbox(mailbox, 'second', () => parentPort!.postMessage(null));
 
 /** What the main thread waits for: without it nothing can go on. */
@@ -23,26 +24,32 @@ function tell(message: FromEngine): void {
 
 async function runEngine(): Promise<void> {
   const offer = (message: FromEngine) => mail.send(message);
-  const log = new DistantLogger('main', offer, config.log);
+  const log = new DistantLogger('main', offer, () => logConfig);
   const distant = new DistantAuthenticator(offer);
   let driver!: BlockingDriver;
-  const engine = await Engine.start(config, {
-    log,
-    authenticator: isOpen(config.auth) ? allowAll : distant,
-    createDriver: async hallway => {
-      const ioLog = log.child('io');
-      const made = await SyncDriver.create(hallway, config.io, ioLog.log.bind(ioLog));
-      made.watch(bell, () => readMail());
-      driver = made;
-      return made;
+  // The answers of a store on another thread would not be heard here.
+  const store = { ...config.store, thread: 'inline' as const };
+  const engine = await Engine.start(
+    { ...config, store },
+    {
+      log,
+      authenticator: isOpen(config.auth) ? allowAll : distant,
+      createDriver: async hallway => {
+        const ioLog = log.child('io');
+        const made = await SyncDriver.create(hallway, config.io, ioLog.log.bind(ioLog));
+        made.watch(bell, () => readMail());
+        driver = made;
+        return made;
+      },
     },
-  });
+  );
 
   const handle = (message: ToEngine): void => {
     switch (message.type) {
       case 'ask': {
-        const { id } = message;
-        engine.ask(message.question, answer => tell({ type: 'answer', id, answer }));
+        const { id, question } = message;
+        if (question.about === 'reconfigure') logConfig = question.config.log;
+        engine.ask(question, answer => tell({ type: 'answer', id, answer }));
         break;
       }
       case 'verdict':

@@ -1,0 +1,74 @@
+// Reading the configuration again while the broker runs: on SIGHUP and when somebody asks for it.
+// A new configuration is taken over as far as it can be, or not at all when anything is wrong.
+
+import type { Config } from './config/config.ts';
+import { changesBetween, takeOver } from './config/reload.ts';
+import type { Settings } from './config/schema.ts';
+import type { RootLogger } from './log.ts';
+
+export interface ReloadReport {
+  /** Options that were taken over. */
+  readonly applied: readonly string[];
+  /** Options that keep their old values until the broker is started anew. */
+  readonly restart: readonly string[];
+}
+
+/** The configuration in force stays. The message says why, a line per fault. */
+export class ReloadError extends Error {
+  constructor(lines: readonly string[]) {
+    super(lines.join('\n'));
+    this.name = 'ReloadError';
+  }
+}
+
+export interface ReloadParts {
+  /** Reads all sources anew; rejects with a ReloadError. */
+  read(): Promise<Settings>;
+  derive(settings: Settings): Config;
+  /** Rejects with a ReloadError when something that the configuration names is not right. */
+  apply(config: Config): Promise<void>;
+  readonly log: RootLogger;
+}
+
+export class Reloader {
+  private running: Settings;
+  private readonly parts: ReloadParts;
+  /** One at a time. */
+  private last: Promise<unknown> = Promise.resolve();
+
+  constructor(running: Settings, parts: ReloadParts) {
+    this.running = running;
+    this.parts = parts;
+  }
+
+  /** Rejects with a ReloadError; both outcomes are logged. */
+  reload(): Promise<ReloadReport> {
+    const done = this.last.then(() => this.reloadNow());
+    this.last = done.catch(() => {});
+    return done;
+  }
+
+  private async reloadNow(): Promise<ReloadReport> {
+    const { log } = this.parts;
+    try {
+      const wanted = await this.parts.read();
+      const { live, restart } = changesBetween(this.running, wanted);
+      const settings = takeOver(this.running, wanted, live);
+      const config = this.parts.derive(settings);
+      await this.parts.apply(config);
+      this.running = settings;
+      log.reconfigure(config.log);
+      log.info('configuration reloaded', { applied: live.join(', ') || 'files only' });
+      if (restart.length > 0) {
+        log.warn('these options wait for a restart', { options: restart.join(', ') });
+      }
+      return { applied: live, restart };
+    } catch (error) {
+      if (!(error instanceof ReloadError)) throw error;
+      for (const why of error.message.split('\n')) {
+        log.error('the configuration was not reloaded; the old one stays in force', { why });
+      }
+      throw error;
+    }
+  }
+}
