@@ -1,8 +1,10 @@
-// The core's Authenticator out of steps asked in order. What none of them knows is let in without a
-// name or refused.
+// The core's Authenticator out of steps asked in order, behind what a listener has proved by itself
+// (a certificate, the account behind a unix socket). What nobody knows is let in without a name or
+// refused.
 
 import type { Authenticator, AuthResult, Credentials } from '../core/access.ts';
 import {
+  ALLOWED,
   ANONYMOUS,
   type AuthStep,
   NOT_AUTHORIZED,
@@ -31,7 +33,10 @@ export class Chain implements Authenticator {
   }
 
   authenticate(credentials: Credentials, done: (result: AuthResult) => void): void {
-    this.ask(credentials, 0, done);
+    const proved = credentials.origin?.username ?? null;
+    // Enhanced authentication was asked for by the client: it is not skipped.
+    if (proved !== null && credentials.authMethod === null) done({ ...ALLOWED, username: proved });
+    else this.ask(credentials, 0, done);
   }
 
   /** Asks the steps from `first` on; at once as long as they answer at once. */

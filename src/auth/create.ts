@@ -1,23 +1,134 @@
 // Which Authenticator and which Access a configuration asks for. What is not asked for is not
 // loaded: a router that lets everybody in need not pay for the cryptography of the others.
 
+import { availableParallelism } from 'node:os';
 import type { AuthConfig } from '../config/config.ts';
 import type { Access, Authenticator } from '../core/access.ts';
+import type { Logger } from '../log.ts';
 import { allowAll } from './allow-all.ts';
+import { Chain } from './chain.ts';
+import { AuthFault } from './fault.ts';
+import type { StoredHash } from './passwords/stored-hash.ts';
+import type { AuthStep } from './step.ts';
 
-/** The one that asks and waits is not on the core's thread where that is blocked. */
-export async function createAuthenticator(config: AuthConfig): Promise<Authenticator> {
+const now = () => performance.now();
+
+/** The one that asks and waits is not on the core's thread where that is blocked. Rejects with an
+ *  AuthFault when a file is not as it should be, the ACL file included. */
+export async function createAuthenticator(
+  config: AuthConfig,
+  log: Logger | null = null,
+): Promise<Authenticator> {
+  await createAccess(config);
   if (isOpen(config)) return allowAll;
-  return new (await import('./static.ts')).StaticAuthenticator(config);
+  const trouble = (what: string) => (why: string) => log?.warn(what, { why });
+  const hashes = await readHashes(config);
+  const steps: AuthStep[] = [];
+  for (const name of config.order) {
+    const step = await makers[name](config, hashes, trouble);
+    if (step !== null) steps.push(step);
+  }
+  if (config.scram) {
+    const { ScramStep } = await import('./scram/scram-step.ts');
+    steps.push(new ScramStep({ hashes, now }));
+  }
+  const { anonymous } = config;
+  const onError = (error: unknown) => log?.error('authentication failed', { why: String(error) });
+  return new Chain(steps, { anonymous, onError });
 }
 
-/** The one that the core asks on its hot path. */
+/** The one that the core asks on its hot path; rejects like the above. */
 export async function createAccess(config: AuthConfig): Promise<Access> {
-  if (config.rules.length === 0) return allowAll;
-  return new (await import('./static.ts')).StaticAccess(config);
+  const { rules, aclFile, superusers } = config;
+  // Rules also come with tokens and answers.
+  const ruled = rules.length > 0 || aclFile !== '' || bringsRules(config);
+  if (!ruled) return allowAll;
+  const { Acl } = await import('./rules/acl.ts');
+  const { rulesOf } = await import('./rules/rule-spec.ts');
+  const own = rules.flatMap((rule, index) => rulesOf(rule, `auth.rules.${index}`));
+  if (aclFile === '') return new Acl({ rules: own, superusers });
+  const { readAclFile } = await import('./files.ts');
+  return new Acl({ rules: [...own, ...readAclFile(aclFile).rules], superusers });
 }
 
 /** Whether everybody is let in without a question. */
-export function isOpen({ anonymous, users, rules }: AuthConfig): boolean {
-  return anonymous && Object.keys(users).length === 0 && rules.length === 0;
+export function isOpen(config: AuthConfig): boolean {
+  const { anonymous, users, rules, aclFile } = config;
+  const proves = Object.keys(users).length > 0 || config.passwordFile !== '' || config.scram;
+  return anonymous && !proves && rules.length === 0 && aclFile === '' && !bringsRules(config);
+}
+
+function bringsRules({ jwtKeys, httpUrl }: AuthConfig): boolean {
+  return jwtKeys !== '' || httpUrl !== '';
+}
+
+async function readHashes({ users, passwordFile }: AuthConfig) {
+  const hashes = new Map<string, StoredHash>();
+  if (passwordFile !== '') {
+    const { readPasswordFile } = await import('./files.ts');
+    for (const [name, hash] of readPasswordFile(passwordFile).users) hashes.set(name, hash);
+  }
+  if (Object.keys(users).length === 0) return hashes;
+  const { parseHash } = await import('./passwords/stored-hash.ts');
+  for (const [name, text] of Object.entries(users)) {
+    const hash = parseHash(text);
+    if (hash !== null && !hashes.has(name)) hashes.set(name, hash);
+  }
+  return hashes;
+}
+
+type Maker = (
+  config: AuthConfig,
+  hashes: ReadonlyMap<string, StoredHash>,
+  trouble: (what: string) => (why: string) => void,
+) => Promise<AuthStep | null>;
+
+/** Each gives null when it is not set up. */
+const makers: Readonly<Record<AuthConfig['order'][number], Maker>> = {
+  async password({ users, passwordFile, passwordCacheMs }, hashes) {
+    if (Object.keys(users).length === 0 && passwordFile === '') return null;
+    const { PasswordStep } = await import('./passwords/password-step.ts');
+    const runningMax = Math.max(1, Math.min(4, availableParallelism() - 1));
+    const bounds = { runningMax, waitingMax: 1_024, waitingPerNetworkMax: 256 };
+    return new PasswordStep({ users, hashes, cacheMs: passwordCacheMs, bounds, now });
+  },
+  async jwt(config, _hashes, trouble) {
+    const { jwtKeys } = config;
+    if (jwtKeys === '') return null;
+    const { JwtStep, localKeys, remoteKeys } = await import('./jwt-step.ts');
+    const remote = /^https?:/.test(jwtKeys);
+    const keys = remote ? remoteKeys(jwtKeys) : await readKeys(jwtKeys, localKeys);
+    return new JwtStep(keys, {
+      algorithms: config.jwtAlgorithms,
+      issuer: config.jwtIssuer,
+      audience: config.jwtAudience,
+      userClaim: config.jwtUserClaim,
+      rulesClaim: config.jwtRulesClaim,
+      onTrouble: trouble('the keys for tokens cannot be had'),
+    });
+  },
+  async http(config, _hashes, trouble) {
+    if (config.httpUrl === '') return null;
+    const { HttpStep } = await import('./http-step.ts');
+    return new HttpStep({
+      url: config.httpUrl,
+      headers: config.httpHeaders,
+      timeoutMs: config.httpTimeoutMs,
+      cacheMs: config.httpCacheMs,
+      requestsMax: config.httpRequestsMax,
+      now,
+      onTrouble: trouble('the authentication service gives no answer'),
+    });
+  },
+};
+
+async function readKeys<Keys>(path: string, read: (bytes: Uint8Array) => Promise<Keys>) {
+  const { readAuthFile } = await import('./files.ts');
+  const bytes = readAuthFile('auth.jwtKeys', path);
+  try {
+    return await read(bytes);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new AuthFault([`${path}: ${why} (auth.jwtKeys)`]);
+  }
 }

@@ -23,7 +23,6 @@ import { suggest } from './suggest.ts';
 
 export type LogLevel = (typeof logLevels)[number];
 export type LogModule = (typeof logModules)[number];
-export type AuthRule = Settings['auth']['rules'][number];
 
 export interface LogConfig {
   readonly level: LogLevel;
@@ -33,11 +32,7 @@ export interface LogConfig {
   readonly burst: number;
 }
 
-export interface AuthConfig {
-  readonly anonymous: boolean;
-  readonly users: Readonly<Record<string, string>>;
-  readonly rules: readonly AuthRule[];
-}
+export type AuthConfig = Readonly<Settings['auth']>;
 
 export interface StoreConfig extends Readonly<Settings['store']> {
   /** The database file. */
@@ -76,6 +71,8 @@ export interface LoadedConfig {
   readonly config: Config;
   readonly settings: Settings;
   readonly warnings: readonly string[];
+  /** What other settings of the same process would mean. */
+  readonly derive: (settings: Settings) => Config;
   /** Who decided about the option at a path, null for the default. */
   readonly sourceOf: (path: string) => string | null;
 }
@@ -115,7 +112,8 @@ export function finish(
     if (defaults.has(path)) return path === 'profile' ? 'this machine' : `profile ${profile?.name}`;
     return raw.isSet(path) ? raw.sourceOf(path.split('.')) : null;
   };
-  return { config, settings, warnings: raw.warnings, sourceOf };
+  const again = (changed: Settings) => derive(changed, host);
+  return { config, settings, warnings: raw.warnings, derive: again, sourceOf };
 }
 
 /** Both of the above. */
@@ -145,6 +143,7 @@ function fillIn(settings: Settings, host: Host): Settings {
   return { ...settings, data, control: { ...settings.control, path } };
 }
 
+/** What the code reads, from settings that were found to be right. */
 function derive(settings: Settings, host: Host): Config {
   const { limits, mqtt, queue, session, sys } = settings;
   const { packetSizeMaxBytes, outputHighWaterBytes, ...sameNames } = limits;
@@ -164,6 +163,7 @@ function derive(settings: Settings, host: Host): Config {
     queuePolicy: queue.policy,
     queueQoS0: queue.qos0,
     sysIntervalMs: sys.intervalMs,
+    authMethods: settings.auth.scram ? ['SCRAM-SHA-256'] : [],
   };
   return deepFreeze({
     dataDirectory: settings.data,
@@ -186,7 +186,7 @@ function findContradictions(settings: Settings, config: Config, raw: RawConfig):
   const faults: string[] = [];
   const fault = (path: string, text: string) =>
     faults.push(`${raw.sourceOf(path.split('.'))}: ${path}: ${text}`);
-  const { limits, queue, auth, control } = settings;
+  const { limits, queue, control } = settings;
   if (limits.outputHighWaterBytes >= limits.outputBytesMax) {
     const found = `${limits.outputHighWaterBytes}, expected less than`;
     const path = 'limits.outputHighWaterBytes';
@@ -196,22 +196,36 @@ function findContradictions(settings: Settings, config: Config, raw: RawConfig):
     const found = `${queue.bytesMax}, expected at most`;
     fault('queue.bytesMax', `found ${found} queue.totalBytesMax (${queue.totalBytesMax})`);
   }
-  if (!auth.anonymous && Object.keys(auth.users).length === 0) {
-    fault('auth.anonymous', 'found false, but without auth.users nobody could connect; add users');
-  }
-  for (const [index, { user }] of auth.rules.entries()) {
-    if (user === '*' || user === '' || Object.hasOwn(auth.users, user)) continue;
-    const near = suggest(user, Object.keys(auth.users));
-    const hint = near === null ? '' : `; did you mean "${near}"?`;
-    const expected = `expected "*", "" or a name from auth.users${hint}`;
-    fault(`auth.rules.${index}.user`, `found "${user}", ${expected}`);
-  }
+  findAuthFaults(settings, fault);
   if (control.enabled && Buffer.byteLength(control.path) > SOCKET_PATH_BYTES_MAX) {
     const expected = `expected at most ${SOCKET_PATH_BYTES_MAX} bytes; set a shorter control.path`;
     fault('control.path', `found "${control.path}", ${expected}`);
   }
   faults.push(...listenerFaults(settings, config, raw));
   return faults;
+}
+
+function findAuthFaults(
+  { auth, listeners }: Settings,
+  fault: (path: string, text: string) => void,
+): void {
+  const { users, passwordFile, jwtKeys, httpUrl, scram } = auth;
+  if (scram && passwordFile === '' && Object.keys(users).length === 0) {
+    fault('auth.scram', 'found true, but nobody has a hash for it; set auth.passwordFile');
+  }
+  // Names that come from elsewhere are not known here.
+  if (passwordFile + jwtKeys + httpUrl !== '') return;
+  const closed = listeners.every(door => door.identity === 'none' && door.anonymous !== true);
+  if (!auth.anonymous && closed && Object.keys(users).length === 0) {
+    fault('auth.anonymous', 'found false, but without auth.users nobody could connect; add users');
+  }
+  for (const [index, { user }] of auth.rules.entries()) {
+    if (user === '' || user.includes('*') || Object.hasOwn(users, user)) continue;
+    const near = suggest(user, Object.keys(users));
+    const hint = near === null ? '' : `; did you mean "${near}"?`;
+    const expected = `expected "*", "" or a name from auth.users${hint}`;
+    fault(`auth.rules.${index}.user`, `found "${user}", ${expected}`);
+  }
 }
 
 function listenerFaults(settings: Settings, config: Config, raw: RawConfig): string[] {

@@ -4,6 +4,7 @@
 import { stringify } from 'smol-toml';
 import { formatAddress } from './address.ts';
 import type { Settings } from './schema.ts';
+import { ruleFields } from './sections/auth.ts';
 import { isPlain, portOf } from './sections/doors.ts';
 import { listenerFields } from './sections/listeners.ts';
 import { writeTable } from './table.ts';
@@ -14,13 +15,18 @@ export function effectiveToml(
   settings: Settings,
   sourceOf: (path: string) => string | null = () => null,
 ): string {
-  const users = Object.keys(settings.auth.users).map(name => [name, MASK]);
+  const { auth } = settings;
+  const rules = auth.rules.map(rule => writeTable(ruleFields, rule));
   const text = stringify({
     ...settings,
     listeners: listenersToml(settings.listeners),
-    auth: { ...settings.auth, users: Object.fromEntries(users) },
+    auth: { ...auth, users: masked(auth.users), httpHeaders: masked(auth.httpHeaders), rules },
   });
   return withSources(text, sourceOf);
+}
+
+function masked(secrets: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.keys(secrets).map(name => [name, MASK]));
 }
 
 /** Addresses where they say it all. */

@@ -10,8 +10,9 @@ const LISTENERS =
   'expected a list like ["127.0.0.1:1883", "[::1]:1883"], where ":1883" is every interface and ' +
   '"1883" this machine only, or [[listeners]] tables';
 const RULES =
-  'expected [[auth.rules]] tables with user (a name, "*" for all or "" for anonymous), filter ' +
-  '(a topic filter) and allow (publish, subscribe, both or none)';
+  'expected [[auth.rules]] tables with allow or deny (publish, subscribe, receive, retain, all), ' +
+  'filter, and whom it is about: user, client, certificate, address, listener';
+const FILTER = 'expected a topic filter or a list of them';
 const USERS =
   'expected a table of user names and their passwords, as in [auth.users] alice = "secret"';
 const LEVELS = 'one of debug, info, warn, error, silent';
@@ -174,20 +175,20 @@ const faults: [name: string, written: Written, line: string][] = [
   ],
   [
     'a filter with a wildcard in the wrong place',
-    { toml: '[[auth.rules]]\nfilter = "a/#/b"\nallow = "both"\n' },
-    `minnow.toml:2: auth.rules.0.filter: found "a/#/b", ${RULES}`,
+    { toml: '[[auth.rules]]\nfilter = "a/#/b"\nallow = "all"\n' },
+    `minnow.toml:2: auth.rules.0.filter: found "a/#/b", ${FILTER}`,
   ],
   [
     'a rule without a filter',
-    { toml: '[[auth.rules]]\nallow = "both"\n' },
-    `minnow.toml:1: auth.rules.0.filter: found nothing, ${RULES}`,
+    { toml: '[[auth.rules]]\nallow = "all"\n' },
+    `minnow.toml:1: auth.rules.0.filter: found nothing, ${FILTER}`,
   ],
   [
     'a rule for somebody unknown',
     {
       toml:
         '[auth.users]\nalice = "x"\n' +
-        '[[auth.rules]]\nfilter = "#"\nuser = "alcie"\nallow = "both"',
+        '[[auth.rules]]\nfilter = "#"\nuser = "alcie"\nallow = "all"',
     },
     'minnow.toml:5: auth.rules.0.user: found "alcie", expected "*", "" or a name from ' +
       'auth.users; did you mean "alice"?',

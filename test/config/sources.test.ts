@@ -66,7 +66,7 @@ describe('the environment', () => {
         MINNOW_MQTT_MAXIMUM_QOS: '1',
         MINNOW_LIMITS_INFLIGHT_MAX: '7',
         MINNOW_AUTH_USERS: '{"a,b": "c=d"}',
-        MINNOW_AUTH_RULES: '[{"filter": "a/#", "allow": "both"}]',
+        MINNOW_AUTH_RULES: '[{"filter": "a/#", "allow": "all"}]',
       },
     });
     assert.deepEqual(
@@ -79,7 +79,8 @@ describe('the environment', () => {
     assert.equal(config.broker.maximumQoS, 1);
     assert.equal(config.broker.inflightMax, 7);
     assert.deepEqual({ ...config.auth.users }, { 'a,b': 'c=d' });
-    assert.deepEqual(config.auth.rules, [{ user: '*', filter: 'a/#', allow: 'both' }]);
+    const [rule] = config.auth.rules;
+    assert.deepEqual([rule.user, rule.filter, rule.allow], ['*', ['a/#'], ['all']]);
   });
 
   test('an empty variable is as good as none', () => {

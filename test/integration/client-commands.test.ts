@@ -24,7 +24,7 @@ import {
   useMosquitto,
 } from './process.ts';
 
-const RULES = 'auth.rules=[{ "user": "alice", "filter": "x", "allow": "both" }]';
+const RULES = 'auth.rules=[{ "user": "alice", "filter": "x", "allow": "all" }]';
 
 let directory = '';
 beforeAll(() => {

@@ -55,7 +55,7 @@ export async function verify(hash: StoredHash, password: Uint8Array): Promise<bo
       // The library cannot hash an empty password: it is given another one, and never right.
       return timingSafeEqual(await argon2id(password, hash), hash.digest) && password.length > 0;
     case 'scram': {
-      const salted = await pbkdf2Of(password, hash.salt, hash.rounds, 32, 'sha256');
+      const salted = await pbkdf2Of(prepared(password), hash.salt, hash.rounds, 32, 'sha256');
       return timingSafeEqual(sha256(hmac(salted, 'Client Key')), hash.storedKey);
     }
   }
@@ -75,7 +75,7 @@ export async function hashPbkdf2(password: Uint8Array, rounds: number): Promise<
 /** RFC 5802, section 3. */
 export async function hashScram(password: Uint8Array, rounds: number): Promise<ScramHash> {
   const salt = randomBytes(SALT_BYTES);
-  const salted = await pbkdf2Of(password, salt, rounds, 32, 'sha256');
+  const salted = await pbkdf2Of(prepared(password), salt, rounds, 32, 'sha256');
   const storedKey = sha256(hmac(salted, 'Client Key'));
   return { kind: 'scram', rounds, salt, storedKey, serverKey: hmac(salted, 'Server Key') };
 }
@@ -92,6 +92,14 @@ export function decoyOf(hash: StoredHash): StoredHash {
   }
   const digest = randomBytes(hash.digest.length);
   return hash.kind === 'token' ? { ...hash, digest } : { ...hash, digest, salt: randomBytes(16) };
+}
+
+/** As both sides of SCRAM take it: normalised, with plain spaces [RFC 4013]. */
+function prepared(password: Uint8Array): Uint8Array {
+  const text = Buffer.from(password).toString('utf8');
+  const mapped = text.replaceAll(/[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]/g, ' ');
+  const without = mapped.replaceAll(/\u00ad|\u200b|\u200c|\u200d|\u2060|\ufeff/g, '');
+  return Buffer.from(without.normalize('NFKC'));
 }
 
 export function sha256(bytes: Uint8Array): Buffer {

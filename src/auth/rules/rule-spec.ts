@@ -4,7 +4,7 @@ import { filterValid, parseShare } from '../../mqtt/topic.ts';
 import { actionWords, isPersonal, type Rule, type SubjectSpec, subjectOf } from './rule.ts';
 
 export interface RuleSpec extends SubjectSpec {
-  /** Words of `actionWords`; one of the two is given. */
+  /** Words of `actionWords`; one of the two is given, and not empty. */
   readonly allow?: string | readonly string[] | undefined;
   readonly deny?: string | readonly string[] | undefined;
   readonly filter: string | readonly string[];
@@ -14,8 +14,8 @@ const listOf = (value: string | readonly string[]) => (typeof value === 'string'
 
 /** `origin` is where the rule stands: "auth.rules.3". A rule with several filters is several. */
 export function rulesOf(spec: RuleSpec, origin: string): Rule[] {
-  const allow = spec.allow !== undefined;
-  const words = listOf(spec.allow ?? spec.deny ?? []);
+  const allow = listOf(spec.allow ?? []).length > 0;
+  const words = listOf((allow ? spec.allow : spec.deny) ?? []);
   const actions = words.reduce((bits, word) => bits | (actionWords[word] ?? 0), 0);
   const subject = subjectOf(spec);
   return listOf(spec.filter).map(filter => ({
@@ -25,19 +25,18 @@ export function rulesOf(spec: RuleSpec, origin: string): Rule[] {
     subject,
     names: isPersonal(filter) ? 'own' : null,
     origin,
-    text: ruleText(spec, filter),
+    text: `${allow ? 'allow' : 'deny'} ${words.join(', ')} on ${filter} for ${whom(spec)}`,
   }));
 }
 
-function ruleText(spec: RuleSpec, filter: string): string {
-  const verb = spec.allow === undefined ? 'deny' : 'allow';
+function whom(spec: SubjectSpec): string {
   const subjects = ['user', 'client', 'certificate', 'address', 'listener'] as const;
   const about = subjects.flatMap(key => {
     const value = spec[key];
-    return value === undefined || (key === 'user' && value === '*') ? [] : [`${key} "${value}"`];
+    const everybody = value === undefined || (key === 'user' ? value === '*' : value === '');
+    return everybody ? [] : [`${key} "${value}"`];
   });
-  const whom = about.length === 0 ? 'everybody' : about.join(', ');
-  return `${verb} ${listOf(spec.allow ?? spec.deny ?? []).join(', ')} on ${filter} for ${whom}`;
+  return about.length === 0 ? 'everybody' : about.join(', ');
 }
 
 /** What a token or an answer says, which may be anything: the rules, or null when they are none. */

@@ -23,7 +23,8 @@ export const actionWords: Readonly<Record<string, number>> = {
   all: Action.Publish | Action.Subscribe | Action.Receive | Action.Retain,
 };
 
-/** Whom a rule speaks about: all that is said must fit; what is left out fits everybody. */
+/** Whom a rule speaks about: all that is said must fit; what is left out or empty fits everybody,
+ *  except for the user. */
 export interface SubjectSpec {
   /** A name, `*` in it stands for any characters; empty: clients without a name. */
   readonly user?: string | undefined;
@@ -60,17 +61,16 @@ export interface Subject {
 }
 
 export function subjectOf(spec: SubjectSpec): Subject {
-  const { user, client, certificate, address, listener } = spec;
+  const { user = '*', client, certificate, address, listener } = spec;
   const tests: Fits[] = [];
-  const named = user !== undefined && user !== '*';
-  if (named) tests.push(byGlob(user, who => who.username ?? ''));
-  if (client !== undefined) tests.push(byGlob(client, who => who.clientId));
-  if (listener !== undefined) tests.push(byGlob(listener, who => who.origin?.listener ?? ''));
-  if (certificate !== undefined) tests.push(byCertificate(certificate));
-  if (address !== undefined) tests.push(byAddress(address));
+  if (user !== '*') tests.push(byGlob(user, who => who.username ?? ''));
+  if (client) tests.push(byGlob(client, who => who.clientId));
+  if (listener) tests.push(byGlob(listener, who => who.origin?.listener ?? ''));
+  if (certificate) tests.push(byCertificate(certificate));
+  if (address) tests.push(byAddress(address));
   return {
-    user: named && !user.includes('*') ? user : null,
-    client: client !== undefined && !client.includes('*') ? client : null,
+    user: user.includes('*') ? null : user,
+    client: client && !client.includes('*') ? client : null,
     tests,
   };
 }
