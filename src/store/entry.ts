@@ -10,6 +10,8 @@ export class Entry {
   readonly durability: number;
   /** About what it will take on the disk. */
   readonly bytes: number;
+  /** It has been pending for a while. */
+  settled = false;
   /** In a batch that the store has or had: it can no longer cancel out. */
   handed = false;
 

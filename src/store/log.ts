@@ -1,9 +1,8 @@
 // The one totally ordered log between the core and the disk. It implements the core's Journal:
 // every operation gets the next sequence number and waits here until it is handed to the store, in
 // order, in batches. What is finished before it was handed over cancels out and is never written.
-// Decides when a batch goes: at the end of the turn when an acknowledgement waits for it, else by
-// deadline or size. One batch is under way at a time; what comes meanwhile is the next one (group
-// commit). No clock of its own: `now` is the core's.
+// When a batch goes is decided in schedule.ts. One is under way at a time; what comes meanwhile is the
+// next one (group commit). No clock of its own: `now` is the core's.
 
 import { Durability, ESTATE_NAME, type Journal } from '../core/journal.ts';
 import type { Message } from '../core/routing/message.ts';
@@ -15,6 +14,7 @@ import { FlashBudget } from './budget.ts';
 import { type Entry, StoredDelivery, StoredMessage } from './entry.ts';
 import { type Op, OpKind, type QueuePut, type QueueState, type QueueStateValue } from './ops.ts';
 import { Pending } from './pending.ts';
+import { Schedule } from './schedule.ts';
 import type { Store, StoreError, WindowRow } from './store.ts';
 
 export interface LogOptions {
@@ -61,7 +61,6 @@ interface WantedWindow {
 
 export class StoreLog implements Journal {
   last = 0;
-  private failing = false;
   /** Over its bound, and nobody is left whose session could go. */
   private full = false;
   readonly defaultClass: number;
@@ -71,10 +70,7 @@ export class StoreLog implements Journal {
   private readonly listener: LogListener;
   private lastMessageId: number;
   private readonly pending = new Pending();
-  /** When the oldest operation that nobody waits for must be on the disk, the core's ms. */
-  private deadline = Number.POSITIVE_INFINITY;
-  /** The store was handed such operations in a batch that was not synced. */
-  private owesSync = false;
+  private readonly schedule: Schedule;
   private underWay: readonly Entry[] | null = null;
   private readonly budget: FlashBudget;
   private flushedAt = 0;
@@ -82,8 +78,8 @@ export class StoreLog implements Journal {
   private bytesWritten = 0;
   /** What the store has committed goes through here. */
   private committed = 0;
-  private written = 0;
-  private synced = 0;
+  /** Up to here everything is as safe as its class promises. */
+  private durable = 0;
   private readonly windows = new Map<number, WantedWindow>();
   private readonly windowsAsked = new Map<number, WantedWindow>();
   /** Windows could not be read: they are not asked for again before, the core's milliseconds. */
@@ -96,11 +92,17 @@ export class StoreLog implements Journal {
     this.lastMessageId = lastMessageId;
     this.defaultClass = options.defaultClass;
     this.windowMessages = options.windowMessages;
-    this.budget = new FlashBudget(options.flashBytesPerDay);
+    const { flashBytesPerDay, batchMs, batchBytes } = options;
+    this.budget = new FlashBudget(flashBytesPerDay);
+    this.schedule = new Schedule(this.pending, this.budget, batchMs, batchBytes);
     store.onCommitted = (through, synced, bytes) => this.onCommitted(through, synced, bytes);
     store.onFailed = (_through, error) => this.onFailed(error);
     store.onWindow = (sid, rows) => this.onWindow(sid, rows);
     store.onWindowFailed = (sid, error) => this.onWindowFailed(sid, error);
+  }
+
+  private get failing(): boolean {
+    return this.schedule.retrying;
   }
 
   get degraded(): boolean {
@@ -299,41 +301,26 @@ export class StoreLog implements Journal {
     if (this.full) this.full = this.overBound(); // somebody may have made room
     if (this.underWay !== null) return;
     const { alive, promised } = this.pending;
-    if (alive === 0 && !this.owesSync) {
-      this.deadline = Number.POSITIVE_INFINITY;
-    } else if (this.deadline === Number.POSITIVE_INFINITY) {
-      this.deadline = now + this.budget.batchMs(this.options.batchMs, now);
-    }
-    if (promised === 0) this.advance(this.last, this.last);
+    if (promised === 0) this.advance(this.last);
+    this.schedule.note(now, this.store.usage.commitMs);
     if (this.mustGo(now)) this.commit(now);
     else if (alive === 0) this.askWindows(now);
   }
 
   private mustGo(now: number): boolean {
-    if (this.failing || now >= this.deadline) return now >= this.deadline;
-    const { alive, promised } = this.pending;
-    const read = this.windows.size > 0 && now >= this.windowsNotBefore;
-    return promised > 0 || (alive > 0 && read) || this.isLarge(now);
-  }
-
-  private isLarge(now: number): boolean {
-    return this.pending.bytes >= this.budget.batchBytes(this.options.batchBytes, now);
+    const read = this.windows.size > 0 && now >= this.windowsNotBefore && !this.failing;
+    return (read && this.pending.alive > 0) || this.schedule.due(now);
   }
 
   /** When `flush` wants to be called though nothing came; Infinity: never. */
   nextDeadline(): number {
     if (this.underWay !== null) return Number.POSITIVE_INFINITY;
     const reads = this.windows.size > 0 && !this.failing;
-    return reads ? Math.min(this.deadline, this.windowsNotBefore) : this.deadline;
+    return Math.min(this.schedule.next, reads ? this.windowsNotBefore : Number.POSITIVE_INFINITY);
   }
 
   private commit(now: number): void {
-    const { alive, promised, strict } = this.pending;
-    // What goes only because the class `written` waits for it, or a window, may stay in the
-    // operating system's hands; what else is in the batch may do so until its deadline.
-    const sync = strict > 0 || now >= this.deadline || this.isLarge(now);
-    if (!sync && alive > promised) this.owesSync = true;
-    if (sync || !this.owesSync) this.deadline = Number.POSITIVE_INFINITY;
+    const sync = this.schedule.hand(now);
     const entries = this.pending.take();
     this.underWay = entries;
     const ops = entries.map(entry => entry.op!);
@@ -352,14 +339,12 @@ export class StoreLog implements Journal {
     if (this.overBound()) this.full = !this.listener.full();
     else this.full = false;
     this.committed = through;
-    if (synced) this.owesSync = false;
-    if (this.failing) {
-      this.failing = false;
-      this.listener.trouble(null);
-    }
+    const recovered = this.failing;
+    this.schedule.committed(synced);
+    if (recovered) this.listener.trouble(null);
     // A batch in which something strict was is reported when it is synced; where nothing was, all
     // that is strict up to its end was synced before.
-    this.advance(through, through);
+    this.advance(through);
     this.listener.ready();
   }
 
@@ -377,18 +362,16 @@ export class StoreLog implements Journal {
     if (entries === null) return;
     this.underWay = null;
     const first = !this.failing;
-    this.failing = true;
     this.pending.giveBack(entries);
-    this.deadline = Number.POSITIVE_INFINITY; // the next flush sets it anew
+    this.schedule.failed();
     if (first) this.listener.trouble(error);
     this.listener.ready();
   }
 
-  private advance(written: number, synced: number): void {
-    if (written <= this.written && synced <= this.synced) return;
-    this.written = Math.max(this.written, written);
-    this.synced = Math.max(this.synced, synced);
-    this.listener.durable(this.written, this.synced);
+  private advance(through: number): void {
+    if (through <= this.durable) return;
+    this.durable = through;
+    this.listener.durable(through, through);
   }
 
   // ---- Windows

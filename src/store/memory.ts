@@ -14,7 +14,12 @@ export class MemoryStore implements Store {
     movedAside: null,
     fallbackReason: null,
   } as const);
-  readonly usage: StoreUsage = Object.freeze({ fileBytes: 0, usedBytes: 0, walBytes: 0 });
+  readonly usage: StoreUsage = Object.freeze({
+    fileBytes: 0,
+    usedBytes: 0,
+    walBytes: 0,
+    commitMs: 0,
+  });
   onCommitted: Store['onCommitted'] = () => {};
   onFailed: Store['onFailed'] = () => {};
   onWindow: Store['onWindow'] = () => {};

@@ -1,5 +1,6 @@
 // The operations that the store has not been handed, in order. What cancels out here is as if it
-// had never been: it takes no room in a batch, and before long none in memory.
+// had never been: it takes no room in a batch, and before long none in memory. `close` draws a line:
+// what came before it is settled, and less likely to cancel out than what comes after it.
 
 import { Durability } from '../core/journal.ts';
 import { Entry } from './entry.ts';
@@ -10,9 +11,11 @@ const DEAD_MIN = 1_024;
 
 export class Pending {
   private entries: Entry[] = [];
-  /** How many are alive, what they take, and how many of them an acknowledgement waits for. */
-  alive = 0;
+  /** About what those that are alive will take on the disk; of it, what is settled takes. */
   bytes = 0;
+  settledBytes = 0;
+  alive = 0;
+  /** How many of them an acknowledgement waits for. */
   promised = 0;
   strict = 0;
 
@@ -21,7 +24,6 @@ export class Pending {
     return this.entries.length;
   }
 
-  /** `bytes`: about what it will take on the disk. */
   add(op: Op, durability: number, bytes: number): Entry {
     const entry = new Entry(op, durability, bytes);
     this.entries.push(entry);
@@ -33,18 +35,23 @@ export class Pending {
     this.count(entry, -1);
     entry.op = null;
     const dead = this.entries.length - this.alive;
-    if (dead >= DEAD_MIN && dead > this.alive) this.entries = this.living();
+    if (dead >= DEAD_MIN && dead > this.alive) this.entries = this.entries.filter(isAlive);
+  }
+
+  /** What is pending now is settled. */
+  close(): void {
+    for (const entry of this.entries) entry.settled = true;
+    this.settledBytes = this.bytes;
   }
 
   /** Everything that is alive, which cannot cancel out any more. */
   take(): Entry[] {
-    const taken = this.living();
-    for (const entry of taken) entry.handed = true;
+    const taken = this.entries.filter(isAlive);
     this.entries = [];
-    this.alive = 0;
-    this.bytes = 0;
-    this.promised = 0;
-    this.strict = 0;
+    for (const entry of taken) {
+      entry.handed = true;
+      this.count(entry, -1);
+    }
     return taken;
   }
 
@@ -54,14 +61,15 @@ export class Pending {
     for (const entry of taken) this.count(entry, 1);
   }
 
-  private living(): Entry[] {
-    return this.entries.filter(({ op }) => op !== null);
-  }
-
-  private count({ durability, bytes }: Entry, sign: 1 | -1): void {
+  private count(entry: Entry, sign: 1 | -1): void {
     this.alive += sign;
-    this.bytes += sign * bytes;
-    if (durability >= Durability.Written) this.promised += sign;
-    if (durability === Durability.Strict) this.strict += sign;
+    this.bytes += sign * entry.bytes;
+    if (entry.settled) this.settledBytes += sign * entry.bytes;
+    if (entry.durability >= Durability.Written) this.promised += sign;
+    if (entry.durability === Durability.Strict) this.strict += sign;
   }
+}
+
+function isAlive({ op }: Entry): boolean {
+  return op !== null;
 }

@@ -96,6 +96,8 @@ export interface StoreUsage {
   readonly usedBytes: number;
   /** The journal beside it. */
   readonly walBytes: number;
+  /** How long the last commit took that wrote something, milliseconds. */
+  readonly commitMs: number;
 }
 
 export const emptyLoad: Loaded = {

@@ -172,7 +172,7 @@ describe('QoS 2', () => {
     assert.deepEqual(types(sender), ['pubrec']);
     kept = kept.cut();
     const again = back(kept, 'sender').client;
-    publish(again, 'strict/a', 'x', 2, 9);
+    again.send({ type: 'publish', topic: 'strict/a', qos: 2, packetId: 9, dup: true });
     kept.settle();
     assert.deepEqual(types(again), ['pubrec']);
     again.send({ type: 'pubrel', packetId: 9 });

@@ -169,7 +169,7 @@ export class ModelStore implements Store {
     movedAside: null,
     fallbackReason: null,
   };
-  readonly usage = { fileBytes: 0, usedBytes: 0, walBytes: 0 };
+  readonly usage = { fileBytes: 0, usedBytes: 0, walBytes: 0, commitMs: 0 };
   onCommitted: Store['onCommitted'] = () => {};
   onFailed: Store['onFailed'] = () => {};
   onWindow: Store['onWindow'] = () => {};

@@ -139,7 +139,7 @@ export class Connection {
     wal.count();
   }
 
-  usage(): StoreUsage {
+  usage(): Omit<StoreUsage, 'commitMs'> {
     const pages = (this.statements.pageCount.get() as { page_count: number }).page_count;
     const free = (this.statements.freePages.get() as { freelist_count: number }).freelist_count;
     return {

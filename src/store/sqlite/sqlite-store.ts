@@ -53,7 +53,7 @@ export class SqliteStore implements Store, Upkeeper {
   private bytesWritten = 0;
   private trimming = false;
   description: StoreDescription;
-  usage: StoreUsage = { fileBytes: 0, usedBytes: 0, walBytes: 0 };
+  usage: StoreUsage = { fileBytes: 0, usedBytes: 0, walBytes: 0, commitMs: 0 };
   onCommitted: Store['onCommitted'] = () => {};
   onFailed: Store['onFailed'] = () => {};
   onWindow: Store['onWindow'] = () => {};
@@ -66,7 +66,7 @@ export class SqliteStore implements Store, Upkeeper {
     this.connection = this.openOrMoveAside();
     this.writer = new OpWriter(this.connection.statements, 0, 0, []);
     this.description = this.describe(this.connection);
-    this.usage = this.connection.usage();
+    this.measure(this.connection);
   }
 
   private describe({ journalMode, fallbackReason }: Connection): StoreDescription {
@@ -136,6 +136,7 @@ export class SqliteStore implements Store, Upkeeper {
       return;
     }
     let synced: boolean;
+    const started = performance.now();
     try {
       synced = this.write(this.connect(), batch);
     } catch (error) {
@@ -143,6 +144,7 @@ export class SqliteStore implements Store, Upkeeper {
       return;
     }
     this.committedThrough = through;
+    this.usage = { ...this.usage, commitMs: performance.now() - started };
     const bytes = this.bytesWritten;
     this.bytesWritten = 0;
     this.onCommitted(through, synced, bytes);
@@ -172,6 +174,10 @@ export class SqliteStore implements Store, Upkeeper {
     this.clockWritten = clock;
   }
 
+  private measure(connection: Connection): void {
+    this.usage = { ...connection.usage(), commitMs: this.usage.commitMs };
+  }
+
   /** All of `work` is committed or none of it. */
   private transact(connection: Connection, work: () => void): void {
     try {
@@ -187,7 +193,7 @@ export class SqliteStore implements Store, Upkeeper {
       throw error;
     }
     this.writer.keep();
-    this.usage = connection.usage();
+    this.measure(connection);
   }
 
   private sync(connection: Connection, wal: WalFile): void {
@@ -274,7 +280,7 @@ export class SqliteStore implements Store, Upkeeper {
       if (faultOf(error) !== 'full') this.abandon(connection);
       throw error;
     }
-    this.usage = connection.usage();
+    this.measure(connection);
   }
 
   private shouldTrim(): boolean {
@@ -317,7 +323,7 @@ export class SqliteStore implements Store, Upkeeper {
       this.checkpoint(connection, wal);
       connection.emptyWal(wal);
     }
-    this.usage = connection.usage();
+    this.measure(connection);
     return { bytesBefore, bytesAfter: this.usage.fileBytes };
   }
 

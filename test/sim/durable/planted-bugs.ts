@@ -78,6 +78,18 @@ export const durabilityBugs: readonly PlantedBug[] = [
     replace: '    s.received = new Map();\n',
   },
   {
+    name: 'identifiers that may be forgotten are not kept apart',
+    file: deliver,
+    find: 'if (d.qos === 2 && kept && d.message.durability < Durability.Strict) {',
+    replace: 'if (d.qos < 0) {',
+  },
+  {
+    name: 'a new message passes for one whose release was forgotten',
+    file: publish,
+    find: 'return received!.has(id) && (dup || doubtful === null || !doubtful.has(id));',
+    replace: 'return received!.has(id);',
+  },
+  {
     name: 'a will is not stored',
     file: log,
     find: 'will: will === null ? null : { ...will },',
