@@ -10,8 +10,8 @@ export interface Certificate {
   readonly names: readonly string[];
   /** SHA-256 of the certificate, hexadecimal in lower case; '' when only a proxy has seen it. */
   readonly fingerprint: string;
-  /** Milliseconds since 1970; Infinity when only a proxy knows. */
-  readonly notAfter: number;
+  /** Milliseconds since 1970; null when only a proxy knows. */
+  readonly notAfter: number | null;
 }
 
 /** Where a connection came in, and what its transport says about the peer. */

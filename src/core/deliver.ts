@@ -15,7 +15,7 @@ import type { Message } from './routing/message.ts';
 import type { Subscription } from './routing/subscription.ts';
 import { noteCongestion, relieve, resumeReading } from './session/congestion.ts';
 import type { Connection } from './session/connection.ts';
-import { Delivery, DeliveryState, type Outbox } from './session/outbox.ts';
+import { Delivery, DeliveryState, inflightLimit, type Outbox } from './session/outbox.ts';
 import type { Session } from './session/session.ts';
 import type { State } from './state.ts';
 import { holdOutput } from './transport.ts';
@@ -91,7 +91,7 @@ function deliverQoS0(
 function hasRoom(b: State, c: Connection, outbox: Outbox): boolean {
   return (
     outbox.window < c.inflightMax &&
-    outbox.inflight < 0xffff &&
+    outbox.inflight < inflightLimit(c.session!.kept) &&
     c.out.length <= b.options.outputHighWater
   );
 }
@@ -106,7 +106,7 @@ function send(
   frame: Message | null,
   now: number,
 ): void {
-  if (delivery.qos > 0) outbox.begin(delivery);
+  if (delivery.qos > 0) begin(b, session, outbox, delivery);
   if (delivery.rank > 0) {
     b.journal.moved(session, delivery);
     // A QoS 2 message that went out before its identifier is kept would go out twice.
@@ -118,6 +118,15 @@ function send(
   if (!writeTo(b, c, byte0, id, message, delivery.identifiers, frame !== null, now)) {
     // Too large for this client: as if it had been delivered [MQTT-3.1.2-25].
     finish(b, session, outbox, delivery);
+  }
+}
+
+/** Only a strict message is on disk, power cut or not, before it leaves under its identifier. */
+function begin(b: State, { kept }: Session, outbox: Outbox, d: Delivery): void {
+  if (d.qos === 2 && kept && d.message.durability < Durability.Strict) {
+    outbox.beginForgettable(d, b.forgettableStart);
+  } else {
+    outbox.begin(d, kept);
   }
 }
 

@@ -127,6 +127,8 @@ export function restoreSession(b: State, kept: KeptSession, now: number): void {
   for (const id of kept.received) {
     s.received ??= new Map();
     s.received.set(id, Durability.Strict); // its message's class is not known any more
+    s.doubtful ??= new Set();
+    s.doubtful.add(id);
   }
   if (kept.waiting > 0 || kept.lastRank > 0) restoreOutbox(b, s, kept);
   if (kept.connected) noteSession(b, s);

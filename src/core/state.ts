@@ -21,8 +21,8 @@ import type { Session } from './session/session.ts';
 import { Timers } from './timers.ts';
 
 export class State {
-  readonly options: BrokerOptions;
-  readonly access: Access;
+  options: BrokerOptions;
+  access: Access;
   readonly journal: Journal;
   /** Uniform in [0, 1). */
   readonly random: () => number;
@@ -34,6 +34,8 @@ export class State {
   readonly pool = new BufferPool();
   readonly sessions = new Map<string, Session>();
   lastSessionId = 0;
+  /** Where packet identifiers that may be forgotten begin (session/outbox.ts), anew each time. */
+  readonly forgettableStart: number;
   /** Connections whose output waits for the journal. */
   readonly holding: Connection[] = [];
   /** How far the journal's store has got: past a crash, and past a power cut. */
@@ -80,6 +82,7 @@ export class State {
     this.journal = journal;
     this.random = random;
     this.startedAt = now;
+    this.forgettableStart = Math.floor(random() * 0x8000);
     this.topics = new Topics(this.router, journal, limits.routeCacheMax);
     this.retained = new RetainedStore(options.retainedMessagesMax, options.retainedBytesMax);
   }

@@ -110,8 +110,8 @@ export const deliveringMutants = [
   // Packet ids, exchanges, sending again
   without('v3: 2.3.1-4 4.3.2-1 4.3.3-1; v5: 2.2.1-4 4.3.2-1 4.3.3-1', [
     outbox,
-    '} while (this.slots[id & this.mask] !== null);',
-    '} while (false);',
+    'return this.slots[id & this.mask] !== null;',
+    'return false;',
   ]),
   without('v3: 2.3.1-4 4.4.0-1; v5: 4.3.2-3 4.3.3-3 4.4.0-1', [
     outbox,

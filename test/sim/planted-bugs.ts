@@ -119,8 +119,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a packet identifier is used again while it is in flight',
     file: outbox,
-    find: `      id = id === 0xffff ? 1 : id + 1;
-    } while (this.slots[id & this.mask] !== null);`,
+    find: `      id = id >= last ? 1 : id + 1;
+    } while (this.taken(id));`,
     replace: `      id = id >= 24 ? 1 : id + 1;
     } while (false);`,
   },

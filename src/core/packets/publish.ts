@@ -95,7 +95,7 @@ function onQoS2(
   const id = view.packetId;
   const session = c.session!;
   session.received ??= new Map();
-  if (session.received.has(id)) {
+  if (isKnown(session, id, view.dup)) {
     // Known and not yet released: the client missed our PUBREC [MQTT-4.3.3-10].
     c.receiveUsed--;
     holdOutput(b, c, topic.durability); // the first one may not be kept yet
@@ -107,13 +107,23 @@ function onQoS2(
   if (mustNotAcknowledge(b, c, reason)) return reason;
   if (reason < 0x80) {
     session.received.set(id, topic.durability);
+    const stale = session.doubtful?.delete(id) ?? false;
     if (session.kept && topic.durability > Durability.None) b.journal.received(session, id);
+    else if (stale) b.journal.forgotten(session, id, Durability.Batched);
   } else {
     endExchange(c);
   }
   if (b.journal.last !== noted) holdOutput(b, c, topic.durability);
   sendAck(b, c, PUBREC, id, reason); // [MQTT-4.3.3-8]
   return 0;
+}
+
+/**
+ * Whether a QoS 2 message has come before. After a restart we may have forgotten that its client
+ * released the identifier; what comes under it for the first time is a new message then.
+ */
+function isKnown({ received, doubtful }: Session, id: number, dup: boolean): boolean {
+  return received!.has(id) && (dup || doubtful === null || !doubtful.has(id));
 }
 
 /** Before MQTT 5 every acknowledgement is a good one: what the disk refuses must not get it. */
@@ -128,6 +138,7 @@ export function onPubrel(b: State, c: Connection, id: number): void {
   const known = durability !== undefined;
   if (known) {
     session.received!.delete(id);
+    session.doubtful?.delete(id);
     endExchange(c);
     if (session.kept && durability > Durability.None) {
       // Were this forgotten, the identifier's next message would pass for a duplicate.

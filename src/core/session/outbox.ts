@@ -8,6 +8,11 @@
 // Packet identifiers are handed out in turn; slot = id & mask, and an id whose slot is taken is
 // skipped, so a look-up is one array access and nothing in flight is ever found twice. What was in
 // flight when the connection ended is sent again in the order it was first sent [MQTT-4.6.0-1].
+//
+// The upper half of them is for QoS 2 messages that a crash may make us forget while the client
+// still holds their identifiers: under one of these a later message would pass for a duplicate.
+// What is promised never meets one, because it has the lower half; the others hardly ever do,
+// because each start begins at a random place and uses few.
 
 import { Message } from '../routing/message.ts';
 import type { ShareGroup } from '../routing/share-group.ts';
@@ -62,12 +67,24 @@ export class Delivery {
 }
 
 const SLOTS_MIN = 16;
+/** The first packet identifier of those that may be forgotten; there are as many. */
+const FORGETTABLE = 0x8000;
+/** The identifiers of a session that is kept in halves, and of any other. */
+const LOWER_HALF = FORGETTABLE - 1;
+const ALL = 0xffff;
+
+/** Deliveries that may be in flight at once: each half has room for all of them. */
+export function inflightLimit(kept: boolean): number {
+  return kept ? LOWER_HALF : ALL;
+}
 
 export class Outbox {
   /** Deliveries in flight, by packet identifier & mask. */
   private slots: (Delivery | null)[] = [];
   private mask = -1;
   private lastId = 0;
+  /** Counts the identifiers that may be forgotten, from the place where this start begins. */
+  private forgettable = 0;
   private lastOrder = 0;
   /** Deliveries in flight, whatever their state. */
   inflight = 0;
@@ -111,13 +128,31 @@ export class Outbox {
   }
 
   /** Puts a delivery in flight under a fresh packet identifier. There must be room for it. */
-  begin(delivery: Delivery): void {
+  begin(delivery: Delivery, kept: boolean): void {
     if (this.inflight * 2 >= this.slots.length) this.growSlots();
+    const last = inflightLimit(kept);
     let id = this.lastId;
     do {
-      id = id === 0xffff ? 1 : id + 1;
-    } while (this.slots[id & this.mask] !== null);
+      id = id >= last ? 1 : id + 1;
+    } while (this.taken(id));
     this.lastId = id;
+    this.launch(delivery, id);
+  }
+
+  /**
+   * The same for a QoS 2 message that may be forgotten in a crash; `start` is where this start of
+   * the broker begins. As many identifiers are used in turn as there are slots.
+   */
+  beginForgettable(delivery: Delivery, start: number): void {
+    if (this.inflight * 2 >= this.slots.length) this.growSlots();
+    let id: number;
+    do {
+      id = FORGETTABLE | ((start + (this.forgettable++ & this.mask)) & LOWER_HALF);
+    } while (this.taken(id));
+    this.launch(delivery, id);
+  }
+
+  private launch(delivery: Delivery, id: number): void {
     this.slots[id & this.mask] = delivery;
     delivery.packetId = id;
     delivery.order = ++this.lastOrder;
@@ -139,12 +174,12 @@ export class Outbox {
     }
     this.slots[delivery.packetId & this.mask] = delivery;
     delivery.order = ++this.lastOrder;
-    this.lastId = delivery.packetId;
+    if (delivery.packetId < FORGETTABLE) this.lastId = delivery.packetId;
     this.inflight++;
   }
 
-  private taken(packetId: number): boolean {
-    return this.slots[packetId & this.mask] !== null;
+  private taken(id: number): boolean {
+    return this.slots[id & this.mask] !== null;
   }
 
   /** The delivery in flight under `id`, or null. */

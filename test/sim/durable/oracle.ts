@@ -7,6 +7,7 @@ import { Durability } from '../../../src/core/journal.ts';
 import type { ConnackWire, ConnectWire, PublishWire, WirePacket } from '../../wire.ts';
 import { demand } from '../oracle/message.ts';
 import { matches, sharedParts } from '../topics.ts';
+import { Arrivals } from './arrivals.ts';
 import { Fact, type Promised } from './fact.ts';
 import { type Entry, type Publication, type SessionRecord, SessionState } from './session.ts';
 import type { Talk } from './talk.ts';
@@ -27,8 +28,7 @@ export class Oracle {
   readonly met = new Set<string>();
   readonly #defaultClass: number;
   readonly #classOf: (topic: string) => number;
-  /** QoS 2 messages that each client has and was not released from. */
-  readonly #incoming = new Map<string, Map<number, string>>();
+  readonly arrivals: Arrivals;
   readonly #talks = new Map<string, Talk>();
   #routed = 0;
   /** Set while one input is looked at. */
@@ -40,6 +40,7 @@ export class Oracle {
   constructor(defaultClass: number, classOf: (topic: string) => number) {
     this.#defaultClass = defaultClass;
     this.#classOf = classOf;
+    this.arrivals = new Arrivals(classOf);
   }
 
   at(now: number, stamp: number): void {
@@ -215,7 +216,7 @@ export class Oracle {
     const { topic, qos, packetId, retain } = packet;
     const text = decoder.decode(packet.payload);
     const durability = this.#classOf(topic);
-    if (qos === 2 && this.#known(talk, state, packetId, text, durability)) return;
+    if (qos === 2 && this.#known(talk, state, packet, text, durability)) return;
     const strict = durability === Durability.Strict;
     const refused = degraded && strict && this.#needsStore(state, packet);
     if (refused) {
@@ -232,6 +233,7 @@ export class Oracle {
       const stored = this.#storedWith(state, durability);
       const received = state.receivedUnder(packetId);
       const own = received.set({ text, durability, stored, promises }, this.#stamp);
+      state.doubtful.delete(packetId);
       if (stored) promises.push(own);
     }
     this.#owe(talk, qos === 1 ? 'puback' : 'pubrec', packetId, durability, promises);
@@ -241,12 +243,16 @@ export class Oracle {
   #known(
     talk: Talk,
     state: SessionState,
-    packetId: number,
+    { packetId, dup }: PublishWire,
     text: string,
     durability: number,
   ): boolean {
     const fact = state.received.get(packetId);
     if (fact === undefined || fact.value === null) return false;
+    if (state.doubtful.has(packetId) && !dup) {
+      this.met.add('a QoS 2 identifier had been released before the crash');
+      return false;
+    }
     const { text: first, promises } = fact.value;
     this.met.add('a QoS 2 message is received twice');
     demand(
@@ -399,34 +405,6 @@ export class Oracle {
     for (const promise of due.promises) {
       promise.promised = Math.max(promise.promised, due.durability);
     }
-  }
-
-  /** A packet has reached a client: QoS 2 messages come once. */
-  arrived(talk: Talk, packet: WirePacket): void {
-    let incoming = this.#incoming.get(talk.clientId);
-    if (incoming === undefined) {
-      incoming = new Map();
-      this.#incoming.set(talk.clientId, incoming);
-    }
-    if (packet.type === 'connack' && !packet.sessionPresent) incoming.clear();
-    if (packet.type === 'pubrel') incoming.delete(packet.packetId);
-    const { state } = talk;
-    if (packet.type !== 'publish' || packet.qos < 2 || state === null) return;
-    const text = decoder.decode(packet.payload);
-    const key = `${packet.topic} ${text} ${packet.retain}`;
-    const known = incoming.get(packet.packetId);
-    if (known !== undefined) {
-      demand(known === key || state.weakened, () => `«${text}» passes for «${known}» sent again`);
-      if (known === key) return;
-    }
-    incoming.set(packet.packetId, key);
-    if (packet.retain || text === '') return;
-    const copies = state.copiesOf(packet.topic, text);
-    copies.arrived++;
-    demand(
-      copies.arrived <= copies.allowed || state.revived,
-      () => `${packet.topic} «${text}» with QoS 2 comes to ${talk.clientId} once too often`,
-    );
   }
 
   // ---- Crashes ---------------------------------------------------------------------------------

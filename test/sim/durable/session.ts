@@ -81,10 +81,12 @@ export class SessionState {
   /** By packet identifier. */
   readonly inFlight = new Map<number, Entry>();
   readonly received = new Map<number, Fact<Received | null>>();
+  /** Of these, the ones from before a crash: they may have been released. */
+  readonly doubtful = new Set<number>();
   /** QoS 2 messages by topic and text: how often they may come, and have come. */
   readonly copies = new Map<string, { allowed: number; arrived: number }>();
   readonly #lastRank = new Map<string, number>();
-  /** A crash took something that it may take: packet identifiers may mean something else. */
+  /** A crash took something that it may take: identifiers of weak messages may mean others. */
   weakened = false;
   /** A crash brought it back though its client had ended it, as weaker classes allow. */
   revived = false;
@@ -165,7 +167,7 @@ export class SessionState {
     this.inFlight.set(packet.packetId, entry);
   }
 
-  /** Of those that fit the one that is due: by one name there are several when it was sent again. */
+  /** Of those that fit the one that is due: there are several when it was sent again. */
   #next(fits: (entry: Entry) => boolean, now: number): Entry | undefined {
     const owed = this.entries.filter(fits);
     const entry = owed.find(each => this.#inOrder(each)) ?? owed[0];
@@ -215,6 +217,8 @@ export class SessionState {
       if (outcome.broken) broken(`QoS 2 identifier ${id} of ${this.clientId}`);
       if (fact.value === null || !fact.value.stored) this.received.delete(id);
     }
+    this.doubtful.clear();
+    for (const id of this.received.keys()) this.doubtful.add(id);
     this.inFlight.clear();
     this.#lastRank.clear();
     for (const entry of this.entries) this.#rollBackEntry(entry, through, needed, now, broken);

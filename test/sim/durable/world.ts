@@ -266,7 +266,7 @@ export class DurableWorld {
       client.lost();
       return;
     }
-    for (const packet of line.arriving.push(piece)) this.oracle.arrived(line.talk, packet);
+    for (const packet of line.arriving.push(piece)) this.oracle.arrivals.arrived(line.talk, packet);
     client.receive(piece);
   }
 
