@@ -1,4 +1,4 @@
-// What reaches the clients of a crashing world: QoS 2 messages come once, and none passes for another.
+// What reaches the clients of a crashing world: QoS 2 messages come once, none passes for another.
 
 import { Durability } from '../../../src/core/journal.ts';
 import type { WirePacket } from '../../wire.ts';
