@@ -86,7 +86,7 @@ export const table: Readonly<Record<ProfileName, ClassValues>> = {
     'queue.bytesMax': limits.queueBytesMax,
     'queue.totalBytesMax': 128 * MB,
     'store.durability': 'strict',
-    'store.batchBytes': 64 * KB,
+    'store.batchBytes': 256 * KB,
     'store.windowMessages': 1_000,
     'store.walBytes': limits.storeWalBytes,
   },

@@ -1,8 +1,8 @@
 // The one totally ordered log between the core and the disk. It implements the core's Journal:
 // every operation gets the next sequence number and waits here until it is handed to the store, in
 // order, in batches. What is finished before it was handed over cancels out and is never written.
-// When a batch goes is decided in schedule.ts. One is under way at a time; what comes meanwhile is the
-// next one (group commit). No clock of its own: `now` is the core's.
+// When a batch goes is decided in schedule.ts. One is under way at a time; what comes meanwhile is
+// the next one (group commit). No clock of its own: `now` is the core's.
 
 import { Durability, ESTATE_NAME, type Journal } from '../core/journal.ts';
 import type { Message } from '../core/routing/message.ts';

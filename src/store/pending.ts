@@ -1,6 +1,6 @@
 // The operations that the store has not been handed, in order. What cancels out here is as if it
-// had never been: it takes no room in a batch, and before long none in memory. `close` draws a line:
-// what came before it is settled, and less likely to cancel out than what comes after it.
+// had never been: it takes no room in a batch, and before long none in memory. `close` draws a
+// line: what came before it is settled, and less likely to cancel out than what comes after it.
 
 import { Durability } from '../core/journal.ts';
 import { Entry } from './entry.ts';

@@ -1,15 +1,15 @@
 // When the pending operations go to the store, and whether they have to be synced with it. What an
-// acknowledgement waits for goes at the end of the turn, or gathers for a moment: most messages are
-// delivered and done with by then, and are never written. For the rest there is a deadline and a
-// size, and neither counts what is so young that it is likely to cancel out. What goes is always all
-// there is: what is on the disk is a prefix of what happened.
+// acknowledgement waits for goes at the end of the turn, or gathers for a moment: most messages
+// are delivered and done with by then, and are never written. For the rest there is a deadline and
+// a size, and neither counts what is so young that it is likely to cancel out. What goes is always
+// all there is: what is on the disk is a prefix of what happened.
 
 import type { FlashBudget } from './budget.ts';
 import type { Pending } from './pending.ts';
 
-/** What nobody waits for has so long to cancel out before it is written, milliseconds; or this share
- *  of the time that a batch gathers. */
-const GRACE_MS_MAX = 50;
+/** What nobody waits for has so long to cancel out before it is written, milliseconds; or this
+ *  share of the time that a batch gathers. */
+const GRACE_MS_MAX = 250;
 const GRACE_SHARE = 0.25;
 /** What acknowledgements wait for gathers as long as the commit before it took, up to so long. */
 const GATHER_MS_MAX = 10;

@@ -187,7 +187,7 @@ describe('the size of a batch', () => {
     away(kept);
     const publisher = kept.world.connect(5);
     for (let i = 0; i < 20; i++) publish(publisher, 'batched/a', 'x'.repeat(100), 1, i + 1);
-    kept.world.advance(200);
+    kept.world.advance(600);
     kept.settle();
     assert.ok(payloads(back(kept.cut()).packets).length >= 5);
   });

@@ -78,7 +78,10 @@ export const storeSection = section(
       default: 64 * KB,
       min: KB,
       max: GB,
-      description: 'How large it grows before it is written all the same.',
+      description:
+        'How large it grows before it is written all the same. What is younger than a quarter of ' +
+        'a second does not count, up to sixteen times as much: most of it is delivered and done ' +
+        'with before it is written, and then is not.',
     }),
     flashBytesPerDay: bytes({
       default: 0,
