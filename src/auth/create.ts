@@ -122,11 +122,11 @@ const makers: Readonly<Record<AuthConfig['order'][number], Maker>> = {
   },
 };
 
-async function readKeys<Keys>(path: string, read: (bytes: Uint8Array) => Promise<Keys>) {
+async function readKeys<Keys>(path: string, read: (bytes: Uint8Array) => Keys): Promise<Keys> {
   const { readAuthFile } = await import('./files.ts');
   const bytes = readAuthFile('auth.jwtKeys', path);
   try {
-    return await read(bytes);
+    return read(bytes);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new AuthFault([`${path}: ${why} (auth.jwtKeys)`]);

@@ -2,12 +2,11 @@
 // are fetched. The token says who the client is; the user name it offers does not count. What is
 // no token is left to the next step, a token that is wrong is refused.
 
+import { createPublicKey } from 'node:crypto';
 import {
   createLocalJWKSet,
   createRemoteJWKSet,
   errors,
-  importSPKI,
-  importX509,
   type JSONWebKeySet,
   type JWTPayload,
   type JWTVerifyGetKey,
@@ -24,6 +23,12 @@ import {
   type Verdict,
   WRONG,
 } from './step.ts';
+
+export interface TokenKeys {
+  readonly find: JWTVerifyGetKey;
+  /** Whether they are fetched, which may fail through nobody's fault here. */
+  readonly remote: boolean;
+}
 
 export interface JwtOptions {
   readonly algorithms: readonly string[];
@@ -46,11 +51,11 @@ const VERIFYING_MAX = 256;
 const SECRET_BYTES_MIN = 32;
 
 export class JwtStep implements AuthStep {
-  private readonly keys: JWTVerifyGetKey;
+  private readonly keys: TokenKeys;
   private readonly options: JwtOptions;
   private verifying = 0;
 
-  constructor(keys: JWTVerifyGetKey, options: JwtOptions) {
+  constructor(keys: TokenKeys, options: JwtOptions) {
     this.keys = keys;
     this.options = options;
   }
@@ -67,7 +72,7 @@ export class JwtStep implements AuthStep {
   private async verify(token: string): Promise<Verdict> {
     const { algorithms, issuer, audience } = this.options;
     try {
-      const { payload } = await jwtVerify(token, this.keys, {
+      const { payload } = await jwtVerify(token, this.keys.find, {
         algorithms: [...algorithms],
         clockTolerance: TOLERANCE_SECONDS,
         ...(issuer !== '' && { issuer }),
@@ -96,33 +101,41 @@ export class JwtStep implements AuthStep {
 
   /** The token's fault, or that of whoever should have brought the keys. */
   private refusal(error: unknown): Verdict {
-    const keysMissing = error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError);
-    // What jose calls a general error is an answer that holds no keys.
-    if (!keysMissing && error.code !== 'ERR_JOSE_GENERIC') return WRONG;
+    if (!this.keys.remote || isAboutToken(error)) return WRONG;
     this.options.onTrouble(error instanceof Error ? error.message : String(error));
     return UNAVAILABLE;
   }
 }
 
+function isAboutToken(error: unknown): boolean {
+  if (!(error instanceof errors.JOSEError) || error instanceof errors.JWKSTimeout) return false;
+  // What jose calls a general error is an answer that holds no keys.
+  return error.code !== 'ERR_JOSE_GENERIC';
+}
+
 /** Keys that are fetched from `url` when they are needed, and kept for a while. */
-export function remoteKeys(url: string): JWTVerifyGetKey {
-  return createRemoteJWKSet(new URL(url), {
+export function remoteKeys(url: string): TokenKeys {
+  const find = createRemoteJWKSet(new URL(url), {
     timeoutDuration: KEYS_TIMEOUT_MS,
     cooldownDuration: KEYS_COOLDOWN_MS,
   });
+  return { find, remote: true };
 }
 
-/** The key in a file: PEM, JSON or the bytes of a shared secret; rejects with words about what is
- *  wrong. The algorithm of a PEM key is the token's, as far as the key is of its kind. */
-export async function localKeys(bytes: Uint8Array): Promise<JWTVerifyGetKey> {
-  const text = Buffer.from(bytes).toString('utf8').trim();
+/** The key in a file: PEM, JSON or the bytes of a shared secret; throws with words about what is
+ *  wrong. */
+export function localKeys(bytes: Uint8Array): TokenKeys {
+  return { find: keysIn(Buffer.from(bytes).toString('utf8').trim()), remote: false };
+}
+
+function keysIn(text: string): JWTVerifyGetKey {
   if (text.startsWith('{')) return createLocalJWKSet(parseKeySet(text));
   if (text.startsWith('-----BEGIN')) {
     if (text.includes('PRIVATE KEY')) throw new Error('it is a private key, expected a public one');
-    const read = text.includes('CERTIFICATE') ? importX509 : importSPKI;
-    return ({ alg }) => read(text, alg ?? '');
+    const key = createPublicKey(text); // of a certificate too
+    return () => key;
   }
-  // A file that was written by an editor or by echo ends in a line break.
+  // A file that was written by an editor or by echo ends in a line break, which was taken off.
   const secret = Buffer.from(text);
   if (secret.length < SECRET_BYTES_MIN) {
     throw new Error(`the secret has ${secret.length} bytes, expected at least ${SECRET_BYTES_MIN}`);
