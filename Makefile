@@ -9,7 +9,7 @@ ROUNDS    ?= 20
 THREADS   := $(shell find src -name 'worker.ts' -o -name '*-worker.ts')
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test soak check format build build-node clean
+.PHONY: help install run test soak check format build build-node build-armv7 clean
 .PHONY: bench bench-quick config-reference spec-table
 
 help: ## list the targets
@@ -38,6 +38,9 @@ build: install ## compile this machine's executable to dist/minnow
 
 build-node: install ## bundle the program for Node >= 20 to dist/node/minnow.mjs
 	@$(BUN) targets/node.ts
+
+build-armv7: install ## cross-compile the runner for armv7, with a Node of its own, to dist/armv7
+	@$(BUN) targets/armv7.ts
 
 bench: install ## measure minnow and mosquitto side by side; ARGS="..."
 	@$(BUN) bench/main.ts $(ARGS)

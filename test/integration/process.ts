@@ -13,7 +13,13 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll } from '../harness.ts';
 
-const WAIT_MS = 15_000;
+/** How long anything may take. */
+let waitMs = 15_000;
+
+/** For programs on an emulated processor. */
+export function waitUpTo(ms: number): void {
+  waitMs = ms;
+}
 
 const { MINNOW_BINARY, MINNOW_PROGRAM } = process.env;
 
@@ -62,11 +68,11 @@ export async function run(
   child.stdout?.on('data', chunk => stdout.push(chunk as Buffer));
   child.stderr?.on('data', chunk => stderr.push(chunk as Buffer));
   child.stdin?.end(stdin);
-  const timer = setTimeout(() => child.kill('SIGKILL'), WAIT_MS);
+  const timer = setTimeout(() => child.kill('SIGKILL'), waitMs);
   const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
   clearTimeout(timer);
   const errors = Buffer.concat(stderr).toString();
-  assert.equal(signal, null, `${command.join(' ')} did not end within ${WAIT_MS} ms:\n${errors}`);
+  assert.equal(signal, null, `${command.join(' ')} did not end within ${waitMs} ms:\n${errors}`);
   const bytes = Buffer.concat(stdout);
   const text = bytes.toString();
   const lines = text === '' ? [] : text.replace(/\n$/, '').split('\n');
@@ -142,7 +148,7 @@ export class Background {
         if (holds()) settle(null);
         else if (!this.#running) settle(new Error(`ended without ${what}: ${said()}`));
       };
-      const timer = setTimeout(() => settle(new Error(`no ${what} in time: ${said()}`)), WAIT_MS);
+      const timer = setTimeout(() => settle(new Error(`no ${what} in time: ${said()}`)), waitMs);
       this.#watchers.add(watch);
       watch();
     });
@@ -156,7 +162,7 @@ export class Background {
   /** Signals the process and waits for its end; the exit code or the signal that ended it. */
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | string> {
     this.#child.kill(signal);
-    const timer = setTimeout(() => this.#child.kill('SIGKILL'), WAIT_MS);
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), waitMs);
     const code = await this.exited;
     clearTimeout(timer);
     return code;
@@ -280,7 +286,7 @@ export function program(name: string): string | null {
 export function pythonWithPaho(): string | null {
   const candidates = ['python3', '/usr/bin/python3'];
   const works = (python: string) =>
-    spawnSync(python, ['-c', 'import paho.mqtt.client'], { timeout: WAIT_MS }).status === 0;
+    spawnSync(python, ['-c', 'import paho.mqtt.client'], { timeout: waitMs }).status === 0;
   return candidates.find(works) ?? null;
 }
 
