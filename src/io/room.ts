@@ -24,35 +24,45 @@ export function countFreeDescriptors(): number {
   }
 }
 
+/** How many are in, and how many were sent away since there was room. */
+export type RoomCounts = Int32Array<SharedArrayBuffer>;
+const TAKEN = 0;
+const TURNED_AWAY = 1;
+
+export function createRoomCounts(): RoomCounts {
+  return new Int32Array(new SharedArrayBuffer(8));
+}
+
 export class Room {
   private readonly size: number;
   private readonly tell: Tell;
-  private taken = 0;
-  private turnedAway = 0;
+  private readonly counts: RoomCounts;
 
-  constructor(size: number, tell: Tell) {
+  /** Several threads that share a process share its room: the same `size` and `counts`. */
+  constructor(size: number, tell: Tell, counts: RoomCounts = createRoomCounts()) {
     this.size = size;
     this.tell = tell;
+    this.counts = counts;
   }
 
   /** Takes a place; false: there is none, send it away. */
   enter(): boolean {
-    if (this.taken < this.size) {
-      this.taken++;
-      return true;
-    }
-    if (this.turnedAway++ === 0) {
+    const taken = Atomics.add(this.counts, TAKEN, 1);
+    if (taken < this.size) return true;
+    Atomics.sub(this.counts, TAKEN, 1);
+    if (Atomics.add(this.counts, TURNED_AWAY, 1) === 0) {
       const message = 'no descriptors left: nobody is let in until clients leave; raise ulimit -n';
-      this.tell('warn', message, { connections: this.taken });
+      this.tell('warn', message, { connections: taken });
     }
     return false;
   }
 
   leave(): void {
-    this.taken--;
-    if (this.turnedAway === 0 || this.taken > this.size - this.size / RELIEF_PART) return;
-    const { turnedAway } = this;
-    this.turnedAway = 0;
-    this.tell('info', 'clients are let in again', { connections: this.taken, turnedAway });
+    const taken = Atomics.sub(this.counts, TAKEN, 1) - 1;
+    if (Atomics.load(this.counts, TURNED_AWAY) === 0) return;
+    if (taken > this.size - this.size / RELIEF_PART) return;
+    const turnedAway = Atomics.exchange(this.counts, TURNED_AWAY, 0);
+    if (turnedAway === 0) return; // another thread has told it
+    this.tell('info', 'clients are let in again', { connections: taken, turnedAway });
   }
 }

@@ -65,8 +65,6 @@ class SyncLink implements Link, Source {
   ending = false;
   /** It goes after this turn. */
   doomed = false;
-  /** There was room for it. */
-  roomy = false;
   /** It took less than it was given. */
   full = false;
   private readonly driver: SyncDriver;
@@ -111,8 +109,7 @@ class SyncLink implements Link, Source {
 
   abort(): void {
     if (this.phase === Phase.Ended) return;
-    const { libc } = this.driver;
-    libc.setsockopt(this.fd, SOL_SOCKET, SO_LINGER, libc.address(noLinger), 8);
+    this.driver.resetOnClose(this.fd);
     this.driver.end(this);
   }
 }
@@ -153,12 +150,13 @@ export class SyncDriver implements BlockingDriver {
     return new SyncDriver(await openLibc(), hallway, options, tell);
   }
 
-  constructor(libc: Libc, hallway: Hallway, options: IoOptions, tell: Tell) {
+  /** `room`: what there is for the sockets of the whole process. */
+  constructor(libc: Libc, hallway: Hallway, options: IoOptions, tell: Tell, room?: Room) {
     this.libc = libc;
     this.hallway = hallway;
     this.options = options;
     this.poller = new Poller(libc);
-    this.room = new Room(countFreeDescriptors(), tell);
+    this.room = room ?? new Room(countFreeDescriptors(), tell);
     this.chunkAt = libc.address(this.chunk);
     this.acceptor = new Acceptor(libc, this.poller, options.acceptsPerSecond, tell, (fd, peer) =>
       this.accepted(fd, peer),
@@ -238,12 +236,27 @@ export class SyncDriver implements BlockingDriver {
   }
 
   private accepted(fd: number, peer: { host: string; port: number }): boolean {
+    if (!this.room.enter()) {
+      this.sendAway(fd);
+      return true;
+    }
     const link = new SyncLink(this, fd, formatAddress(peer.host, peer.port));
-    if (!this.poller.add(fd, link, INTEREST)) return false;
+    if (!this.poller.add(fd, link, INTEREST)) {
+      this.room.leave();
+      return false;
+    }
     this.links.add(link);
-    link.roomy = this.room.enter();
-    if (!link.roomy || !this.hallway.opened(link)) link.abort();
+    if (!this.hallway.opened(link)) link.abort();
     return true;
+  }
+
+  private sendAway(fd: number): void {
+    this.resetOnClose(fd);
+    this.libc.close(fd);
+  }
+
+  resetOnClose(fd: number): void {
+    this.libc.setsockopt(fd, SOL_SOCKET, SO_LINGER, this.libc.address(noLinger), 8);
   }
 
   receive(link: SyncLink): void {
@@ -334,7 +347,6 @@ export class SyncDriver implements BlockingDriver {
         this.links.delete(link);
         this.poller.forget(link.fd);
         this.libc.close(link.fd);
-        if (!link.roomy) continue; // nobody ever heard of it
         this.room.leave();
         this.hallway.closed(link);
       }

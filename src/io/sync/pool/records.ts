@@ -3,6 +3,7 @@
 // gives; the words carry no bytes unless it is said.
 
 import type { IoOptions } from '../../options.ts';
+import type { RoomCounts } from '../../room.ts';
 import type { RingMemory } from '../ring.ts';
 
 /** From the sockets to the core. */
@@ -53,6 +54,9 @@ export interface PoolThreadData {
     readonly options: IoOptions;
     readonly up: RingMemory;
     readonly down: RingMemory;
+    /** Descriptors for sockets of the whole process, and who has taken them. */
+    readonly roomSize: number;
+    readonly roomCounts: RoomCounts;
     /** One word; not 0: end everything and go. */
     readonly stop: SharedArrayBuffer;
     /** The Doorbell that wakes this thread, and the one that wakes the core's; -1: that has an

@@ -4,6 +4,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Hallway, Tell } from '../../driver.ts';
 import type { IoOptions } from '../../options.ts';
+import { countFreeDescriptors, createRoomCounts } from '../../room.ts';
 import { Doorbell } from '../doorbell.ts';
 import type { Libc } from '../libc.ts';
 import { openListeningSockets, resolveHost } from '../listening-socket.ts';
@@ -40,6 +41,8 @@ interface Member {
 export class WorkerPool {
   private readonly libc: Libc;
   private readonly options: IoOptions;
+  private readonly roomSize = countFreeDescriptors();
+  private readonly roomCounts = createRoomCounts();
   private readonly members: Member[] = [];
 
   constructor(libc: Libc, options: IoOptions) {
@@ -73,8 +76,10 @@ export class WorkerPool {
     const down = createRing(RING_BYTES);
     const stop = new SharedArrayBuffer(4);
     const bell = new Doorbell(this.libc);
+    const { roomSize, roomCounts } = this;
+    const bells = { bell: bell.fd, coreBell: waker.bell };
     const workerData: PoolThreadData = {
-      minnowPool: { options, up, down, stop, bell: bell.fd, coreBell: waker.bell },
+      minnowPool: { options, up, down, stop, roomSize, roomCounts, ...bells },
     };
     const worker = new Worker(programUrl(), { workerData });
     const exited = new Promise<void>(resolve => worker.once('exit', () => resolve()));

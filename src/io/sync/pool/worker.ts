@@ -2,22 +2,26 @@
 // told to go by a word in shared memory and a ring of its bell.
 
 import { parentPort, workerData } from 'node:worker_threads';
+import type { Tell } from '../../driver.ts';
+import { Room } from '../../room.ts';
 import { Doorbell } from '../doorbell.ts';
 import { openLibc } from '../open-libc.ts';
 import { type Feed, SyncDriver } from '../sync-driver.ts';
 import { Forwarder } from './forwarder.ts';
 import type { PoolThreadData } from './records.ts';
 
-const { options, up, down, stop, bell, coreBell } = (workerData as PoolThreadData).minnowPool;
+const { options, up, down, stop, bell, coreBell, roomSize, roomCounts } = (
+  workerData as PoolThreadData
+).minnowPool;
 const port = parentPort!;
 
 const libc = await openLibc();
 const coreDoor = new Doorbell(libc, coreBell);
 const wakeCore = coreBell < 0 ? () => port.postMessage(null) : () => coreDoor.ring();
 const forwarder = new Forwarder(up, down, wakeCore);
-const driver = new SyncDriver(libc, forwarder, options, (level, message, fields = {}) =>
-  forwarder.tell({ level, message, fields }),
-);
+const tell: Tell = (level, message, fields = {}) => forwarder.tell({ level, message, fields });
+const room = new Room(roomSize, tell, roomCounts);
+const driver = new SyncDriver(libc, forwarder, options, tell, room);
 const word = new Int32Array(stop);
 const stopWatch: Feed = {
   work: () => {
