@@ -13,7 +13,7 @@ THREADS   := $(shell find src -name 'worker.ts' -o -name '*-worker.ts')
 .PHONY: bench bench-quick config-reference spec-table
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: install ## start the broker on 127.0.0.1:1883; ARGS="--listen HOST:PORT ..."
 	@exec $(BUN) src/main.ts serve $(ARGS)
