@@ -300,16 +300,16 @@ export class StoreLog implements Journal {
     this.flushedAt = now;
     if (this.full) this.full = this.overBound(); // somebody may have made room
     if (this.underWay !== null) return;
-    const { alive, promised } = this.pending;
+    const { promised, queued } = this.pending;
     if (promised === 0) this.advance(this.last);
     this.schedule.note(now, this.store.usage.commitMs);
     if (this.mustGo(now)) this.commit(now);
-    else if (alive === 0) this.askWindows(now);
+    else if (queued === 0) this.askWindows(now);
   }
 
   private mustGo(now: number): boolean {
     const read = this.windows.size > 0 && now >= this.windowsNotBefore && !this.failing;
-    return (read && this.pending.alive > 0) || this.schedule.due(now);
+    return (read && this.pending.queued > 0) || this.schedule.due(now);
   }
 
   /** When `flush` wants to be called though nothing came; Infinity: never. */
@@ -377,7 +377,8 @@ export class StoreLog implements Journal {
   // ---- Windows
   // -----------------------------------------------------------------------------------
 
-  /** Windows are read behind everything that was handed over, so nothing in them is missing. */
+  /** Windows are read behind everything that was queued, so nothing in them is missing. What ended
+   *  meanwhile is not in them: they begin behind what was read before. */
   private askWindows(now: number): void {
     if (this.windows.size === 0 || now < this.windowsNotBefore) return;
     const { windowMessages, windowBytes } = this.options;

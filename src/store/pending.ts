@@ -4,7 +4,7 @@
 
 import { Durability } from '../core/journal.ts';
 import { Entry } from './entry.ts';
-import type { Op } from './ops.ts';
+import { type Op, OpKind } from './ops.ts';
 
 /** Dead entries are swept out when there are so many of them, and more than live ones. */
 const DEAD_MIN = 1_024;
@@ -15,9 +15,13 @@ export class Pending {
   bytes = 0;
   settledBytes = 0;
   alive = 0;
-  /** How many of them an acknowledgement waits for. */
+  /** Those that cancelled out since the last batch. */
+  cancelled = 0;
+  /** Of those that are alive, how many an acknowledgement waits for. */
   promised = 0;
   strict = 0;
+  /** How many of them a window may have to show. */
+  queued = 0;
 
   /** Entries in memory, dead ones too. */
   get length(): number {
@@ -34,6 +38,7 @@ export class Pending {
   cancel(entry: Entry): void {
     this.count(entry, -1);
     entry.op = null;
+    this.cancelled++;
     const dead = this.entries.length - this.alive;
     if (dead >= DEAD_MIN && dead > this.alive) this.entries = this.entries.filter(isAlive);
   }
@@ -48,6 +53,7 @@ export class Pending {
   take(): Entry[] {
     const taken = this.entries.filter(isAlive);
     this.entries = [];
+    this.cancelled = 0;
     for (const entry of taken) {
       entry.handed = true;
       this.count(entry, -1);
@@ -67,6 +73,7 @@ export class Pending {
     if (entry.settled) this.settledBytes += sign * entry.bytes;
     if (entry.durability >= Durability.Written) this.promised += sign;
     if (entry.durability === Durability.Strict) this.strict += sign;
+    if (entry.op?.kind === OpKind.QueuePut) this.queued += sign;
   }
 }
 

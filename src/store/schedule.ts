@@ -13,6 +13,8 @@ const GRACE_MS_MAX = 250;
 const GRACE_SHARE = 0.25;
 /** What acknowledgements wait for gathers as long as the commit before it took, up to so long. */
 const GATHER_MS_MAX = 10;
+/** Where hardly any of it cancels out meanwhile, so many commits go by before that is tried again. */
+const UNGATHERED_COMMITS = 16;
 /** Whatever is young: a batch grows no larger than so many times what was asked for. */
 const YOUNG_BATCHES_MAX = 16;
 
@@ -23,6 +25,9 @@ export class Schedule {
   private deadline = NEVER;
   /** When what acknowledgements wait for has gathered long enough. */
   private gathered = NEVER;
+  private gathers = false;
+  /** Commits before anything gathers again. */
+  private ungathered = 0;
   /** When the pending operations were last divided into settled and young ones. */
   private closedAt = Number.NEGATIVE_INFINITY;
   /** The store was handed what nobody waits for in a batch that was not synced. */
@@ -60,7 +65,9 @@ export class Schedule {
     this.large = bytes >= this.size(now) && !this.retrying;
     if (promised === 0 || this.retrying) this.gathered = NEVER;
     else if (this.gathered === NEVER) {
-      this.gathered = now + Math.floor(Math.min(GATHER_MS_MAX, commitMs));
+      const gatherMs = this.ungathered > 0 ? 0 : Math.floor(Math.min(GATHER_MS_MAX, commitMs));
+      this.gathers = gatherMs > 0;
+      this.gathered = now + gatherMs;
     }
   }
 
@@ -91,7 +98,11 @@ export class Schedule {
 
   /** They go now; gives whether they have to be synced. */
   hand(now: number): boolean {
-    const { alive, promised, strict } = this.pending;
+    const { alive, cancelled, promised, strict } = this.pending;
+    if (promised > 0) {
+      if (this.ungathered > 0) this.ungathered--;
+      else if (this.gathers && cancelled < alive / 4) this.ungathered = UNGATHERED_COMMITS;
+    }
     // What goes only because the class `written` waits for it, or a window, may stay in the
     // operating system's hands; what else is in the batch may do so until its deadline.
     const sync = strict > 0 || this.isLate(now) || this.isFull(now);
