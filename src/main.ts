@@ -44,6 +44,14 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'say what was seen of this machine, what was chosen for it, and why',
     load: () => import('./cli/platform.ts'),
   },
+  passwd: {
+    summary: 'create, change and delete users of a password file',
+    load: () => import('./cli/auth/passwd.ts'),
+  },
+  acl: {
+    summary: 'say what a client may do, and which rule decides it',
+    load: () => import('./cli/auth/acl.ts'),
+  },
   version: { summary: 'print the version', load: () => import('./cli/version.ts') },
 };
 

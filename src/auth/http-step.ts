@@ -1,5 +1,6 @@
-// Asks a service over HTTP who a client is. Bounded in time, in answers' size and in questions under
-// way; answers are remembered for a short while. Whatever is no clear answer refuses the client.
+// Asks a service over HTTP who a client is. Bounded in time, in the size of answers and in questions
+// under way; answers are remembered for a short while. Whatever is no clear answer refuses the
+// client.
 
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Credentials } from '../core/access.ts';
@@ -65,7 +66,7 @@ export class HttpStep implements AuthStep {
         signal: AbortSignal.any([AbortSignal.timeout(timeoutMs), this.stop.signal]),
       });
       const verdict = verdictOf(response.status, await textOf(response));
-      // What does not hold for long is asked again each time: the client's time must not begin anew.
+      // What holds for a time of its own is asked each time: that time must not begin anew.
       const lasting = verdict === null || verdict.expiresInMs === undefined;
       if (cacheMs > 0 && lasting) this.answers.set(digest, verdict, cacheMs);
       return verdict;

@@ -183,7 +183,7 @@ describe('steps in order', () => {
     assert.deepEqual(told, [fault, fault]);
   });
 
-  test('what a listener has proved comes first, except before enhanced authentication', async () => {
+  test('what a listener has proved comes first, but no enhanced login is skipped', async () => {
     const origin = originWith({ username: 'meter' });
     const chain = new Chain([deny], closed);
     const result = await ask(chain, { ...alice, origin });

@@ -72,7 +72,7 @@ function toPlainBase64(bytes: Uint8Array): string {
   return toBase64(bytes).replace(/=+$/, '');
 }
 
-/** "m=47104,t=1,p=1" → the numbers of `names`, or null when they are not exactly these, in range. */
+/** "m=47104,t=1,p=1" → the numbers of `names`; null when they are not exactly these, in range. */
 function parameters(text: string | undefined, names: readonly string[]): number[] | null {
   const entries = (text ?? '').split(',').map(entry => entry.split('='));
   if (entries.length !== names.length) return null;

@@ -111,8 +111,8 @@ const text = (about: { readonly default: string; readonly description: string })
   );
 
 export const authSection = section(
-  'Who may connect, and what they may do. A client is asked for by the ways in `order`: each lets ' +
-    'it in, refuses it or leaves it to the next.',
+  'Who may connect, and what they may do. The ways in `order` are tried one after the other: each ' +
+    'lets a client in, refuses it or leaves it to the next.',
   {
     anonymous: flag({
       default: true,
@@ -171,8 +171,8 @@ export const authSection = section(
         default: '',
         example: 'jwtKeys = "https://login.example/.well-known/jwks.json"',
         description:
-          'Turns on tokens (JWT) in place of passwords: the keys that verify them. A file: PEM (a ' +
-          'public key or a certificate), a JWK or a set of them in JSON, or else the bytes of a ' +
+          'Turns on tokens (JWT) in place of passwords: the keys that verify them. A file: PEM ' +
+          '(a public key or a certificate), a JWK or a set of them in JSON, or the bytes of a ' +
           'shared secret (at least 32). Or the URL of a set (JWKS), fetched when it is needed.',
       },
     ),
@@ -209,8 +209,8 @@ export const authSection = section(
         description:
           'Asks a service: POST with clientId, username, password, peer, listener and ' +
           'certificate in JSON. It answers 200 with `{"result": "allow"}`, `"deny"` or `"next"`, ' +
-          'and may add `username`, `acl` (rules) and `expiresInSeconds`. Any other answer refuses ' +
-          'the client.',
+          'and may add `username`, `acl` (rules) and `expiresInSeconds`. Any other answer ' +
+          'refuses the client.',
       },
     ),
     httpHeaders: option(

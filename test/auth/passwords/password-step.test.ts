@@ -101,7 +101,7 @@ describe('passwords', () => {
     assert.equal(await late, WRONG);
   });
 
-  test('a device with a wrong password waits longer and longer, and keeps nobody else out', async () => {
+  test('a device with a wrong password waits longer and longer, and keeps nobody out', async () => {
     const passwords = step({ cacheMs: 0 });
     const guess = (name = 'alice') => passwords.authenticate(from('192.0.2.1:1', name, 'guess'));
     for (let i = 0; i < 6; i++) assert.equal(await guess(), WRONG);
@@ -129,7 +129,7 @@ describe('passwords', () => {
     );
   });
 
-  test('tokens, and what was verified, pass while a guesser behind the same router waits', async () => {
+  test('tokens and what was verified pass while a guesser on the same network waits', async () => {
     const { token, hash } = makeToken();
     const passwords = step({
       hashes: new Map([

@@ -1,0 +1,172 @@
+// `minnow passwd`: creates, changes and deletes the lines of a password file. The file is written
+// anew beside the old one and put in its place, readable for its owner only unless it was otherwise.
+
+import {
+  chownSync,
+  closeSync,
+  fchmodSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { boundsFor, calibrate, costsText, machineMemory } from '../../auth/passwords/calibrate.ts';
+import { hashPbkdf2, hashScram, hashScrypt, makeToken } from '../../auth/passwords/compute.ts';
+import { changePasswords, nameFault, parsePasswords } from '../../auth/passwords/password-file.ts';
+import { formatHash, type StoredHash } from '../../auth/passwords/stored-hash.ts';
+import { type Flag, type Flags, helpText, parseFlags, UsageError } from '../client/flags.ts';
+import { print } from '../command.ts';
+import { Exit, errorCode, Failure } from '../exit.ts';
+import { load } from '../load.ts';
+import { askPassword, readPassword } from './ask-password.ts';
+
+const SCRAM_ROUNDS = 15_000;
+/** What mosquitto 2.1 writes by itself is 1,000, and older ones 101. */
+const PBKDF2_ROUNDS = 100_000;
+
+const flagTable: readonly Flag[] = [
+  { long: 'file', short: 'f', value: 'FILE', help: 'the password file; made if it is not there' },
+  { long: 'stdin', help: 'read the password from standard input: one line' },
+  { long: 'token', help: 'make up a token instead of a password, and show it this once' },
+  { long: 'scram', help: 'a hash for clients that use SCRAM-SHA-256 (auth.scram)' },
+  { long: 'mosquitto', help: 'a hash that mosquitto reads too ($7$)' },
+  { long: 'delete', short: 'D', help: 'take the user out' },
+  { long: 'config', short: 'c', value: 'FILE', help: 'the configuration, which names the file' },
+  { long: 'set', value: 'KEY=VALUE', help: 'as given to the broker' },
+  { long: 'help', short: 'h', help: 'this text' },
+];
+
+const usage = `Usage: minnow passwd [flags] USER
+
+Creates USER in the password file, or gives it another password. Passwords are kept as scrypt
+hashes that cost this machine up to 100 ms each; tokens, for devices, cost next to nothing.
+
+${helpText(flagTable)}`;
+
+export async function run(args: string[]): Promise<number> {
+  const flags = readFlags(args);
+  if (flags.has('help')) {
+    await print(usage);
+    return Exit.ok;
+  }
+  const name = userOf(flags);
+  const path = fileOf(flags);
+  const before = readFile(path);
+  const known = parsePasswords(before).users.has(name);
+  if (flags.has('delete')) {
+    if (!known) throw new Failure(Exit.noInput, `${path}: there is no user "${name}"`);
+    writeFile(path, changePasswords(before, name, null));
+    await print(`"${name}" was taken out of ${path}`);
+    return Exit.ok;
+  }
+  const { hash, words } = await makeHash(flags, name);
+  writeFile(path, changePasswords(before, name, formatHash(hash)));
+  await print(`"${name}" was ${known ? 'changed' : 'added'} in ${path}: ${words}`);
+  return Exit.ok;
+}
+
+function fail(text: string): never {
+  throw new Failure(Exit.usage, `passwd: ${text}; see minnow help passwd`);
+}
+
+function readFlags(args: string[]): Flags {
+  try {
+    const flags = parseFlags(args, flagTable);
+    const kinds = ['token', 'scram', 'mosquitto', 'delete'].filter(kind => flags.has(kind));
+    if (kinds.length > 1)
+      throw new UsageError(`--${kinds[0]} and --${kinds[1]} exclude each other`);
+    return flags;
+  } catch (error) {
+    if (error instanceof UsageError) fail(error.message);
+    throw error;
+  }
+}
+
+function userOf({ operands }: Flags): string {
+  const [name, ...rest] = operands;
+  if (name === undefined) fail('the name of a user is missing');
+  if (rest.length > 0) fail(`"${rest[0]}" is not expected here`);
+  const fault = nameFault(name);
+  if (fault !== null) fail(`the name ${JSON.stringify(name.slice(0, 60))} ${fault}`);
+  return name;
+}
+
+function fileOf(flags: Flags): string {
+  const given = flags.text('file');
+  if (given !== undefined) return given;
+  const config = flags.text('config');
+  const named = config === undefined ? {} : { config };
+  const { passwordFile } = load({ ...named, set: flags.texts('set') }).config.auth;
+  if (passwordFile === '') fail('name a file with --file, or set auth.passwordFile');
+  return passwordFile;
+}
+
+interface Made {
+  readonly hash: StoredHash;
+  /** What to say about it. */
+  readonly words: string;
+}
+
+async function makeHash(flags: Flags, name: string): Promise<Made> {
+  if (flags.has('token')) {
+    const { token, hash } = makeToken();
+    return { hash, words: `the token is kept as a digest only, so note it now\n${token}` };
+  }
+  const password = flags.has('stdin') ? await readPassword() : await askPassword(name);
+  if (flags.has('scram')) {
+    return { hash: await hashScram(password, SCRAM_ROUNDS), words: 'a hash for SCRAM-SHA-256' };
+  }
+  if (flags.has('mosquitto')) {
+    return { hash: await hashPbkdf2(password, PBKDF2_ROUNDS), words: 'a PBKDF2 hash' };
+  }
+  const { costs, ms } = await calibrate(boundsFor(machineMemory()));
+  const hash = await hashScrypt(password, costs);
+  return { hash, words: `a scrypt hash; a login takes ${costsText(costs, ms)}` };
+}
+
+/** Empty when there is none yet. */
+function readFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'ENOENT') return '';
+    if (code === 'EACCES')
+      throw new Failure(Exit.noPermission, `${path}: no permission to read it`);
+    throw new Failure(Exit.noInput, `${path}: cannot be read (${code})`);
+  }
+}
+
+function writeFile(path: string, text: string): void {
+  let fresh = '';
+  try {
+    const old = statOf(path);
+    // A link stays one: what it leads to is replaced.
+    const target = old === null ? path : realpathSync(path);
+    fresh = `${target}.new-${process.pid}`;
+    const file = openSync(fresh, 'wx', 0o600);
+    try {
+      if (old !== null) fchmodSync(file, old.mode & 0o777);
+      writeSync(file, text);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    if (old !== null && process.getuid?.() === 0) chownSync(fresh, old.uid, old.gid);
+    renameSync(fresh, target);
+  } catch (error) {
+    if (fresh !== '') rmSync(fresh, { force: true });
+    const code = errorCode(error);
+    const denied = code === 'EACCES' || code === 'EPERM' || code === 'EROFS';
+    const why = denied ? 'no permission to write it' : `cannot be written (${code})`;
+    throw new Failure(denied ? Exit.noPermission : Exit.cannotCreate, `${path}: ${why}`);
+  }
+}
+
+function statOf(path: string) {
+  return statSync(path, { throwIfNoEntry: false }) ?? null;
+}
