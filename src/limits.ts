@@ -38,6 +38,13 @@ export const limits = {
   acceptsPerSecond: 5_000,
   tcpKeepAliveSeconds: 60,
   tcpUserTimeoutMs: 30_000,
+  /** TLS, WebSocket and their like: bytes handed to one transport that have not left, connections
+   *  that are not through their handshakes, the head of a WebSocket request, time a peer that
+   *  leaves has to take its last answers. */
+  doorWindowBytes: 128 * KB,
+  arrivalsMax: 1_024,
+  upgradeBytesMax: 8 * KB,
+  doorFarewellMs: 2_000,
   sessionsMax: 1_000_000,
   subscriptionsPerSessionMax: 10_000,
   retainedMessagesMax: 1_000_000,

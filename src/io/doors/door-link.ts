@@ -1,0 +1,152 @@
+// A transport behind a door, as the hallway sees it. A stream keeps what the system does not take,
+// so what is written is copied (the hallway uses its buffer again) and what may wait is bounded.
+
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Origin } from '../../core/access.ts';
+import type { Connection } from '../../core/session/connection.ts';
+import { limits } from '../../limits.ts';
+import type { Link } from '../driver.ts';
+import type { DoorSide } from './side.ts';
+
+/** What all kinds of links are made from. */
+export interface Passage {
+  /** The connection that the system accepted. */
+  readonly raw: Socket;
+  /** Where MQTT or WebSocket frames are read from and written to: `raw`, or TLS around it. */
+  readonly stream: Duplex;
+  readonly peer: string;
+  readonly origin: Origin;
+}
+
+export abstract class DoorLink implements Link {
+  readonly peer: string;
+  readonly origin: Origin;
+  connection: Connection | null = null;
+  blocked = false;
+  closing = false;
+  protected readonly stream: Duplex;
+  protected readonly side: DoorSide;
+  private readonly raw: Socket;
+  /** Nothing that comes is handed on any more. */
+  private finished = false;
+  private closed = false;
+  private endSeen = false;
+  /** Ends the wait for a peer that does not take its last answers. */
+  private farewell: ReturnType<typeof setTimeout> | undefined;
+  /** The hallway was told that not all was taken. */
+  private short = false;
+
+  constructor({ raw, stream, peer, origin }: Passage, side: DoorSide) {
+    this.raw = raw;
+    this.stream = stream;
+    this.peer = peer;
+    this.origin = origin;
+    this.side = side;
+    stream.on('drain', () => this.drained());
+    stream.on('error', () => {}); // `close` follows and is enough
+    stream.once('close', () => this.gone());
+  }
+
+  /** Introduces it to the hallway and begins to read. */
+  open(): void {
+    if (this.side.opened(this)) this.read();
+    else this.abort();
+    this.side.wake();
+  }
+
+  write(buffer: Uint8Array, start: number, end: number): number {
+    if (this.finished) return 0;
+    const room = limits.doorWindowBytes - this.stream.writableLength;
+    const size = Math.max(0, Math.min(end - start, room));
+    this.short = size < end - start;
+    if (size > 0) this.send(Buffer.from(buffer.subarray(start, start + size)));
+    return size;
+  }
+
+  abstract pause(paused: boolean): void;
+
+  close(): void {
+    if (this.finished) return;
+    this.finished = true;
+    this.pause(false); // the peer's end of stream must be seen
+    this.sayGoodbye();
+    // The core bounds a goodbye that it says itself, but knows nothing of this one.
+    if (this.endSeen) this.farewell = setTimeout(() => this.abort(), limits.doorFarewellMs);
+  }
+
+  abort(): void {
+    this.finished = true;
+    // A unix socket knows no reset.
+    if (this.raw.remoteAddress === undefined) this.raw.destroy();
+    else this.raw.resetAndDestroy();
+    this.stream.destroy();
+    this.gone();
+  }
+
+  /** Calls `received` with what comes from now on. */
+  protected abstract read(): void;
+  /** Takes all of `bytes`, which are its own. */
+  protected abstract send(bytes: Buffer): void;
+  /** What was sent, then the end. */
+  protected abstract sayGoodbye(): void;
+
+  protected received(chunk: Uint8Array): void {
+    if (this.finished) return;
+    this.side.bytes(this, chunk);
+    this.side.wake();
+  }
+
+  /** The peer sends nothing more. */
+  protected ended(): void {
+    if (this.finished) return;
+    this.endSeen = true;
+    this.side.ended(this);
+    this.side.wake();
+  }
+
+  /** The peer broke the rules of its transport; it is told by whoever calls this. */
+  protected finish(): void {
+    this.finished = true;
+  }
+
+  private drained(): void {
+    if (!this.short || this.finished) return;
+    this.short = false;
+    this.side.drained(this);
+    this.side.wake();
+  }
+
+  private gone(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.finished = true;
+    clearTimeout(this.farewell);
+    this.raw.destroy();
+    this.stream.destroy();
+    this.side.closed(this);
+    this.side.wake();
+  }
+}
+
+/** MQTT's bytes as they are: TCP behind a proxy, TLS, a unix socket. */
+export class StreamLink extends DoorLink {
+  pause(paused: boolean): void {
+    if (paused) this.stream.pause();
+    else this.stream.resume();
+  }
+
+  protected read(): void {
+    this.stream.on('data', (chunk: Buffer) => this.received(chunk));
+    this.stream.on('end', () => this.ended());
+    this.stream.resume();
+  }
+
+  protected send(bytes: Buffer): void {
+    this.stream.write(bytes);
+  }
+
+  protected sayGoodbye(): void {
+    this.stream.end();
+  }
+}

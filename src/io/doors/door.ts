@@ -1,0 +1,200 @@
+// One listener and the way in through it: PROXY header, account, TLS, WebSocket, as far as it asks
+// for them, all within one deadline. Whoever is through becomes a link.
+
+import { createServer, type Server, type Socket } from 'node:net';
+import { formatAddress } from '../../config/address.ts';
+import type { DoorConfig } from '../../config/sections/doors.ts';
+import type { Origin } from '../../core/access.ts';
+import { limits } from '../../limits.ts';
+import type { Tell } from '../driver.ts';
+import type { IoOptions } from '../options.ts';
+import { StreamLink } from './door-link.ts';
+import { listenAt } from './listening.ts';
+import type { DoorSide } from './side.ts';
+import { Arrival, type Step } from './steps/arrival.ts';
+import { nameFrom } from './steps/identity.ts';
+import { proxyStep } from './steps/proxy-step.ts';
+import { readTlsFiles } from './steps/tls-files.ts';
+import { TlsStep } from './steps/tls-step.ts';
+import type { WebSocketStep } from './steps/web-socket-step.ts';
+import { WebSocketLink } from './web-socket-link.ts';
+
+export interface DoorOptions extends IoOptions {
+  /** From accepted to the end of all handshakes. */
+  readonly handshakeTimeoutMs: number;
+  /** Largest MQTT packet. */
+  readonly packetSizeMax: number;
+}
+
+type Fields = Readonly<Record<string, string | number>>;
+
+export class Door {
+  /** How it is called in logs and by access rules, e.g. "mqtts://127.0.0.1:8883". */
+  private name = '';
+  private readonly config: DoorConfig;
+  private readonly side: DoorSide;
+  private readonly options: DoorOptions;
+  private readonly tell: Tell;
+  private readonly server: Server;
+  private readonly steps: Step[] = [];
+  private tls: TlsStep | null = null;
+  private webSocket: WebSocketStep | null = null;
+  /** Everybody who is in or on the way in. */
+  private readonly present = new Set<Arrival>();
+  /** Those on the way in, the longest first. */
+  private readonly arriving = new Set<Arrival>();
+  /** What all have in common of whom nothing else is known. */
+  private nobody!: Origin;
+
+  /** Throws a TlsFileError. */
+  static async create(
+    config: DoorConfig,
+    side: DoorSide,
+    options: DoorOptions,
+    tell: Tell,
+  ): Promise<Door> {
+    const door = new Door(config, side, options, tell);
+    await door.layOut();
+    return door;
+  }
+
+  private constructor(config: DoorConfig, side: DoorSide, options: DoorOptions, tell: Tell) {
+    this.config = config;
+    this.side = side;
+    this.options = options;
+    this.tell = tell;
+    const { noDelay, keepAliveSeconds } = options;
+    this.server = createServer(
+      {
+        allowHalfOpen: true,
+        pauseOnConnect: true,
+        noDelay,
+        keepAlive: keepAliveSeconds > 0,
+        keepAliveInitialDelay: keepAliveSeconds * 1000,
+      },
+      socket => this.accepted(socket),
+    );
+  }
+
+  /** Which steps there are; what is not asked for is not loaded. */
+  private async layOut(): Promise<void> {
+    const { proxies, place, tls, protocol, webSocket } = this.config;
+    if (place.kind === 'unix')
+      this.steps.push(await (await import('./steps/account-step.ts')).accountStep());
+    if (proxies !== null) this.steps.push(proxyStep(proxies));
+    if (tls !== null) {
+      const files = readTlsFiles(tls, Date.now());
+      this.warn(files.warnings);
+      this.tls = new TlsStep(tls, protocol, files);
+      this.steps.push(this.tls.step);
+    }
+    if (protocol === 'websocket') {
+      const { WebSocketStep } = await import('./steps/web-socket-step.ts');
+      this.webSocket = new WebSocketStep(webSocket, this.options.packetSizeMax);
+      this.steps.push(this.webSocket.step);
+    }
+  }
+
+  /** Resolves with its name; rejects as Driver.listen does. */
+  async listen(place: Parameters<typeof listenAt>[1]): Promise<string> {
+    const { protocol, tls, webSocket, anonymous, mountPoint } = this.config;
+    const address = await listenAt(this.server, place, this.options);
+    const plain = protocol === 'websocket' ? 'ws' : 'mqtt';
+    this.name = `${plain}${tls === null ? '' : 's'}://${address}${webSocket.path}`;
+    const listener = this.name;
+    this.nobody = { listener, username: null, certificate: null, anonymous, mountPoint };
+    this.server.on('error', error => this.tell('warn', 'accepting failed', { why: error.message }));
+    return this.name;
+  }
+
+  /** Reads its files; what is returned puts them in force. */
+  prepareReload(): () => void {
+    const { tls } = this;
+    if (tls === null) return () => {};
+    const files = tls.readFiles();
+    return () => {
+      this.warn(files.warnings);
+      tls.renew(files);
+    };
+  }
+
+  stopListening(): void {
+    this.server.close();
+    for (const arrival of this.arriving) arrival.end();
+  }
+
+  stop(): void {
+    this.stopListening();
+    for (const arrival of this.present) arrival.end();
+  }
+
+  private accepted(raw: Socket): void {
+    const { present, arriving } = this;
+    if (present.size >= this.config.connectionsMax) {
+      raw.destroy();
+      this.tell('warn', 'too many connections by this listener', { listener: this.name });
+      return;
+    }
+    // Under an attack of silent ones the newcomer is the likelier to be a client.
+    const [oldest] = arriving.size < limits.arrivalsMax ? [] : arriving;
+    oldest?.end();
+    const { remoteAddress, remotePort = 0 } = raw;
+    const peer = remoteAddress === undefined ? 'unix:' : formatAddress(remoteAddress, remotePort);
+    const arrival = new Arrival(raw, peer, () => {
+      clearTimeout(timer);
+      arriving.delete(arrival);
+      present.delete(arrival);
+    });
+    const timer = setTimeout(() => {
+      this.refused(arrival, 'no handshake in time', {});
+      arrival.end();
+    }, this.options.handshakeTimeoutMs);
+    present.add(arrival);
+    arriving.add(arrival);
+    this.walk(arrival, 0, () => {
+      clearTimeout(timer);
+      arriving.delete(arrival);
+      this.letIn(arrival);
+    });
+  }
+
+  /** Takes the steps from `index` on. */
+  private walk(arrival: Arrival, index: number, arrived: () => void): void {
+    if (arrival.isGone) return;
+    if (index === this.steps.length) {
+      arrived();
+      return;
+    }
+    this.steps[index](
+      arrival,
+      () => this.walk(arrival, index + 1, arrived),
+      (why, fields = {}) => {
+        this.refused(arrival, why, fields);
+        (arrival.stream as Socket).destroySoon(); // what was said to it may leave
+      },
+    );
+  }
+
+  private refused({ peer }: Arrival, why: string, fields: Fields): void {
+    this.tell('info', 'refused at the door', { peer, listener: this.name, reason: why, ...fields });
+  }
+
+  private letIn(arrival: Arrival): void {
+    const { config, nobody } = this;
+    const { certificate, account, peer, raw, stream } = arrival;
+    const username = nameFrom(config.identity, certificate, account);
+    const proved = certificate !== null || username !== null;
+    const origin = proved ? { ...nobody, username, certificate } : nobody;
+    const passage = { raw, stream, peer, origin };
+    const frames = this.webSocket?.socketOf(arrival);
+    const link = frames
+      ? new WebSocketLink(frames, passage, this.side)
+      : new StreamLink(passage, this.side);
+    link.open();
+  }
+
+  private warn(warnings: readonly string[]): void {
+    if (this.config.optional) return; // its sibling says it
+    for (const why of warnings) this.tell('warn', 'a certificate needs attention', { why });
+  }
+}

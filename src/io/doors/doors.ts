@@ -1,0 +1,104 @@
+// Every listener that is more than an address: TLS, WebSocket, unix sockets, the PROXY protocol,
+// sockets of systemd. They live on a thread with an event loop; what comes through them is handed
+// to the hallway as links like any other.
+
+import type { DoorConfig } from '../../config/sections/doors.ts';
+import type { Tell } from '../driver.ts';
+import { Door, type DoorOptions } from './door.ts';
+import { type Inherited, inheritedSockets } from './listening.ts';
+import type { DoorSide } from './side.ts';
+import { TlsFileError } from './steps/tls-files.ts';
+
+/** Missing on this machine: an optional address of that kind is no fault. */
+const MISSING: readonly string[] = ['EADDRNOTAVAIL', 'EAFNOSUPPORT'];
+
+export class Doors {
+  private readonly side: DoorSide;
+  private readonly options: DoorOptions;
+  private readonly tell: Tell;
+  private readonly doors: Door[] = [];
+
+  constructor(side: DoorSide, options: DoorOptions, tell: Tell) {
+    this.side = side;
+    this.options = options;
+    this.tell = tell;
+  }
+
+  /** Opens all of them; resolves with where clients reach them, e.g. "mqtts://127.0.0.1:8883".
+   *  Rejects as Driver.listen does, or with a TlsFileError; then none is left open. */
+  async open(
+    configs: readonly DoorConfig[],
+    env: Readonly<Record<string, string | undefined>>,
+    pid: number,
+  ): Promise<string[]> {
+    const inherited = inheritedSockets(env, pid);
+    const addresses: string[] = [];
+    try {
+      let lastPort = 0;
+      for (const config of configs) {
+        const found = await this.openOne(config, lastPort, inherited);
+        addresses.push(...found);
+        // The IPv6 sibling of a listener whose port the system chose takes the same port.
+        lastPort = Number(/:(\d+)(\/.*)?$/.exec(found[0] ?? '')?.[1] ?? 0);
+      }
+    } catch (error) {
+      this.stop();
+      throw error;
+    }
+    return addresses;
+  }
+
+  private async openOne(
+    config: DoorConfig,
+    lastPort: number,
+    inherited: Inherited,
+  ): Promise<string[]> {
+    const { place } = config;
+    const make = async () => {
+      const door = await Door.create(config, this.side, this.options, this.tell);
+      this.doors.push(door);
+      return door;
+    };
+    if (place.kind === 'systemd') {
+      const sockets = inherited.get(place.name) ?? [];
+      if (sockets.length === 0) throw nothingInherited(place.name, inherited);
+      const addresses: string[] = [];
+      for (const fd of sockets) addresses.push(await (await make()).listen({ kind: 'fd', fd }));
+      return addresses;
+    }
+    try {
+      const samePort = place.kind === 'tcp' && config.optional && place.port === 0;
+      return [await (await make()).listen(samePort ? { ...place, port: lastPort } : place)];
+    } catch (error) {
+      const { code = '' } = error as NodeJS.ErrnoException;
+      if (!config.optional || error instanceof TlsFileError) throw error;
+      this.doors.pop();
+      const address = place.kind === 'tcp' ? place.host : '';
+      const level = MISSING.includes(code) ? 'info' : 'warn';
+      this.tell(level, 'not listening', { address, code });
+      return [];
+    }
+  }
+
+  /** Reads certificates, authorities and revocations anew, all of them or none. Connections go on;
+   *  who comes next meets the new ones. Throws a TlsFileError. */
+  reload(): void {
+    const renewals = this.doors.map(door => door.prepareReload());
+    for (const renew of renewals) renew();
+  }
+
+  stopListening(): void {
+    for (const door of this.doors) door.stopListening();
+  }
+
+  /** Ends everything that is still open. */
+  stop(): void {
+    for (const door of this.doors) door.stop();
+  }
+}
+
+function nothingInherited(name: string, inherited: Inherited): Error {
+  const given = [...inherited.keys()].join(', ') || 'none';
+  const why = `systemd has handed over no socket of this name (but ${given})`;
+  return Object.assign(new Error(why), { code: 'ENOENT', address: name });
+}

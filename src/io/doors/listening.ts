@@ -1,0 +1,130 @@
+// Sockets that a door listens on: an address, a path, or what systemd has opened for us.
+
+import { chmodSync, chownSync, lstatSync, readFileSync, rmSync } from 'node:fs';
+import { connect, type Server } from 'node:net';
+import { formatAddress } from '../../config/address.ts';
+import type { Place } from '../../config/sections/doors.ts';
+import type { IoOptions } from '../options.ts';
+
+/** What a supervisor hands over: file descriptors by name. */
+export type Inherited = ReadonlyMap<string, readonly number[]>;
+
+const FIRST_INHERITED = 3;
+
+/** Reads LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES as sd_listen_fds_with_names(3) does. */
+export function inheritedSockets(
+  env: Readonly<Record<string, string | undefined>>,
+  pid: number,
+): Inherited {
+  const sockets = new Map<string, number[]>();
+  const count = Number(env.LISTEN_FDS);
+  if (Number(env.LISTEN_PID) !== pid || !Number.isInteger(count) || count < 1) return sockets;
+  const names = env.LISTEN_FDNAMES?.split(':') ?? [];
+  for (let i = 0; i < count; i++) {
+    const name = names[i] || 'unknown';
+    sockets.set(name, [...(sockets.get(name) ?? []), FIRST_INHERITED + i]);
+  }
+  return sockets;
+}
+
+/** An error that says where: `code`, `address` and, for TCP, `port`. */
+function listenError(code: string, message: string, address: string): Error {
+  return Object.assign(new Error(message), { code, address });
+}
+
+/** Listens; resolves with the address in use as text. */
+export async function listenAt(
+  server: Server,
+  place: Exclude<Place, { kind: 'systemd' }> | { readonly kind: 'fd'; readonly fd: number },
+  options: IoOptions,
+): Promise<string> {
+  const { backlog } = options;
+  if (place.kind === 'unix') return listenOnPath(server, place, backlog);
+  if (place.kind === 'fd') {
+    await started(server, { fd: place.fd }, `descriptor ${place.fd}`);
+  } else {
+    const { host, port } = place;
+    const wanted = { host, port, backlog, ipv6Only: true, exclusive: true };
+    await started(server, { ...wanted, reusePort: options.reusePort }, host, port);
+  }
+  const bound = server.address();
+  if (typeof bound === 'string') return `unix:${bound}`;
+  return bound === null ? 'unix:' : formatAddress(bound.address, bound.port);
+}
+
+function started(server: Server, wanted: object, address: string, port?: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: Error) =>
+      reject(Object.assign(error, { address, ...(port !== undefined && { port }) }));
+    server.once('error', failed);
+    server.listen(wanted, () => {
+      server.off('error', failed);
+      resolve();
+    });
+  });
+}
+
+async function listenOnPath(
+  server: Server,
+  { path, mode, owner }: Extract<Place, { kind: 'unix' }>,
+  backlog: number,
+): Promise<string> {
+  await removeStale(path);
+  const ids = owner === '' ? null : ownerIds(owner, path);
+  // The file is made inside listen(): the mask keeps it closed to others from its first moment.
+  const mask = process.umask(0o177);
+  try {
+    const listening = started(server, { path, backlog }, path);
+    process.umask(mask);
+    await listening;
+    if (ids !== null) chownSync(path, ids.uid, ids.gid);
+    chmodSync(path, mode);
+  } catch (error) {
+    process.umask(mask);
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw listenError(code ?? 'EIO', message, path);
+  }
+  return `unix:${path}`;
+}
+
+/** Removes a socket file that nobody answers on: its broker ended without a farewell. */
+async function removeStale(path: string): Promise<void> {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (!found) return;
+  if (!found.isSocket()) throw listenError('EADDRINUSE', 'it is not a socket', path);
+  if (await answers(path)) throw listenError('EADDRINUSE', 'somebody answers there', path);
+  rmSync(path);
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect({ path });
+    const settle = (answered: boolean) => {
+      socket.destroy();
+      resolve(answered);
+    };
+    socket.on('connect', () => settle(true));
+    socket.on('error', error => settle((error as NodeJS.ErrnoException).code === 'EACCES'));
+  });
+}
+
+/** "minnow:mqtt", ":mqtt", "1000" → numbers; -1 leaves the group or the user as it is. */
+function ownerIds(owner: string, path: string): { uid: number; gid: number } {
+  const [user = '', group = ''] = owner.split(':');
+  const find = (name: string, file: string, what: string) => {
+    if (name === '') return -1;
+    if (/^\d+$/.test(name)) return Number(name);
+    const id = lookUp(file, name);
+    if (id !== null) return id;
+    throw listenError('ENOENT', `there is no ${what} "${name}" in ${file}`, path);
+  };
+  return { uid: find(user, '/etc/passwd', 'user'), gid: find(group, '/etc/group', 'group') };
+}
+
+function lookUp(file: string, name: string): number | null {
+  for (const line of readFileSync(file, 'utf8').split('\n')) {
+    const [found, , id] = line.split(':');
+    if (found === name && id !== undefined) return Number(id);
+  }
+  return null;
+}

@@ -1,0 +1,63 @@
+// A connection on its way in: accepted, but not through PROXY header, TLS handshake and WebSocket
+// upgrade yet. All of these together have one deadline.
+
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Certificate } from '../../../core/access.ts';
+
+export class Arrival {
+  readonly raw: Socket;
+  /** The client's address, which a proxy may correct. */
+  peer: string;
+  certificate: Certificate | null = null;
+  /** The account behind a unix socket. */
+  account: string | null = null;
+  private current: Duplex;
+  private readonly onGone: () => void;
+  private gone = false;
+
+  /** `onGone` is called once, whether or not it got in. */
+  constructor(raw: Socket, peer: string, onGone: () => void) {
+    this.raw = raw;
+    this.peer = peer;
+    this.current = raw;
+    this.onGone = onGone;
+    this.watch(raw);
+  }
+
+  /** `raw`, or what was put around it. */
+  get stream(): Duplex {
+    return this.current;
+  }
+
+  /** `stream` speaks for the connection from here on: Bun closes what is below it early. */
+  wrap(stream: Duplex): void {
+    this.current = stream;
+    this.watch(stream);
+  }
+
+  get isGone(): boolean {
+    return this.gone;
+  }
+
+  end(): void {
+    this.raw.destroy();
+    this.current.destroy();
+  }
+
+  private watch(stream: Duplex): void {
+    stream.on('error', () => {}); // `close` follows and is enough
+    stream.once('close', () => {
+      if (stream !== this.current || this.gone) return;
+      this.gone = true;
+      this.onGone();
+    });
+  }
+}
+
+/** One step of the way in; goes on by calling `next`, or ends it by calling `refuse`. */
+export type Step = (
+  arrival: Arrival,
+  next: () => void,
+  refuse: (why: string, fields?: Readonly<Record<string, string | number>>) => void,
+) => void;

@@ -1,0 +1,182 @@
+// What the suites about doors share: doors that are open, a broker's stand-in behind them, and
+// things to wait for.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadConfig } from '../../../src/config/config.ts';
+import { Doors } from '../../../src/io/doors/doors.ts';
+import { nearSide } from '../../../src/io/doors/side.ts';
+import type { Hallway, Link } from '../../../src/io/driver.ts';
+import { afterEach } from '../../harness.ts';
+
+/** A hallway that remembers, and answers what came with the same when it is told to. */
+export class Guests implements Omit<Hallway, 'turn'> {
+  readonly links: Link[] = [];
+  readonly left = new Set<Link>();
+  readonly drains: Link[] = [];
+  readonly said = new Map<Link, Buffer>();
+  turns = 0;
+  /** Sent back by the turn. */
+  echo = true;
+  /** Nobody more is let in. */
+  full = false;
+  private readonly watchers = new Set<() => void>();
+  private readonly echoes: [Link, Buffer][] = [];
+  private planned = false;
+
+  opened(link: Link): boolean {
+    this.links.push(link);
+    this.said.set(link, Buffer.alloc(0));
+    return !this.full;
+  }
+
+  bytes(link: Link, chunk: Uint8Array): void {
+    const copy = Buffer.from(chunk);
+    this.said.set(link, Buffer.concat([this.said.get(link)!, copy]));
+    if (this.echo) this.echoes.push([link, copy]);
+  }
+
+  drained(link: Link): void {
+    this.drains.push(link);
+  }
+
+  closed(link: Link): void {
+    assert.ok(!this.left.has(link), 'a link was closed twice');
+    this.left.add(link);
+  }
+
+  /** As a driver does: all that is ready has one turn. */
+  readonly wake = (): void => {
+    if (this.planned) return;
+    this.planned = true;
+    setImmediate(() => {
+      this.planned = false;
+      this.turns++;
+      for (const [link, bytes] of this.echoes.splice(0)) {
+        if (!this.left.has(link)) assert.equal(link.write(bytes, 0, bytes.length), bytes.length);
+      }
+      for (const watcher of [...this.watchers]) watcher();
+    });
+  };
+
+  /** Resolves when `holds` does after a turn. */
+  until(holds: () => boolean): Promise<void> {
+    return new Promise(resolve => {
+      const watcher = () => {
+        if (!holds()) return;
+        this.watchers.delete(watcher);
+        resolve();
+      };
+      this.watchers.add(watcher);
+      watcher();
+    });
+  }
+
+  async link(index = 0): Promise<Link> {
+    await this.until(() => this.links.length > index);
+    return this.links[index]!;
+  }
+
+  async gone(link: Link): Promise<void> {
+    await this.until(() => this.left.has(link));
+  }
+}
+
+export interface Told {
+  readonly level: string;
+  readonly message: string;
+  readonly fields: Readonly<Record<string, string | number>>;
+}
+
+export interface Open {
+  readonly guests: Guests;
+  readonly doors: Doors;
+  readonly addresses: readonly string[];
+  readonly port: number;
+  readonly told: Told[];
+  /** The first line that says why somebody was refused. */
+  refusal(): Promise<Told>;
+}
+
+const opened: { doors: Doors; sockets: Set<Socket> }[] = [];
+const sockets = new Set<Socket>();
+afterEach(() => {
+  for (const socket of sockets) socket.destroy();
+  sockets.clear();
+  for (const { doors } of opened.splice(0)) doors.stop();
+});
+
+interface Wish {
+  readonly handshakeTimeoutMs?: number;
+  readonly env?: Record<string, string>;
+}
+
+/** Opens the doors that a configuration asks for; `toml` is the inside of a [[listeners]]. */
+export async function open(toml: string, wish: Wish = {}): Promise<Open> {
+  const text = toml.includes('[[listeners]]') ? toml : `[[listeners]]\n${toml}`;
+  const host = { env: {}, isRoot: false, version: '0' };
+  const loaded = loadConfig({ file: { name: 'minnow.toml', text } }, host);
+  if ('faults' in loaded) assert.fail(loaded.faults.join('\n'));
+  const guests = new Guests();
+  const told: Told[] = [];
+  const waiting: ((line: Told) => void)[] = [];
+  const doors = new Doors(
+    nearSide(guests, guests.wake),
+    {
+      ...loaded.config.io,
+      handshakeTimeoutMs: wish.handshakeTimeoutMs ?? 20_000,
+      packetSizeMax: 256 * 1024,
+    },
+    (level, message, fields = {}) => {
+      const line = { level, message, fields };
+      told.push(line);
+      if (message === 'refused at the door') for (const tell of waiting.splice(0)) tell(line);
+    },
+  );
+  opened.push({ doors, sockets });
+  const addresses = await doors.open(loaded.config.doors, wish.env ?? {}, process.pid);
+  const port = Number(/:(\d+)(\/|$)/.exec(addresses[0] ?? '')?.[1] ?? 0);
+  const refusal = async () =>
+    told.find(line => line.message === 'refused at the door') ??
+    new Promise<Told>(resolve => waiting.push(resolve));
+  return { guests, doors, addresses, port, told, refusal };
+}
+
+/** A raw connection that the suite's end ends. */
+export async function dial(target: number | string): Promise<Socket> {
+  const socket =
+    typeof target === 'number' ? connect({ port: target, host: '127.0.0.1' }) : connect(target);
+  sockets.add(socket);
+  socket.on('error', () => {});
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** What comes until there are `length` bytes. */
+export async function receive(stream: NodeJS.ReadableStream, length: number): Promise<string> {
+  let got = Buffer.alloc(0);
+  while (got.length < length) {
+    const [chunk] = (await once(stream, 'data')) as [Buffer];
+    got = Buffer.concat([got, chunk]);
+  }
+  return got.toString();
+}
+
+/** A folder of the test's own. */
+export function folder(): { readonly path: string; remove(): void } {
+  const path = mkdtempSync(join(tmpdir(), 'minnow-doors-'));
+  return { path, remove: () => rmSync(path, { recursive: true }) };
+}
+
+/** Resolves when the other end has ended or reset it. */
+export function closed(socket: Socket): Promise<void> {
+  return new Promise(resolve => {
+    socket.once('close', () => resolve()); // `error` may come before
+    socket.resume();
+    if (socket.closed) resolve();
+  });
+}
