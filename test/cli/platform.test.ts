@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
 import { Exit } from '../../src/cli/exit.ts';
 import { type ChoicePath, profileNames } from '../../src/platform/table.ts';
 import { describe, test } from '../harness.ts';
@@ -9,7 +10,7 @@ import { minnow } from '../integration/process.ts';
 
 function platform(...args: string[]) {
   const [program, ...rest] = [...minnow, 'platform', '--data', import.meta.dirname, ...args];
-  const env = { PATH: process.env.PATH, HOME: import.meta.dirname };
+  const env = { PATH: process.env.PATH, HOME: tmpdir() };
   const run = spawnSync(program!, rest, { encoding: 'utf8', timeout: 20_000, env });
   return { code: run.status, stdout: run.stdout, stderr: run.stderr };
 }
