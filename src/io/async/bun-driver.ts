@@ -5,7 +5,7 @@ import { formatAddress } from '../../config/address.ts';
 import type { Connection } from '../../core/session/connection.ts';
 import type { Driver, Hallway, Link, Tell } from '../driver.ts';
 import type { IoOptions } from '../options.ts';
-import { Door, type Guest } from './door.ts';
+import { Gate, type Guest } from './gate.ts';
 
 import { tuneListener } from './tune.ts';
 import { Turns } from './turns.ts';
@@ -80,7 +80,7 @@ export class BunDriver implements Driver {
   private readonly hallway: Hallway;
   private readonly options: IoOptions;
   private readonly tell: Tell;
-  private readonly door: Door;
+  private readonly gate: Gate;
   private readonly turns = new Turns(() => this.turn());
   private readonly listeners: TCPSocketListener<BunLink>[] = [];
   private readonly links = new Set<BunLink>();
@@ -91,7 +91,7 @@ export class BunDriver implements Driver {
     this.hallway = hallway;
     this.options = options;
     this.tell = tell;
-    this.door = new Door(options.acceptsPerSecond, tell);
+    this.gate = new Gate(options.acceptsPerSecond, tell);
   }
 
   async listen(host: string, port: number): Promise<{ host: string; port: number }> {
@@ -164,21 +164,21 @@ export class BunDriver implements Driver {
     socket.setNoDelay(noDelay);
     if (keepAliveSeconds > 0) socket.setKeepAlive(true, keepAliveSeconds * 1000);
     this.links.add(link);
-    if (!this.door.arrived(link)) this.links.delete(link);
+    if (!this.gate.arrived(link)) this.links.delete(link);
     this.turns.plan(); // also to let in who is held
   }
 
   private closed(link: BunLink): void {
     if (!this.links.delete(link)) return;
     link.finished = true;
-    this.door.left(link);
+    this.gate.left(link);
     if (!link.known) return;
     this.hallway.closed(link);
     this.turns.plan();
   }
 
   private turn(): number {
-    const untilNext = this.door.letIn();
+    const untilNext = this.gate.letIn();
     const delay = this.hallway.turn();
     for (const link of this.ended.splice(0)) if (this.links.has(link)) link.end();
     return Math.min(delay, untilNext);

@@ -9,8 +9,8 @@ import type { Connection } from '../../core/session/connection.ts';
 import { KB } from '../../limits.ts';
 import type { Driver, Hallway, Link, Tell } from '../driver.ts';
 import type { IoOptions } from '../options.ts';
-import { Door, type Guest } from './door.ts';
-import { tuneListener } from './tune.ts';
+import { Gate, type Guest } from './gate.ts';
+import { openSharedListener, tuneListener } from './tune.ts';
 import { Turns } from './turns.ts';
 
 const STAGE_BYTES = 64 * KB;
@@ -123,7 +123,7 @@ export class NodeDriver implements Driver {
   private readonly hallway: Hallway;
   private readonly options: IoOptions;
   private readonly tell: Tell;
-  private readonly door: Door;
+  private readonly gate: Gate;
   private readonly stages = new Stages();
   private readonly turns = new Turns(() => this.turn());
   private readonly servers: Server[] = [];
@@ -135,11 +135,13 @@ export class NodeDriver implements Driver {
     this.hallway = hallway;
     this.options = options;
     this.tell = tell;
-    this.door = new Door(options.acceptsPerSecond, tell);
+    this.gate = new Gate(options.acceptsPerSecond, tell);
   }
 
   async listen(host: string, port: number): Promise<{ host: string; port: number }> {
     const { noDelay, keepAliveSeconds, backlog, reusePort } = this.options;
+    // Node 20 cannot share a port by itself.
+    const shared = reusePort ? { fd: await openSharedListener(host, port, this.options) } : null;
     const server = createServer(
       {
         allowHalfOpen: true,
@@ -150,10 +152,10 @@ export class NodeDriver implements Driver {
       },
       socket => this.accepted(socket),
     );
-    const wanted = { host, port, backlog, reusePort, ipv6Only: true, exclusive: true };
+    const wanted = shared ?? { host, port, ipv6Only: true, exclusive: true };
     await new Promise<void>((resolve, reject) => {
       server.once('error', error => reject(Object.assign(error, { address: host, port })));
-      server.listen(wanted, resolve);
+      server.listen({ ...wanted, backlog }, resolve);
     });
     server.on('error', error => this.tell('warn', 'accepting failed', { why: error.message }));
     this.servers.push(server);
@@ -201,7 +203,7 @@ export class NodeDriver implements Driver {
   closed(link: NodeLink): void {
     if (!this.links.delete(link)) return;
     link.finished = true;
-    this.door.left(link);
+    this.gate.left(link);
     if (!link.known) return;
     this.hallway.closed(link);
     this.turns.plan();
@@ -210,12 +212,12 @@ export class NodeDriver implements Driver {
   private accepted(socket: Socket): void {
     const link = new NodeLink(socket, this, this.stages);
     this.links.add(link);
-    if (!this.door.arrived(link)) this.links.delete(link);
+    if (!this.gate.arrived(link)) this.links.delete(link);
     this.turns.plan(); // also to let in who is held
   }
 
   private turn(): number {
-    const untilNext = this.door.letIn();
+    const untilNext = this.gate.letIn();
     const delay = this.hallway.turn();
     for (const link of this.ending.splice(0)) if (this.links.has(link)) link.end();
     return Math.min(delay, untilNext);

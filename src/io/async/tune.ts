@@ -1,9 +1,11 @@
-// What the runtimes have no option for: TCP_USER_TIMEOUT, and on Bun the backlog. Both are set on
-// the listening socket through libc; on Linux what is accepted from it inherits the former.
+// What the runtimes have no option for: TCP_USER_TIMEOUT, on Bun the backlog, on Node the sharing of
+// a port. All of it is done to the listening socket through libc; on Linux what is accepted from it
+// inherits its options.
 
 import type { Tell } from '../driver.ts';
 import type { IoOptions } from '../options.ts';
 import { checked, IPPROTO_TCP, TCP_USER_TIMEOUT } from '../sync/libc.ts';
+import { openListeningSockets, resolveHost } from '../sync/listening-socket.ts';
 import { openLibc } from '../sync/open-libc.ts';
 
 /** `fd` listens already. Where libc cannot be reached, tells so and leaves it as it is. */
@@ -20,5 +22,20 @@ export async function tuneListener(fd: number, options: IoOptions, tell: Tell): 
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     tell('warn', 'io.userTimeoutMs and io.backlog could not be set', { why });
+  }
+}
+
+/** A listening socket whose port other processes may use as well. Rejects with an error that has
+ *  `code`, `address` and `port`. */
+export async function openSharedListener(
+  host: string,
+  port: number,
+  options: IoOptions,
+): Promise<number> {
+  try {
+    const address = await resolveHost(host);
+    return openListeningSockets(await openLibc(), address, port, options, 1)[0]!.fd;
+  } catch (error) {
+    throw Object.assign(error as Error, { address: host, port });
   }
 }

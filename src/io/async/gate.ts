@@ -1,5 +1,5 @@
 // Who may come in, and when. The runtimes accept whatever has connected before they return to what
-// is already open, and nothing stops them; so newcomers beyond the pace are held at the door, not
+// is already open, and nothing stops them; so newcomers beyond the pace are held at the gate, not
 // read from and unknown to the hallway, which is where nearly all of their cost lies.
 
 import type { Tell } from '../driver.ts';
@@ -16,10 +16,12 @@ export interface Guest {
   sendAway(): void;
 }
 
-export class Door {
+export class Gate {
   private readonly pacing: Pacing;
   private readonly room: Room;
   private readonly held = new Set<Guest>();
+  /** Let in since the last turn. */
+  private fresh = 0;
 
   constructor(acceptsPerSecond: number, tell: Tell) {
     this.pacing = new Pacing(acceptsPerSecond, performance.now());
@@ -33,7 +35,7 @@ export class Door {
       guest.sendAway();
       return false;
     }
-    if (this.held.size === 0 && this.pacing.take(performance.now())) guest.letIn();
+    if (this.held.size === 0 && this.mayEnter(performance.now())) guest.letIn();
     else {
       this.held.add(guest);
       guest.hold();
@@ -47,15 +49,23 @@ export class Door {
     this.room.leave();
   }
 
-  /** Lets in whoever may be by now; milliseconds until the next may, Infinity when none waits. */
+  /** To be called once per turn: lets in whoever may be by now; milliseconds until the next may,
+   *  Infinity when none waits. */
   letIn(): number {
-    if (this.held.size === 0) return Number.POSITIVE_INFINITY;
+    if (this.held.size === 0 && this.fresh === 0) return Number.POSITIVE_INFINITY;
     const now = performance.now();
     for (const guest of this.held) {
-      if (!this.pacing.take(now)) return this.pacing.delay(now);
+      if (!this.mayEnter(now)) break;
       this.held.delete(guest);
       guest.letIn();
     }
-    return Number.POSITIVE_INFINITY;
+    this.fresh = 0;
+    return this.held.size === 0 ? Number.POSITIVE_INFINITY : this.pacing.delay(now);
+  }
+
+  private mayEnter(now: number): boolean {
+    if (this.fresh >= this.pacing.burst || !this.pacing.take(now)) return false;
+    this.fresh++;
+    return true;
   }
 }
