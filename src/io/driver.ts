@@ -52,8 +52,8 @@ export type Tell = (
   fields?: Readonly<Record<string, string | number>>,
 ) => void;
 
-/** Constructed as `(hallway, options: IoOptions, tell: Tell)`. One that runs out of descriptors lets
- *  nobody in, tells so once, serves those it has, and goes on by itself when there are some. */
+/** Constructed as `(hallway, options: IoOptions, tell: Tell)`. One that runs out of descriptors
+ *  lets nobody in, tells so once, serves those it has, and goes on by itself when there are some. */
 export interface Driver {
   /** Listens; resolves with the address in use. Rejects with an error that has `code`, `address`
    *  and `port`, e.g. EADDRINUSE. An IPv6 listener leaves IPv4 to its sibling on the same port. */

@@ -7,6 +7,8 @@
 
 /** What the bucket holds, as time: the longest turn that does not slow newcomers down. */
 const BURST_MS = 10;
+/** One, less what adding up fractions may lose: after `delay` there is always one to take. */
+const ONE = 1 - 1e-6;
 
 export class Pacing {
   private readonly perMs: number;
@@ -25,15 +27,15 @@ export class Pacing {
   /** Whether one may be let in now; who was told so is let in. */
   take(now: number): boolean {
     this.fill(now);
-    if (this.credit < 1) return false;
-    this.credit--;
+    if (this.credit < ONE) return false;
+    this.credit = Math.max(0, this.credit - 1);
     return true;
   }
 
   /** Milliseconds until `take` says yes. */
   delay(now: number): number {
     this.fill(now);
-    return this.credit >= 1 ? 0 : (1 - this.credit) / this.perMs;
+    return this.credit >= ONE ? 0 : (1 - this.credit) / this.perMs;
   }
 
   private fill(now: number): void {

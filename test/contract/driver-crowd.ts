@@ -1,6 +1,6 @@
 // Everybody at once, as after a power cut: a process whose `count` clients connect to an echoing
-// host, each with one byte to be answered. Says `{"in":MS}` when the last has been answered. Half of
-// them end their side then and half reset; the process ends when all are gone.
+// host, each with one byte to be answered. Says `{"in":MS}` when the last has been answered. Half
+// of them end their side then and half reset; the process ends when all are gone.
 
 import { writeSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';

@@ -1,3 +1,5 @@
+// The policies about who comes in: how fast, and how many there is room for.
+
 import assert from 'node:assert/strict';
 import { Pacing } from '../../src/io/pacing.ts';
 import { Room } from '../../src/io/room.ts';

@@ -1,6 +1,6 @@
-// What the runtimes have no option for: TCP_USER_TIMEOUT, on Bun the backlog, on Node the sharing of
-// a port. All of it is done to the listening socket through libc; on Linux what is accepted from it
-// inherits its options.
+// What the runtimes have no option for: TCP_USER_TIMEOUT, on Bun the backlog, on Node the sharing
+// of a port. All of it is done to the listening socket through libc; on Linux what is accepted from
+// it inherits its options.
 
 import type { Tell } from '../driver.ts';
 import type { IoOptions } from '../options.ts';
