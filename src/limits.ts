@@ -33,11 +33,12 @@ export const limits = {
   publisherPauseMaxMs: 2_000,
   connectionsMax: 1_000_000,
   /** Sockets: connections that wait to be accepted, transports let in per second, silence before
-   *  the system asks, time what was sent may stay unacknowledged. */
+   *  the system asks, time what was sent may stay unacknowledged or untaken (devices on cellular
+   *  networks sleep for a while). */
   backlog: 4_096,
   acceptsPerSecond: 5_000,
   tcpKeepAliveSeconds: 60,
-  tcpUserTimeoutMs: 30_000,
+  tcpUserTimeoutMs: 120_000,
   /** TLS, WebSocket and their like: bytes handed to one transport that have not left, connections
    *  that are not through their handshakes, the head of a WebSocket request, time a peer that
    *  leaves has to take its last answers. */

@@ -12,7 +12,8 @@ export interface IoOptions {
   readonly noDelay: boolean;
   /** Silence after which the system asks whether the peer is still there; 0: never. */
   readonly keepAliveSeconds: number;
-  /** Longest time what was sent may stay unacknowledged; 0: the system's own, many minutes. */
+  /** Longest time what was sent may stay unacknowledged, or a peer may take nothing at all; 0: the
+   *  system's own, many minutes. */
   readonly userTimeoutMs: number;
   /** Transports let in per second; src/io/pacing.ts says what for. */
   readonly acceptsPerSecond: number;

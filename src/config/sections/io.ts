@@ -79,7 +79,7 @@ export const ioSection = section('How bytes are moved between clients and the br
     min: 0,
     max: DAY_MS,
     description:
-      'Longest time what was sent may stay unacknowledged by the other end; 0 leaves it to the ' +
-      'system, which waits for many minutes.',
+      'Longest time what was sent may stay unacknowledged by the other end, or not be taken at ' +
+      'all; 0 leaves it to the system, which waits for many minutes. On Linux only.',
   }),
 });
