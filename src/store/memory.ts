@@ -37,5 +37,7 @@ export class MemoryStore implements Store {
     this.onWindow(sid, [], true);
   }
 
+  drain(): void {}
+
   async close(): Promise<void> {}
 }

@@ -25,8 +25,12 @@ export interface OpenedStore {
 
 const WINDOW_BYTES = 1024 * 1024;
 
-/** Opens the database and reads it; null where nothing is to be kept. Rejects with a StoreError. */
-export async function openStore(config: StoreConfig): Promise<OpenedStore | null> {
+/** Opens the database and reads it; null where nothing is to be kept. `bell`: an eventfd that a store
+ *  on its own thread rings when it has answered (Store.drain). Rejects with a StoreError. */
+export async function openStore(
+  config: StoreConfig,
+  bell: number | null = null,
+): Promise<OpenedStore | null> {
   if (config.kind === 'memory') return null;
   const { path, walBytes } = config;
   const settings = {
@@ -36,7 +40,7 @@ export async function openStore(config: StoreConfig): Promise<OpenedStore | null
     walBytes,
     badKept: limits.storeBadKept,
   };
-  const store = await open(config.thread, settings);
+  const store = await open(config.thread, settings, bell);
   const loaded = await store.load();
   return {
     store,
@@ -78,9 +82,10 @@ function freeBytes(directory: string): number {
 async function open(
   thread: StoreConfig['thread'],
   settings: SqliteSettings,
+  bell: number | null,
 ): Promise<Store & Upkeeper> {
   if (thread === 'own' || (thread === 'auto' && availableParallelism() > 1)) {
-    return (await import('./thread/thread-store.ts')).ThreadStore.open(settings);
+    return (await import('./thread/thread-store.ts')).ThreadStore.open(settings, bell);
   }
   const { SqliteStore } = await import('./sqlite/sqlite-store.ts');
   const { runtimeDriver } = await import('./sqlite/runtime-driver.ts');

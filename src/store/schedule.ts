@@ -13,7 +13,7 @@ const GRACE_MS_MAX = 250;
 const GRACE_SHARE = 0.25;
 /** What acknowledgements wait for gathers as long as the commit before it took, up to so long. */
 const GATHER_MS_MAX = 10;
-/** Where hardly any of it cancels out meanwhile, so many commits go by before that is tried again. */
+/** Where hardly any of it cancels out meanwhile, it is tried again after so many commits. */
 const UNGATHERED_COMMITS = 16;
 /** Whatever is young: a batch grows no larger than so many times what was asked for. */
 const YOUNG_BATCHES_MAX = 16;

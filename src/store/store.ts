@@ -170,6 +170,8 @@ export interface Store {
   onWindow: (sid: number, rows: readonly WindowRow[], complete: boolean) => void;
   /** A window that cannot be read, now or ever (`error.code`). */
   onWindowFailed: (sid: number, error: StoreError) => void;
+  /** Calls back with the answers that wait, for who runs no events meanwhile. */
+  drain(): void;
   /** After the last commit. What was given before is done before. */
   close(): Promise<void>;
 }

@@ -265,6 +265,8 @@ export class ModelStore implements Store {
     return next !== undefined;
   }
 
+  drain(): void {}
+
   async close(): Promise<void> {
     while (this.answer()) {}
   }

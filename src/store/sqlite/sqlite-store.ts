@@ -332,6 +332,9 @@ export class SqliteStore implements Store, Upkeeper {
     return readOps(this.connect().database);
   }
 
+  /** Nothing waits: everything is answered within its call. */
+  drain(): void {}
+
   async close(): Promise<void> {
     try {
       const connection = this.connect();

@@ -1,5 +1,6 @@
 // What a store's thread and the one that uses it say to each other. Bytes are transferred.
 
+import type { MessagePort } from 'node:worker_threads';
 import type { LoadedTotals } from '../loading.ts';
 import type { SqliteSettings } from '../sqlite/connection.ts';
 import type { Batch, StoreDescription, StoreErrorCode, StoreUsage } from '../store.ts';
@@ -8,6 +9,10 @@ import type { UpkeepRequest, UpkeepResult } from '../upkeep/upkeep.ts';
 /** Given to the thread at its start. */
 export interface ThreadData {
   readonly minnowStore: SqliteSettings;
+  /** What is asked comes by it, and the answers go by it. */
+  readonly port: MessagePort;
+  /** A file that is written to after every answer (thread-store.ts), or null. */
+  readonly bell: number | null;
 }
 
 export type ToThread =

@@ -1,7 +1,13 @@
 // A store on a thread of its own, so that a slow disk stalls only those who wait for it. Batches
-// travel as one transferred buffer each, windows come back the same way.
+// travel as one transferred buffer each, windows come back the same way. Answers come as events, or,
+// where the thread that asked is blocked and runs none, when it fetches them (`drain`).
 
-import { Worker } from 'node:worker_threads';
+import {
+  MessageChannel,
+  type MessagePort,
+  receiveMessageOnPort,
+  Worker,
+} from 'node:worker_threads';
 import { LoadCollector } from '../loading.ts';
 import type { SqliteSettings } from '../sqlite/connection.ts';
 import {
@@ -30,6 +36,7 @@ function programUrl(): URL {
 
 export class ThreadStore implements Store, Upkeeper {
   private readonly worker: Worker;
+  private readonly port: MessagePort;
   private readonly writer = new ByteWriter();
   private state: ThreadState;
   private loading: Loading | null = null;
@@ -41,30 +48,43 @@ export class ThreadStore implements Store, Upkeeper {
   onWindow: Store['onWindow'] = () => {};
   onWindowFailed: Store['onWindowFailed'] = () => {};
 
-  /** Rejects with a StoreError. */
-  static open(settings: SqliteSettings): Promise<ThreadStore> {
-    const workerData: ThreadData = { minnowStore: settings };
-    const worker = new Worker(programUrl(), { workerData });
+  /** `bell`: an eventfd that is rung after every answer, for an owner that waits for it and then
+   *  calls `drain`. Rejects with a StoreError. */
+  static open(settings: SqliteSettings, bell: number | null = null): Promise<ThreadStore> {
+    const { port1: port, port2 } = new MessageChannel();
+    const workerData: ThreadData = { minnowStore: settings, port: port2, bell };
+    const worker = new Worker(programUrl(), { workerData, transferList: [port2] });
     return new Promise((resolve, reject) => {
       worker.once('error', reject);
-      worker.once('message', (message: FromThread) => {
+      port.once('message', (message: FromThread) => {
         worker.off('error', reject);
         if (message.type === 'open') {
-          resolve(new ThreadStore(worker, message.state));
+          resolve(new ThreadStore(worker, port, message.state));
         } else if (message.type === 'refused') {
+          port.close();
           reject(new StoreError(message.error.code, message.error.message));
         }
       });
     });
   }
 
-  private constructor(worker: Worker, state: ThreadState) {
+  private constructor(worker: Worker, port: MessagePort, state: ThreadState) {
     this.worker = worker;
+    this.port = port;
     this.state = state;
-    worker.on('message', (message: FromThread) => this.handle(message));
+    port.on('message', (message: FromThread) => this.handle(message));
     worker.on('error', error => {
       throw error; // a bug, and nothing can be promised any more
     });
+  }
+
+  /** What waits is handled now and not as an event. */
+  drain(): void {
+    for (;;) {
+      const received = receiveMessageOnPort(this.port);
+      if (received === undefined) return;
+      this.handle(received.message as FromThread);
+    }
   }
 
   get description(): StoreDescription {
@@ -86,7 +106,7 @@ export class ThreadStore implements Store, Upkeeper {
     const { after, through, sync, clock, wall } = batch;
     const bytes = encodeOps(batch.ops, this.writer);
     const message = { type: 'commit', bytes, after, through, sync, clock, wall } as const;
-    this.worker.postMessage(message satisfies ToThread, [bytes]);
+    this.port.postMessage(message satisfies ToThread, [bytes]);
   }
 
   requestWindow(sid: number, afterRank: number, limit: number, bytesMax: number): void {
@@ -102,7 +122,7 @@ export class ThreadStore implements Store, Upkeeper {
   }
 
   private post(message: ToThread): void {
-    this.worker.postMessage(message);
+    this.port.postMessage(message);
   }
 
   private handle(message: FromThread): void {
@@ -183,6 +203,7 @@ export class ThreadStore implements Store, Upkeeper {
       this.closing = resolve;
       this.post({ type: 'close' });
     });
+    this.port.close();
     await this.worker.terminate();
   }
 }

@@ -1,7 +1,8 @@
 // The store's thread: a SqliteStore that is asked and answers by messages, in order. While nobody
 // asks, it puts the file in order, a slice at a time.
 
-import { parentPort, workerData } from 'node:worker_threads';
+import { writeSync } from 'node:fs';
+import { workerData } from 'node:worker_threads';
 import type { LoadedRecord, LoadSink } from '../loading.ts';
 import type { Op } from '../ops.ts';
 import { runtimeDriver } from '../sqlite/runtime-driver.ts';
@@ -16,14 +17,18 @@ import { encodeWindow, writeLoaded } from './rows-codec.ts';
 /** Bytes from which on a part of what is loaded is sent on its way. */
 const PART_BYTES = 1024 * 1024;
 
-const port = parentPort!;
+const { minnowStore, port, bell } = workerData as ThreadData;
+/** What rings an eventfd once. */
+const ring = new BigUint64Array([1n]);
 
 function send(message: FromThread): void {
   port.postMessage(message);
+  if (bell !== null) writeSync(bell, ring);
 }
 
 function sendBytes(message: FromThread & { readonly bytes: ArrayBuffer }): void {
   port.postMessage(message, [message.bytes]);
+  if (bell !== null) writeSync(bell, ring);
 }
 
 /** A batch that is decoded when it is needed: what has to be remembered of it is its bytes. */
@@ -164,7 +169,6 @@ function refuse(error: unknown): void {
 }
 
 try {
-  const { minnowStore } = workerData as ThreadData;
   const thread = new StoreThread(new SqliteStore(minnowStore, await runtimeDriver()));
   port.on('message', (message: ToThread) => thread.handle(message));
 } catch (error) {
