@@ -8,6 +8,7 @@ import { Engine } from './engine/engine.ts';
 import type { Answer, Question } from './engine/questions.ts';
 import type { ThreadEngine } from './engine/thread/thread-engine.ts';
 import { createAsyncDriver } from './io/create.ts';
+import type { Doors } from './io/doors/doors.ts';
 import type { Logger } from './log.ts';
 
 export interface Server {
@@ -29,11 +30,14 @@ export async function startServer(
   reload: ControlTarget['reload'],
 ): Promise<Server> {
   const engine = await startEngine(config, log);
+  const doors = await openDoors(config, engine, log);
   const ask = (question: Question) => new Promise<Answer>(resolve => engine.ask(question, resolve));
   let control: ControlServer | null = null;
   const stop = async () => {
+    doors?.stopListening();
     await new Promise<void>(resolve => engine.stop(resolve));
     await control?.stop();
+    doors?.stop();
     await engine.close();
   };
   try {
@@ -45,9 +49,10 @@ export async function startServer(
     throw error;
   }
   return {
-    addresses: engine.addresses,
+    addresses: [...engine.addresses, ...(doors?.addresses ?? [])],
     stop,
     async reconfigure(changed) {
+      doors?.reload();
       await ask({ about: 'reconfigure', config: changed });
     },
   };
@@ -66,4 +71,27 @@ async function startEngine(config: Config, log: Logger): Promise<Engine | Thread
     authenticator,
     createDriver: hallway => createAsyncDriver(hallway, config.io, ioLog.log.bind(ioLog)),
   });
+}
+
+/** The listeners that are more than an address; what they need is loaded only where there are any.
+ *  */
+async function openDoors(
+  config: Config,
+  engine: Engine | ThreadEngine,
+  log: Logger,
+): Promise<Doors | null> {
+  if (config.doors.length === 0) return null;
+  const { Doors } = await import('./io/doors/doors.ts');
+  const { connectTimeoutMs, packetSizeMax } = config.broker;
+  const options = { ...config.io, handshakeTimeoutMs: connectTimeoutMs, packetSizeMax };
+  const ioLog = log.child('io');
+  const doors = new Doors(engine.side, options, ioLog.log.bind(ioLog));
+  try {
+    await doors.open(config.doors, process.env, process.pid);
+    return doors;
+  } catch (error) {
+    await new Promise<void>(resolve => engine.stop(resolve));
+    await engine.close();
+    throw error;
+  }
 }

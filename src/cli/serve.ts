@@ -134,6 +134,7 @@ export function startFailure(error: unknown): unknown {
   if (error instanceof StoreError) return new Failure(Exit.cannotCreate, error.message);
   const code = errorCode(error);
   if (code === '' || error instanceof Failure) return error;
+  if (code === 'ETLSFILE') return new Failure(Exit.config, (error as Error).message);
   const { address, port, message } = error as { address?: string; port?: number; message: string };
   const where = port === undefined ? (address ?? '') : formatAddress(address ?? '', port);
   const cannot = where === '' ? 'cannot start' : `cannot listen on ${where}`;

@@ -17,6 +17,7 @@ import {
   type SessionInfo,
 } from '../core/report/control.ts';
 import { statistics } from '../core/report/statistics.ts';
+import { type DoorSide, nearSide } from '../io/doors/side.ts';
 import type { Driver, Hallway } from '../io/driver.ts';
 import type { Logger } from '../log.ts';
 import { Loop } from '../loop.ts';
@@ -170,6 +171,11 @@ export class Engine {
         done({ ok: false, code, message: String(error.message) });
       },
     );
+  }
+
+  /** How links come in that are not the driver's. */
+  get side(): DoorSide {
+    return nearSide(this.loop, () => this.driver.wake());
   }
 
   /** Lets nobody in any more and tells clients goodbye; `done` when the last is gone, which the

@@ -4,6 +4,7 @@
 import type { Config, LogModule } from '../../config/config.ts';
 import type { AuthResult, Credentials } from '../../core/access.ts';
 import type { MailboxMemory } from '../../io/sync/mailbox.ts';
+import type { RingMemory } from '../../io/sync/ring.ts';
 import type { LineLevel, LogFields } from '../../log.ts';
 import type { Answer, Question } from '../questions.ts';
 
@@ -14,7 +15,14 @@ export interface EngineThreadData {
     readonly mailbox: MailboxMemory;
     /** The Doorbell that is rung for the engine. */
     readonly bell: number;
+    /** The rings of doors on the main thread, when there are any. */
+    readonly doors: DoorRings | null;
   };
+}
+
+export interface DoorRings {
+  readonly up: RingMemory;
+  readonly down: RingMemory;
 }
 
 export type ToEngine =

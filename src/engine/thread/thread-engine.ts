@@ -4,9 +4,11 @@
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../../config/config.ts';
 import type { Authenticator } from '../../core/access.ts';
+import { DOOR_RING_BYTES, FarSide } from '../../io/doors/far-side.ts';
 import { Doorbell } from '../../io/sync/doorbell.ts';
 import { createMailbox, Mailbox } from '../../io/sync/mailbox.ts';
 import { openLibc } from '../../io/sync/open-libc.ts';
+import { createRing } from '../../io/sync/ring.ts';
 import type { Logger } from '../../log.ts';
 import { StoreError, type StoreErrorCode } from '../../store/store.ts';
 import type { Answer, Question } from '../questions.ts';
@@ -36,6 +38,7 @@ export class ThreadEngine {
   addresses: readonly string[] = [];
   private readonly worker: Worker;
   private readonly bell: Doorbell;
+  private readonly farSide: FarSide | null;
   private readonly mail: Mailbox;
   private readonly parts: Parts;
   private readonly asked = new Map<number, (answer: Answer) => void>();
@@ -59,16 +62,32 @@ export class ThreadEngine {
       this.onClosed = resolve;
     });
     const mailbox = createMailbox(MAILBOX_BYTES);
-    const workerData: EngineThreadData = { minnowEngine: { config, mailbox, bell: bell.fd } };
+    const doors =
+      config.doors.length === 0
+        ? null
+        : { up: createRing(DOOR_RING_BYTES), down: createRing(DOOR_RING_BYTES) };
+    const workerData: EngineThreadData = {
+      minnowEngine: { config, mailbox, bell: bell.fd, doors },
+    };
+    this.farSide = doors && new FarSide(doors.up, doors.down, () => bell.ring());
     this.parts = parts;
     this.bell = bell;
     this.mail = new Mailbox(mailbox, 'first', () => bell.ring());
     this.worker = new Worker(programUrl(), { workerData });
-    this.worker.on('message', () => this.readMail());
+    this.worker.on('message', () => {
+      this.readMail();
+      this.farSide?.wake();
+    });
     this.worker.on('error', error => {
       throw error; // a bug, and nothing can be promised any more
     });
     this.readMail();
+  }
+
+  /** As Engine.side, where the configuration has doors. */
+  get side(): FarSide {
+    if (this.farSide === null) throw new Error('this engine was started without doors');
+    return this.farSide;
   }
 
   ask(question: Question, done: (answer: Answer) => void): void {

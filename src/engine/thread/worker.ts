@@ -7,15 +7,17 @@ import { allowAll } from '../../auth/allow-all.ts';
 import { isOpen } from '../../auth/create.ts';
 import type { BlockingDriver } from '../../io/driver.ts';
 import { Mailbox } from '../../io/sync/mailbox.ts';
+import { RemoteLinks } from '../../io/sync/pool/remote-links.ts';
 import { SyncDriver } from '../../io/sync/sync-driver.ts';
 import { StoreError } from '../../store/store.ts';
 import { Engine } from '../engine.ts';
 import { DistantAuthenticator, DistantLogger } from './distant.ts';
 import type { EngineThreadData, FromEngine, StartFault, ToEngine } from './messages.ts';
 
-const { config, mailbox, bell } = (workerData as EngineThreadData).minnowEngine;
+const { config, mailbox, bell, doors } = (workerData as EngineThreadData).minnowEngine;
 let logConfig = config.log;
-const mail = new Mailbox(mailbox, 'second', () => parentPort!.postMessage(null));
+const wakeMain = () => parentPort!.postMessage(null);
+const mail = new Mailbox(mailbox, 'second', wakeMain);
 
 /** What the main thread waits for: without it nothing can go on. */
 function tell(message: FromEngine): void {
@@ -36,8 +38,12 @@ async function runEngine(): Promise<void> {
       authenticator: isOpen(config.auth) ? allowAll : distant,
       createDriver: async hallway => {
         const ioLog = log.child('io');
-        const made = await SyncDriver.create(hallway, config.io, ioLog.log.bind(ioLog));
-        made.watch(bell, () => readMail());
+        const tellIo = ioLog.log.bind(ioLog);
+        const made = await SyncDriver.create(hallway, config.io, tellIo);
+        made.watch(bell, () => readMail()); // every round looks at every ring, too
+        if (doors !== null) {
+          made.feed(new RemoteLinks(hallway, tellIo, doors.up, doors.down, wakeMain));
+        }
         driver = made;
         return made;
       },

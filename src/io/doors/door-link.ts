@@ -32,6 +32,8 @@ export abstract class DoorLink implements Link {
   private finished = false;
   private closed = false;
   private endSeen = false;
+  private paused = false;
+  private held = false;
   /** Ends the wait for a peer that does not take its last answers. */
   private farewell: ReturnType<typeof setTimeout> | undefined;
   /** The hallway was told that not all was taken. */
@@ -50,8 +52,12 @@ export abstract class DoorLink implements Link {
 
   /** Introduces it to the hallway and begins to read. */
   open(): void {
-    if (this.side.opened(this)) this.read();
-    else this.abort();
+    if (this.side.opened(this)) {
+      this.read();
+      this.setReading();
+    } else {
+      this.abort();
+    }
     this.side.wake();
   }
 
@@ -64,12 +70,21 @@ export abstract class DoorLink implements Link {
     return size;
   }
 
-  abstract pause(paused: boolean): void;
+  pause(paused: boolean): void {
+    this.paused = paused;
+    this.setReading();
+  }
+
+  /** As `pause`, on behalf of all links. */
+  hold(held: boolean): void {
+    this.held = held;
+    this.setReading();
+  }
 
   close(): void {
     if (this.finished) return;
     this.finished = true;
-    this.pause(false); // the peer's end of stream must be seen
+    this.setReading(); // the peer's end of stream must be seen
     this.sayGoodbye();
     // The core bounds a goodbye that it says itself, but knows nothing of this one.
     if (this.endSeen) this.farewell = setTimeout(() => this.abort(), limits.doorFarewellMs);
@@ -84,6 +99,8 @@ export abstract class DoorLink implements Link {
     this.gone();
   }
 
+  /** Stops or goes on; saying it twice is harmless. */
+  protected abstract stopReading(stopped: boolean): void;
   /** Calls `received` with what comes from now on. */
   protected abstract read(): void;
   /** Takes all of `bytes`, which are its own. */
@@ -110,6 +127,10 @@ export abstract class DoorLink implements Link {
     this.finished = true;
   }
 
+  private setReading(): void {
+    this.stopReading((this.paused || this.held) && !this.finished);
+  }
+
   private drained(): void {
     if (!this.short || this.finished) return;
     this.short = false;
@@ -131,15 +152,14 @@ export abstract class DoorLink implements Link {
 
 /** MQTT's bytes as they are: TCP behind a proxy, TLS, a unix socket. */
 export class StreamLink extends DoorLink {
-  pause(paused: boolean): void {
-    if (paused) this.stream.pause();
+  protected stopReading(stopped: boolean): void {
+    if (stopped) this.stream.pause();
     else this.stream.resume();
   }
 
   protected read(): void {
     this.stream.on('data', (chunk: Buffer) => this.received(chunk));
     this.stream.on('end', () => this.ended());
-    this.stream.resume();
   }
 
   protected send(bytes: Buffer): void {

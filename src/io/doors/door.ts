@@ -8,7 +8,7 @@ import type { Origin } from '../../core/access.ts';
 import { limits } from '../../limits.ts';
 import type { Tell } from '../driver.ts';
 import type { IoOptions } from '../options.ts';
-import { StreamLink } from './door-link.ts';
+import { type DoorLink, StreamLink } from './door-link.ts';
 import { listenAt } from './listening.ts';
 import type { DoorSide } from './side.ts';
 import { Arrival, type Step } from './steps/arrival.ts';
@@ -43,6 +43,8 @@ export class Door {
   private readonly present = new Set<Arrival>();
   /** Those on the way in, the longest first. */
   private readonly arriving = new Set<Arrival>();
+  private readonly links = new Set<DoorLink>();
+  private held = false;
   /** What all have in common of whom nothing else is known. */
   private nobody!: Origin;
 
@@ -118,6 +120,12 @@ export class Door {
     };
   }
 
+  /** Nothing is read from anybody for a while. */
+  hold(held: boolean): void {
+    this.held = held;
+    for (const link of this.links) link.hold(held);
+  }
+
   stopListening(): void {
     this.server.close();
     for (const arrival of this.arriving) arrival.end();
@@ -190,6 +198,9 @@ export class Door {
     const link = frames
       ? new WebSocketLink(frames, passage, this.side)
       : new StreamLink(passage, this.side);
+    this.links.add(link);
+    stream.once('close', () => this.links.delete(link));
+    if (this.held) link.hold(true);
     link.open();
   }
 

@@ -17,27 +17,30 @@ export class Doors {
   private readonly options: DoorOptions;
   private readonly tell: Tell;
   private readonly doors: Door[] = [];
+  private readonly found: string[] = [];
 
   constructor(side: DoorSide, options: DoorOptions, tell: Tell) {
     this.side = side;
     this.options = options;
     this.tell = tell;
+    side.onHold = held => {
+      for (const door of this.doors) door.hold(held);
+    };
   }
 
-  /** Opens all of them; resolves with where clients reach them, e.g. "mqtts://127.0.0.1:8883".
-   *  Rejects as Driver.listen does, or with a TlsFileError; then none is left open. */
+  /** Opens all of them. Rejects as Driver.listen does, or with a TlsFileError; then none is left
+   *  open. */
   async open(
     configs: readonly DoorConfig[],
     env: Readonly<Record<string, string | undefined>>,
     pid: number,
-  ): Promise<string[]> {
+  ): Promise<void> {
     const inherited = inheritedSockets(env, pid);
-    const addresses: string[] = [];
     try {
       let lastPort = 0;
       for (const config of configs) {
         const found = await this.openOne(config, lastPort, inherited);
-        addresses.push(...found);
+        this.found.push(...found);
         // The IPv6 sibling of a listener whose port the system chose takes the same port.
         lastPort = Number(/:(\d+)(\/.*)?$/.exec(found[0] ?? '')?.[1] ?? 0);
       }
@@ -45,7 +48,11 @@ export class Doors {
       this.stop();
       throw error;
     }
-    return addresses;
+  }
+
+  /** Where clients reach them, e.g. "mqtts://127.0.0.1:8883". */
+  get addresses(): readonly string[] {
+    return this.found;
   }
 
   private async openOne(

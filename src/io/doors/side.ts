@@ -7,6 +7,8 @@ export interface DoorSide extends Omit<Hallway, 'turn'> {
   /** The peer of `link` has ended its own side. `link` is closed by this side once what came has
    *  been handled and answered. */
   ended(link: Link): void;
+  /** Called when nothing more may come in for a while (true), and when it may again. */
+  onHold: (held: boolean) => void;
   /** Something was said: a turn is wanted when all that is ready has been read. */
   wake(): void;
 }
@@ -23,6 +25,7 @@ export function nearSide(hallway: Omit<Hallway, 'turn'>, wake: () => void): Door
       wake();
       setImmediate(() => link.close());
     },
+    onHold() {}, // it takes everything
     wake,
   };
 }

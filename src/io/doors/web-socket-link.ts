@@ -19,8 +19,8 @@ export class WebSocketLink extends DoorLink {
     socket.on('error', () => this.finish()); // it closes by itself, and says why
   }
 
-  pause(paused: boolean): void {
-    if (paused) this.socket.pause();
+  protected stopReading(stopped: boolean): void {
+    if (stopped) this.socket.pause();
     else this.socket.resume();
   }
 

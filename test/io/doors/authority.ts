@@ -1,5 +1,5 @@
-// A certificate authority for tests, by the openssl command: certificates good and bad, and lists of
-// revoked ones.
+// A certificate authority for tests, by the openssl command: certificates good and bad, and lists
+// of revoked ones.
 
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -138,7 +138,8 @@ export async function open(toml: string, wish: Wish = {}): Promise<Open> {
     },
   );
   opened.push({ doors, sockets });
-  const addresses = await doors.open(loaded.config.doors, wish.env ?? {}, process.pid);
+  await doors.open(loaded.config.doors, wish.env ?? {}, process.pid);
+  const { addresses } = doors;
   const port = Number(/:(\d+)(\/|$)/.exec(addresses[0] ?? '')?.[1] ?? 0);
   const refusal = async () =>
     told.find(line => line.message === 'refused at the door') ??

@@ -43,9 +43,7 @@ export class WebSocketStep {
     this.frames = new WebSocketServer(options);
     this.http.on('upgrade', (request, stream, head) => this.upgrade(request, stream, head));
     this.http.on('request', (request, response) => {
-      response
-        .writeHead(426, { Connection: 'close', Upgrade: 'websocket' })
-        .end('MQTT lives here\n');
+      response.writeHead(426, { Connection: 'close', Upgrade: 'websocket' }).end('MQTT is here\n');
       this.waiting.get(request.socket)?.refuse('no WebSocket upgrade');
     });
     this.http.on('clientError', (error, stream) => {
@@ -71,8 +69,8 @@ export class WebSocketStep {
     this.waiting.delete(stream);
     const [status, why] = this.fault(request);
     if (status !== 0) {
-      const text = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n${why}\n`;
-      stream.write(text);
+      const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close`;
+      stream.write(`${head}\r\n\r\n${why}\n`);
       waiting.refuse(why, { path: request.url ?? '', origin: request.headers.origin ?? '' });
       return;
     }

@@ -37,7 +37,7 @@ class Forwarded {
 
 export class Forwarder implements PatientHallway, Feed {
   /** Set by whoever makes both. */
-  driver!: HoldableDriver;
+  driver!: Pick<HoldableDriver, 'hold' | 'listenOn' | 'stopListening'>;
   private readonly up: Sender;
   private readonly down: RingReader;
   private readonly byLink = new Map<Link, Forwarded>();
@@ -57,7 +57,7 @@ export class Forwarder implements PatientHallway, Feed {
     const forwarded = new Forwarded(this.last, link);
     this.byLink.set(link, forwarded);
     this.byNumber.set(forwarded.number, forwarded);
-    const newcomer: Newcomer = { peer: link.peer };
+    const newcomer: Newcomer = { peer: link.peer, origin: link.origin ?? null };
     this.up.send(Up.Opened, forwarded.number, encoder.encode(JSON.stringify(newcomer)));
     return true;
   }

@@ -2,6 +2,7 @@
 // of a ring (../ring.ts) each way. A record is about a link, by a number that the sockets' side
 // gives; the words carry no bytes unless it is said.
 
+import type { Origin } from '../../../core/access.ts';
 import type { IoOptions } from '../../options.ts';
 import type { RoomCounts } from '../../room.ts';
 import type { RingMemory } from '../ring.ts';
@@ -40,6 +41,7 @@ export const Down = {
 
 export interface Newcomer {
   readonly peer: string;
+  readonly origin: Origin | null;
 }
 
 export interface Told {

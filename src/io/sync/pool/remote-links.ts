@@ -1,5 +1,6 @@
 // The core's side of a ring: the links whose sockets another thread has, as its hallway sees them.
 
+import type { Origin } from '../../../core/access.ts';
 import type { Connection } from '../../../core/session/connection.ts';
 import type { Hallway, Link, Tell } from '../../driver.ts';
 import { type RingMemory, RingReader } from '../ring.ts';
@@ -15,6 +16,7 @@ const Phase = { Open: 0, Closing: 1, Aborted: 2 } as const;
 class RemoteLink implements Link {
   readonly number: number;
   readonly peer: string;
+  readonly origin: Origin | null;
   connection: Connection | null = null;
   blocked = false;
   closing = false;
@@ -26,10 +28,11 @@ class RemoteLink implements Link {
   private paused = false;
   private readonly links: RemoteLinks;
 
-  constructor(links: RemoteLinks, number: number, peer: string) {
+  constructor(links: RemoteLinks, number: number, { peer, origin }: Newcomer) {
     this.links = links;
     this.number = number;
     this.peer = peer;
+    this.origin = origin;
   }
 
   write(buffer: Uint8Array, start: number, end: number): number {
@@ -157,8 +160,7 @@ export class RemoteLinks implements Feed {
   }
 
   private open(number: number): void {
-    const { peer } = this.json() as Newcomer;
-    const link = new RemoteLink(this, number, peer);
+    const link = new RemoteLink(this, number, this.json() as Newcomer);
     this.links.set(number, link);
     if (!this.hallway.opened(link)) link.abort();
   }
