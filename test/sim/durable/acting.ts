@@ -3,11 +3,12 @@
 import type { WireInput } from '../../wire.ts';
 import type { WireProperties } from '../../wire-properties.ts';
 import type { Client } from '../client.ts';
-import { worker } from './config.ts';
+import { workers } from './config.ts';
 import type { DurableWorld } from './world.ts';
 
 const tails = ['a', 'b', 'a/b'];
 const filters = ['#', '+/a', '+/b', '+/a/b', 'strict/#', 'default/#', 'batched/a', '+/a/#'];
+const LARGE = 120;
 const shareFilter = '$share/workers/+/share';
 
 export class Acting {
@@ -43,7 +44,7 @@ export class Acting {
   #act(client: Client, act: 'publish' | 'subscribe' | 'unsubscribe' | 'disconnect'): void {
     if (act === 'publish') this.#publish(client);
     else if (act === 'disconnect') this.#disconnect(client);
-    else if (client.character === worker) this.#join(client);
+    else if (workers.includes(client.character)) this.#join(client);
     else if (act === 'subscribe') this.#subscribe(client);
     else this.#unsubscribe(client);
   }
@@ -60,9 +61,10 @@ export class Acting {
     if (v5) {
       if (character.sessionExpiry > 0) properties.sessionExpiryInterval = character.sessionExpiry;
       properties.receiveMaximum = character.receiveMaximum;
+      if (character.packetSizeMax !== null) properties.maximumPacketSize = character.packetSizeMax;
     }
     this.#world.note(() => `${client.id} connects${cleanStart ? ' clean' : ''}`);
-    const will = healed || character === worker || prng.oneIn(2) ? null : this.#will(client);
+    const will = healed || workers.includes(character) || prng.oneIn(2) ? null : this.#will(client);
     client.connect(link, {
       ...{ type: 'connect', version: character.version, clientId: client.id },
       ...{ cleanStart, keepAlive: 0, will, properties },
@@ -94,7 +96,8 @@ export class Acting {
     const shared = prng.oneIn(6);
     const topic = shared ? `${level}/share` : `${level}/${prng.pick(tails)}`;
     const retain = !shared && prng.oneIn(5);
-    const name = retain && prng.oneIn(3) ? '' : `${client.id}-${++this.#named}`;
+    const length = prng.oneIn(12) ? LARGE : 0; // too large for some
+    const name = retain && prng.oneIn(3) ? '' : `${client.id}-${++this.#named}`.padEnd(length, '.');
     const qos = prng.pick([0, 1, 1, 2, 2]);
     const expires = client.v5 && prng.oneIn(10);
     const properties = expires ? { messageExpiryInterval: prng.pick([1, 30]) } : {};

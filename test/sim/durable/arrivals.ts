@@ -3,13 +3,20 @@
 import { Durability } from '../../../src/core/journal.ts';
 import type { WirePacket } from '../../wire.ts';
 import { demand } from '../oracle/message.ts';
+import type { SessionState } from './session.ts';
 import type { Talk } from './talk.ts';
 
 const decoder = new TextDecoder();
 
+interface Incoming {
+  readonly topic: string;
+  readonly text: string;
+  readonly retain: boolean;
+}
+
 export class Arrivals {
   /** QoS 2 messages that each client has and was not released from. */
-  readonly #incoming = new Map<string, Map<number, string>>();
+  readonly #incoming = new Map<string, Map<number, Incoming>>();
   readonly #classOf: (topic: string) => number;
 
   constructor(classOf: (topic: string) => number) {
@@ -27,21 +34,32 @@ export class Arrivals {
     if (packet.type === 'pubrel') incoming.delete(packet.packetId);
     const { state } = talk;
     if (packet.type !== 'publish' || packet.qos < 2 || state === null) return;
+    const { topic, retain, packetId } = packet;
     const text = decoder.decode(packet.payload);
-    const key = `${packet.topic} ${text} ${packet.retain}`;
-    const known = incoming.get(packet.packetId);
+    const known = incoming.get(packetId);
     if (known !== undefined) {
-      const may = state.weakened && this.#classOf(packet.topic) < Durability.Strict;
-      demand(known === key || may, () => `«${text}» passes for «${known}» sent again`);
-      if (known === key) return;
+      const same = known.topic === topic && known.text === text && known.retain === retain;
+      const may = state.weakened && this.#classOf(topic) < Durability.Strict;
+      demand(same || may, () => `${topic} «${text}» passes for «${known.text}» sent again`);
+      if (same) return;
     }
-    incoming.set(packet.packetId, key);
-    if (packet.retain || text === '') return;
-    const copies = state.copiesOf(packet.topic, text);
+    incoming.set(packetId, { topic, text, retain });
+    if (retain || text === '') return;
+    const copies = state.copiesOf(topic, text);
     copies.arrived++;
     demand(
       copies.arrived <= copies.allowed || state.revived,
-      () => `${packet.topic} «${text}» with QoS 2 comes to ${talk.clientId} once too often`,
+      () => `${topic} «${text}» with QoS 2 comes to ${talk.clientId} once too often`,
     );
+  }
+
+  /** Its client has refused it, and the broker knows: it does not count as taken. */
+  refused(state: SessionState, packetId: number): void {
+    const incoming = this.#incoming.get(state.clientId);
+    const message = incoming?.get(packetId);
+    if (message === undefined) return;
+    incoming!.delete(packetId);
+    const { topic, text, retain } = message;
+    if (!retain && text !== '') state.copiesOf(topic, text).arrived--;
   }
 }

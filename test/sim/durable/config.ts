@@ -76,19 +76,26 @@ export function drawDurableCharacter(prng: Prng): Character {
     sessionExpiry: prng.pick([0, 1, 30, 0xffff_ffff, 0xffff_ffff]),
     keepAlive: 0,
     receiveMaximum: version === 5 ? prng.pick([1, 2, 8]) : 65_535,
-    packetSizeMax: null,
+    packetSizeMax: version === 5 ? prng.pick([null, null, 100]) : null,
     aliasMax: 0,
     ackDelayMs: prng.pick([0.5, 5, 60]),
     shuffles: false,
-    errors: 0,
+    errors: prng.pick([0, 0, 0.1]),
     eager: false,
     packetIds: 24,
   };
 }
 
-/** A member of the share: its session and its subscription are for good. */
-export const worker: Character = {
+/** A member of the share whose session and subscription are for good. */
+const stayer: Character = {
   ...{ version: 5, cleanStart: 0, sessionExpiry: 0xffff_ffff, keepAlive: 0, receiveMaximum: 4 },
   ...{ packetSizeMax: null, aliasMax: 0, ackDelayMs: 3, shuffles: false, errors: 0 },
   ...{ eager: false, packetIds: 24 },
 };
+
+/** A slow one whose session ends now and then: what waits for it goes to the other. */
+const leaver: Character = {
+  ...{ ...stayer, cleanStart: 0.3, sessionExpiry: 1, receiveMaximum: 1, ackDelayMs: 60 },
+};
+
+export const workers: readonly Character[] = [stayer, leaver];

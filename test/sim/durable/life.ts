@@ -2,7 +2,7 @@
 // crash. Virtual time in here is the core's own, which goes on where the last life's ended.
 
 import { Broker } from '../../../src/core/broker.ts';
-import { Durability } from '../../../src/core/journal.ts';
+import { Durability, ESTATE_NAME } from '../../../src/core/journal.ts';
 import { resumedClock } from '../../../src/store/clock.ts';
 import { keptRows, keptSessions } from '../../../src/store/kept.ts';
 import { StoreLog } from '../../../src/store/log.ts';
@@ -25,10 +25,16 @@ export function ruleOf(topic: string): number | null {
   return classes[topic.split('/')[0]!] ?? null;
 }
 
+function isEstate({ clientId }: { clientId: string }): boolean {
+  return clientId.startsWith(ESTATE_NAME);
+}
+
 export class Life {
   readonly broker: Broker;
   readonly log: StoreLog;
   readonly store: ModelStore;
+  /** What an ended session left was being divided when the last life ended. */
+  readonly dividing: boolean;
   /** The world's time minus the core's. */
   readonly offset: number;
   readonly #disk: ModelDisk;
@@ -49,6 +55,7 @@ export class Life {
     this.#before = disk.synced.length;
     this.store = new ModelStore(disk);
     const loaded = this.store.loadNow();
+    this.dividing = loaded.sessions.some(isEstate);
     this.offset = time() - resumedClock(loaded.clock, wall());
     this.#time = time;
     this.log = new StoreLog(
@@ -139,6 +146,11 @@ export class Life {
         message && new TextDecoder().decode(message.source.subarray(message.payloadStart));
       same(`what is retained on ${topic}`, text, fact.value!.text);
     }
+  }
+
+  /** What an ended session left is on disk until all of it has gone to others. */
+  get dividesStill(): boolean {
+    return [...this.store.tables.sessions.values()].some(isEstate);
   }
 
   /** Nothing on disk is without its owner, and nothing is kept that nobody refers to. */

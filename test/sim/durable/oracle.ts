@@ -4,7 +4,7 @@
 // that is what the restarted broker must know, and nothing that was promised may be missing in it.
 
 import { Durability } from '../../../src/core/journal.ts';
-import type { ConnackWire, ConnectWire, PublishWire, WirePacket } from '../../wire.ts';
+import { type ConnectWire, encodePacket, type PublishWire, type WirePacket } from '../../wire.ts';
 import { demand } from '../oracle/message.ts';
 import { matches, sharedParts } from '../topics.ts';
 import { Arrivals } from './arrivals.ts';
@@ -21,9 +21,13 @@ export class Oracle {
   readonly retained = new Map<string, Fact<Publication | null>>();
   /** Owed to some member of the share: to whom is seen when it is sent. */
   shares = new Set<Entry>();
+  /** Whatever was owed to a member of the share since the last crash. */
+  #sharedEntries: Entry[] = [];
   /** Sent again by their publishers and shared: which of two by one name went is not seen. */
   readonly #twins = new Set<string>();
   readonly #shared = new Set<string>();
+  /** Owed to some member of the share with QoS 0, by topic and text: if one is connected. */
+  readonly #passingShares = new Set<string>();
   /** What has happened at least once. */
   readonly met = new Set<string>();
   readonly #defaultClass: number;
@@ -87,10 +91,11 @@ export class Oracle {
     };
     const promise = fact.set(record, this.#stamp);
     talk.state = state;
+    state.packetSizeMax = connect.properties.maximumPacketSize ?? Number.POSITIVE_INFINITY;
     this.#talks.set(clientId, talk);
     // Where nothing of it is stored, what ended before may come back, to end again.
     const promises = before || record.stored ? [promise] : [];
-    this.#owe(talk, 'connack', 0, this.#defaultClass, promises, known !== null);
+    talk.owe('connack', 0, this.#defaultClass, promises, known !== null);
   }
 
   /** The transport is gone. */
@@ -123,7 +128,23 @@ export class Oracle {
   #end(fact: SessionFact): void {
     const record = fact.value!;
     fact.set(null, this.#stamp);
+    this.#inherit(record.state);
     if (record.will !== null) this.#publish(record.state.clientId, record.will, 0);
+  }
+
+  /** What an ended member leaves goes to another one, if there is any. */
+  #inherit(ended: SessionState): void {
+    if (!hasShare(ended)) return;
+    const heirs = this.records().some(({ state }) => hasShare(state));
+    for (const entry of ended.legacy()) {
+      if (heirs) this.met.add('a member of a share leaves messages to another');
+      entry.packetId = 0;
+      this.shares.add(entry);
+    }
+    for (const entry of this.shares) {
+      // It may have been on its way to the one that ended, and stays there then.
+      if (!heirs || entry.qos === 2) entry.excused = true;
+    }
   }
 
   #publishWill(fact: SessionFact): void {
@@ -176,17 +197,20 @@ export class Oracle {
         state.acknowledged(packet.packetId, false, this.#stamp);
         return;
       case 'pubrec':
-        state.acknowledged(packet.packetId, true, this.#stamp);
+        state.acknowledged(packet.packetId, packet.reason < 0x80, this.#stamp);
+        if (packet.reason < 0x80) return;
+        this.met.add('a client refuses a QoS 2 message');
+        this.arrivals.refused(state, packet.packetId);
         return;
       case 'subscribe': {
         const promises = packet.filters.map(({ filter, qos }) => this.#set(state, filter, qos));
-        this.#owe(talk, 'suback', packet.packetId, this.#defaultClass, promises);
+        talk.owe('suback', packet.packetId, this.#defaultClass, promises);
         for (const { filter, qos } of packet.filters) this.#oweRetained(state, filter, qos);
         return;
       }
       case 'unsubscribe': {
         const promises = packet.filters.map(filter => this.#set(state, filter, null));
-        this.#owe(talk, 'unsuback', packet.packetId, this.#defaultClass, promises);
+        talk.owe('unsuback', packet.packetId, this.#defaultClass, promises);
         return;
       }
       case 'disconnect':
@@ -222,7 +246,7 @@ export class Oracle {
     if (refused) {
       this.met.add('a message is refused while the store fails');
       if (qos > 0 && talk.version < 5) this.#leave(talk.clientId, true);
-      else if (qos > 0) this.#owe(talk, qos === 1 ? 'puback' : 'pubrec', packetId, -1, [], false);
+      else if (qos > 0) talk.owe(qos === 1 ? 'puback' : 'pubrec', packetId, -1, [], false);
       return;
     }
     const expiry = packet.properties.messageExpiryInterval ?? null;
@@ -236,7 +260,7 @@ export class Oracle {
       state.doubtful.delete(packetId);
       if (stored) promises.push(own);
     }
-    this.#owe(talk, qos === 1 ? 'puback' : 'pubrec', packetId, durability, promises);
+    talk.owe(qos === 1 ? 'puback' : 'pubrec', packetId, durability, promises);
   }
 
   /** A QoS 2 message sent again is acknowledged, and promised, again. */
@@ -259,7 +283,7 @@ export class Oracle {
       first === text || state.weakened,
       () => `«${text}» of ${talk.clientId} passes for «${first}» sent again`,
     );
-    this.#owe(talk, 'pubrec', packetId, durability, promises);
+    talk.owe('pubrec', packetId, durability, promises);
     return true;
   }
 
@@ -268,7 +292,7 @@ export class Oracle {
     const durability = fact?.value?.durability ?? Durability.None;
     if (fact !== undefined && fact.value !== null) fact.set(null, this.#stamp);
     const promises = fact !== undefined && this.#storedWith(state, durability) ? [fact.last] : [];
-    this.#owe(talk, 'pubcomp', packetId, durability, promises);
+    talk.owe('pubcomp', packetId, durability, promises);
   }
 
   #storedWith(state: SessionState, durability: number): boolean {
@@ -287,17 +311,6 @@ export class Oracle {
         return (value ?? 0) > 0 && matches(sharedParts(filter)?.filter ?? filter, topic);
       });
     });
-  }
-
-  #owe(
-    talk: Talk,
-    type: WirePacket['type'],
-    packetId: number,
-    durability: number,
-    promises: readonly Promised[],
-    present = false,
-  ): void {
-    talk.due.push({ type, packetId, refused: durability < 0, durability, promises, present });
   }
 
   // ---- Routing ---------------------------------------------------------------------------------
@@ -332,13 +345,16 @@ export class Oracle {
       const entry = this.#deliver(state, p, granted, false);
       if (entry?.stored) promises.push(entry.owed);
     }
+    if (shared > 0 && qos === 0) this.#passingShares.add(`${topic} ${text}`);
     if (shared > 0 && qos > 0 && text !== '') {
       const stored = sharedStored;
       if (this.#shared.has(text)) this.#twins.add(text);
       this.#shared.add(text);
       const home = new SessionState('share');
-      const entry = home.owe(p, Math.min(shared, qos), false, stored, this.#stamp);
+      const terms = { qos: Math.min(shared, qos), stored, shared: true };
+      const entry = home.owe(p, terms, this.#stamp);
       this.shares.add(entry);
+      this.#sharedEntries.push(entry);
       if (stored) promises.push(entry.owed);
     }
     return promises;
@@ -355,8 +371,18 @@ export class Oracle {
 
   #deliver(state: SessionState, p: Publication, granted: number, retained: boolean): Entry | null {
     const qos = Math.min(p.qos, granted);
-    if (qos === 0 || p.text === '') return null; // empty ones cannot be told apart
-    return state.owe(p, qos, retained, this.#storedWith(state, p.durability), this.#stamp);
+    const large = sizeOf(p, qos) > state.packetSizeMax;
+    if (large) this.met.add('a message is too large for its client');
+    if (qos === 0) {
+      const talk = this.#talks.get(state.clientId);
+      if (talk?.state === state && !large) talk.passing.owe(p, retained);
+      return null;
+    }
+    if (p.text === '') return null; // empty ones cannot be told apart
+    const terms = { qos, retained, stored: this.#storedWith(state, p.durability) };
+    const entry = state.owe(p, terms, this.#stamp);
+    entry.excused = large;
+    return entry;
   }
 
   // ---- What the broker writes ------------------------------------------------------------------
@@ -365,8 +391,7 @@ export class Oracle {
     const { state } = talk;
     switch (packet.type) {
       case 'publish':
-        if (state !== null && packet.qos > 0)
-          state.sent(packet, this.shares, this.#twins, { now: this.#latest, stamp: this.#stamp });
+        if (state !== null) this.#sent(talk, state, packet);
         return;
       case 'pubrel': {
         const entry = state?.inFlight.get(packet.packetId);
@@ -382,28 +407,20 @@ export class Oracle {
       case 'pubcomp':
       case 'suback':
       case 'unsuback':
-        this.#answered(talk, packet);
+        if (talk.answered(packet).present) this.met.add('a session is resumed');
         return;
     }
   }
 
-  #answered(talk: Talk, packet: WirePacket & { packetId?: number; reason?: number }): void {
-    const due = talk.due.shift();
-    const what = () => `${packet.type} ${packet.packetId} to ${talk.clientId}`;
-    demand(due?.type === packet.type, () => `${what()}, due was ${due?.type} ${due?.packetId}`);
-    if (packet.type === 'connack') {
-      const { sessionPresent } = packet as ConnackWire;
-      demand(sessionPresent === due.present, () => `${what()} says session ${sessionPresent}`);
-      if (sessionPresent) this.met.add('a session is resumed');
-    } else {
-      demand(due.packetId === packet.packetId, () => `${what()}, due was ${due.packetId}`);
-    }
-    const acknowledgement = packet.type === 'puback' || packet.type === 'pubrec';
-    if (acknowledgement) {
-      demand(due.refused === packet.reason! >= 0x80, () => `${what()} says ${packet.reason}`);
-    }
-    for (const promise of due.promises) {
-      promise.promised = Math.max(promise.promised, due.durability);
+  #sent(talk: Talk, state: SessionState, packet: PublishWire): void {
+    const text = decoder.decode(packet.payload);
+    const what = () => `${packet.topic} «${text}» QoS ${packet.qos} to ${talk.clientId}`;
+    const size = encodePacket(packet, 5).length;
+    demand(size <= state.packetSizeMax, () => `${what()} is larger than it takes: ${size} bytes`);
+    if (packet.qos > 0) {
+      state.sent(packet, this.shares, this.#twins, { now: this.#latest, stamp: this.#stamp });
+    } else if (!talk.passing.sent(packet, text)) {
+      demand(this.#passingShares.delete(`${packet.topic} ${text}`), () => `${what()} is not owed`);
     }
   }
 
@@ -434,8 +451,10 @@ export class Oracle {
       else if (fact.rollBack(through, needed).broken) note(`what is retained on ${topic}`);
     }
     const home = new SessionState('share');
-    home.entries = [...this.shares];
+    home.entries = this.#sharedEntries;
     home.rollBack(through, needed, this.#latest, note);
+    // Which member has what is not seen: it may have gone from one to another.
+    this.#sharedEntries = home.entries;
     this.shares = new Set(home.entries);
     demand(broken.length === 0, () => `promised and not on disk: ${broken.join('; ')}`);
   }
@@ -456,15 +475,31 @@ export class Oracle {
   /** What somebody is still owed, in words. */
   unpaid(): string[] {
     const entries = this.records().flatMap(({ state }) => state.entries);
-    return [...entries, ...this.shares]
-      .filter(({ fact, expired, publication }) => {
-        const gone = expired || publication.expiresAt <= this.#latest;
+    const passing = [...this.#talks.values()].flatMap(talk => talk.passing.unpaid());
+    // What was sent to a member is that one's, even if it ends with it.
+    const waiting = [...this.shares].filter(({ packetId }) => packetId === 0);
+    const owed = [...entries, ...waiting]
+      .filter(({ fact, excused, publication }) => {
+        const gone = excused || publication.expiresAt <= this.#latest;
         return fact.value !== null && !gone && !this.#twins.has(publication.text);
       })
       .map(({ publication: { topic, text }, qos, packetId, fact }) => {
         return `${topic} «${text}» QoS ${qos} (${fact.value}, packet id ${packetId})`;
       });
+    return [...owed, ...passing];
   }
+}
+
+function hasShare(state: SessionState): boolean {
+  return [...state.subscriptions].some(([filter, { value }]) => {
+    return value !== null && sharedParts(filter) !== null;
+  });
+}
+
+/** Bytes of its PUBLISH, near enough: names are short, or longer than some take. */
+function sizeOf({ topic, text }: Publication, qos: number): number {
+  const payload = new TextEncoder().encode(text);
+  return encodePacket({ type: 'publish', topic, payload, qos, packetId: 1 }, 5).length;
 }
 
 function expirySeconds({ version, cleanStart, properties }: ConnectWire): number {

@@ -37,6 +37,14 @@ export interface SessionRecord {
   readonly will: Will | null;
 }
 
+/** How a copy is owed. */
+export interface Terms {
+  readonly qos: number;
+  readonly retained?: boolean;
+  readonly stored: boolean;
+  readonly shared?: boolean;
+}
+
 /** A copy with QoS 1 or 2 that a session is owed; null when the exchange is over. */
 export class Entry {
   readonly publication: Publication;
@@ -44,18 +52,21 @@ export class Entry {
   /** Sent because of a new subscription. */
   readonly retained: boolean;
   readonly stored: boolean;
+  /** Owed to any member of a share. */
+  readonly shared: boolean;
   readonly fact = new Fact<'owed' | 'released' | null>(null);
   readonly owed: Promised;
   packetId = 0;
   sentStamp = 0;
-  /** It has expired: the broker may have dropped it. */
-  expired = false;
+  /** The broker may have dropped it: it has expired, is too large, or went with a session. */
+  excused = false;
 
-  constructor(p: Publication, qos: number, retained: boolean, stored: boolean, stamp: number) {
+  constructor(p: Publication, terms: Terms, stamp: number) {
     this.publication = p;
-    this.qos = qos;
-    this.retained = retained;
-    this.stored = stored;
+    this.qos = terms.qos;
+    this.retained = terms.retained ?? false;
+    this.stored = terms.stored;
+    this.shared = terms.shared ?? false;
     this.owed = this.fact.set('owed', stamp);
   }
 }
@@ -76,6 +87,8 @@ export interface At {
 
 export class SessionState {
   readonly clientId: string;
+  /** The largest packet that its client takes. */
+  packetSizeMax = Number.POSITIVE_INFINITY;
   readonly subscriptions = new Map<string, Fact<number | null>>();
   entries: Entry[] = [];
   /** By packet identifier. */
@@ -95,10 +108,17 @@ export class SessionState {
     this.clientId = clientId;
   }
 
-  owe(p: Publication, qos: number, retained: boolean, stored: boolean, stamp: number): Entry {
-    const entry = new Entry(p, qos, retained, stored, stamp);
+  owe(p: Publication, terms: Terms, stamp: number): Entry {
+    const entry = new Entry(p, terms, stamp);
     this.adopt(entry);
     return entry;
+  }
+
+  /** What would go to another member of the share: QoS 2 messages that were sent stay. */
+  legacy(): Entry[] {
+    return this.entries.filter(({ shared, fact, qos, packetId }) => {
+      return shared && fact.value === 'owed' && (qos === 1 || packetId === 0);
+    });
   }
 
   /** Also for what was owed to a share until it came to this member of it. */
@@ -173,7 +193,7 @@ export class SessionState {
     const entry = owed.find(each => this.#inOrder(each)) ?? owed[0];
     if (entry === undefined || entry.publication.expiresAt > now) return entry;
     // It has expired, and went before that or was dropped: then this was one of the others.
-    for (const other of owed) other.expired = true;
+    for (const other of owed) other.excused = true;
     return entry;
   }
 
@@ -236,7 +256,8 @@ export class SessionState {
     const { topic, text, durability } = publication;
     const was = fact.value;
     const outcome = fact.rollBack(entry.stored ? through : -1, needed);
-    if (outcome.broken && entry.stored) {
+    if (publication.expiresAt <= now) entry.excused = true;
+    if (outcome.broken && entry.stored && !entry.excused) {
       broken(`«${text}» on ${topic} QoS ${qos} for ${this.clientId} (${was} before)`);
     }
     if (qos === 2 && !entry.retained) {
@@ -245,7 +266,6 @@ export class SessionState {
       else if (outcome.lost && fact.value === null) copies.allowed--;
     }
     if (durability < needed) this.weakened = true;
-    if (publication.expiresAt <= now) entry.expired = true;
     const sent = qos === 2 && (fact.value === 'released' || entry.sentStamp <= through);
     if (!sent) entry.packetId = 0;
     entry.sentStamp = 0;

@@ -10,7 +10,7 @@ import { Clock } from '../clock.ts';
 import { Link } from '../link.ts';
 import { demand } from '../oracle/message.ts';
 import { Acting } from './acting.ts';
-import { type DurableConfig, drawDurableCharacter, drawDurableConfig, worker } from './config.ts';
+import { type DurableConfig, drawDurableCharacter, drawDurableConfig, workers } from './config.ts';
 import { Life, ruleOf } from './life.ts';
 import { Oracle } from './oracle.ts';
 import { neededAfter } from './session.ts';
@@ -58,7 +58,9 @@ export class DurableWorld {
     for (let i = 0; i < this.config.clients; i++) {
       this.clients.push(this.#client(`c${i}`, drawDurableCharacter(this.prng)));
     }
-    for (let i = 0; i < 2; i++) this.clients.push(this.#client(`worker${i}`, worker));
+    for (const [i, worker] of workers.entries()) {
+      this.clients.push(this.#client(`worker${i}`, worker));
+    }
     this.#life = this.#start();
     this.#acting = new Acting(this);
   }
@@ -118,6 +120,7 @@ export class DurableWorld {
     this.#life = this.#start();
     this.#up = true;
     const life = this.#life;
+    if (life.dividing) oracle.met.add('a crash interrupts the division of what a member left');
     oracle.at(life.now, 0);
     oracle.crash(through, neededAfter(powerCut));
     demand(life.now <= this.clock.now + 0.001, () => 'the clock has jumped');
@@ -141,14 +144,17 @@ export class DurableWorld {
     }
   }
 
-  /** Commits fail for a while. */
+  /** Commits fail for a while, or backlogs cannot be read, or both. */
   #sicken(): void {
     const { store } = this.#life;
+    const fault = this.prng.below(3);
     this.note(() => 'the disk fails');
     this.oracle.met.add('the disk fails');
-    store.failing = true;
+    store.failing = fault !== 1;
+    store.unreadable = fault !== 0;
     this.clock.after(this.prng.interval(1_000), () => {
       store.failing = false;
+      store.unreadable = false;
     });
   }
 
@@ -190,6 +196,7 @@ export class DurableWorld {
   finish(): void {
     this.healed = true;
     this.#life.store.failing = false;
+    this.#life.store.unreadable = false;
     this.note(() => 'all is well from now on');
     this.#rest();
     this.#life.compare(this.oracle);
@@ -198,6 +205,7 @@ export class DurableWorld {
     this.#life.checkTables();
     const { queuedBytes } = this.#life.broker.state;
     demand(queuedBytes === 0, () => `${queuedBytes} bytes are queued at the end`);
+    demand(!this.#life.dividesStill, () => 'what an ended session left is never divided');
   }
 
   #rest(): void {
