@@ -29,12 +29,17 @@ export class FaultyDriver implements Driver {
   /** Syncs that still pass, and how many then fail. */
   syncs = Number.POSITIVE_INFINITY;
   syncFaults = 0;
+  /** Whether the page cache goes on showing what a failed sync did not bring to the disk, and takes
+   *  it for written: as Linux does. Otherwise it is gone at once. */
+  cacheStays = false;
   /** What happened, for tests that ask for the order of things. */
   readonly journal: string[] = [];
   injected = 0;
   private readonly driver: Driver;
   private readonly walPath: string;
   private durable: Buffer = Buffer.alloc(0);
+  /** Bytes of the log that are in the page cache only. */
+  private cachedOnly: { readonly from: number; readonly to: number } | null = null;
 
   constructor(driver: Driver, path: string) {
     this.driver = driver;
@@ -45,14 +50,17 @@ export class FaultyDriver implements Driver {
   open(path: string): Database {
     // What was cut off does not come back when the file grows again.
     const log = statSync(this.walPath, { throwIfNoEntry: false });
-    this.durable = this.durable.subarray(0, log?.size ?? 0);
+    const size = log?.size ?? 0;
+    this.durable = this.durable.subarray(0, size);
+    if (this.cachedOnly !== null && size <= this.cachedOnly.from) this.cachedOnly = null;
     return this.call('open', () => new FaultyDatabase(this.driver.open(path), this));
   }
 
   sync(file: number): void {
     if (this.syncs-- <= 0 && this.syncFaults-- > 0) {
       this.injected++;
-      this.loseUnsynced();
+      if (this.cacheStays) this.forgetUnsynced();
+      else this.loseUnsynced();
       throw Object.assign(new Error('EIO: i/o error, fdatasync'), {
         code: 'EIO',
         syscall: 'fdatasync',
@@ -69,6 +77,17 @@ export class FaultyDriver implements Driver {
     written.fill(0);
     this.durable.copy(written);
     writeFileSync(this.walPath, written);
+  }
+
+  private forgetUnsynced(): void {
+    this.cachedOnly = { from: this.durable.length, to: statSync(this.walPath).size };
+  }
+
+  /** The log as it is on the disk. */
+  get logOnDisk(): Buffer {
+    const log = readFileSync(this.walPath);
+    if (this.cachedOnly !== null) log.fill(0, this.cachedOnly.from, this.cachedOnly.to);
+    return log;
   }
 
   /** Runs `work`, unless it is its turn to fail. */

@@ -2,7 +2,7 @@
 // there once, and the store recovers by itself.
 
 import assert from 'node:assert/strict';
-import { existsSync, symlinkSync } from 'node:fs';
+import { copyFileSync, existsSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import { StoreError } from '../../src/store/store.ts';
 import { StoreHistory } from '../contract/store-history.ts';
@@ -144,6 +144,27 @@ describe('a disk that fails', () => {
     assert.equal((await user.window(1)).rows.length, 10);
     await user.store.close();
     assert.equal(rowCounts(folder).queue, 10);
+  });
+
+  test('what only the page cache has after a failed sync is brought to the disk anew', async () => {
+    const { folder, disk, user } = await open();
+    await user.commit([sessionPut(1)], true);
+    await user.commit(backlog(1, 1, 5));
+    disk.cacheStays = true;
+    disk.syncs = 0;
+    disk.syncFaults = 1;
+    await assert.rejects(user.commit(backlog(1, 6, 5), true), { code: 'io' });
+    user.goBack();
+    const { synced } = await user.commit(backlog(1, 6, 5), true);
+    assert.ok(synced);
+    const after = newFolder(); // the power goes
+    copyFileSync(`${folder}/minnow.db`, `${after}/minnow.db`);
+    writeFileSync(`${after}/minnow.db-wal`, disk.logOnDisk);
+    await user.store.close();
+    const reader = new StoreUser(openInline(after));
+    await reader.store.load();
+    assert.equal((await reader.window(1)).rows.length, 10);
+    await reader.store.close();
   });
 
   test('a batch after one that failed fails too, until the log goes on from the last committed', async () => {
