@@ -1,7 +1,7 @@
 // Makes the driver of a mode. Code of a runtime or of a mode is loaded only where it is used, so
 // that nothing of Bun is reached on Node.
 
-import type { Driver, Hallway, Tell } from './driver.ts';
+import type { BlockingDriver, Driver, Hallway, Tell } from './driver.ts';
 import type { IoOptions } from './options.ts';
 
 /** The driver that serves `hallway` from the event loop of this thread. */
@@ -16,4 +16,38 @@ export async function createAsyncDriver(
   }
   const { NodeDriver } = await import('./async/node-driver.ts');
   return new NodeDriver(hallway, options, tell);
+}
+
+/** A driver that also listens to others than sockets. */
+export interface WatchingDriver extends BlockingDriver {
+  /** Calls `onRing` on the driver's thread after the eventfd of a Doorbell was rung. */
+  watch(fd: number, onRing: () => void): void;
+}
+
+/** The driver that serves `hallway` by blocking this thread, with `poolSize` threads in all: this
+ *  one alone, or this one for the core and the others for the sockets. */
+export async function createSyncDriver(
+  poolSize: number,
+  hallway: Hallway,
+  options: IoOptions,
+  tell: Tell,
+): Promise<WatchingDriver> {
+  if (poolSize > 1) {
+    const { PoolDriver } = await import('./sync/pool/pool-driver.ts');
+    return PoolDriver.create(poolSize - 1, hallway, options, tell);
+  }
+  const { SyncDriver } = await import('./sync/sync-driver.ts');
+  return SyncDriver.create(hallway, options, tell);
+}
+
+/** The driver that serves `hallway` from the event loop of this thread and leaves the sockets to
+ *  `threads` others. */
+export async function createAsyncPoolDriver(
+  threads: number,
+  hallway: Hallway,
+  options: IoOptions,
+  tell: Tell,
+): Promise<Driver> {
+  const { AsyncPoolDriver } = await import('./sync/pool/async-pool-driver.ts');
+  return AsyncPoolDriver.create(threads, hallway, options, tell);
 }

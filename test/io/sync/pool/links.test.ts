@@ -1,6 +1,6 @@
 // Both sides of a pool's rings in one thread, in any order of their turns: what a peer sends comes
-// back to it whole, however small the rings and however little the sockets take; nothing is dropped,
-// nobody is told twice, and what waits in between is bounded.
+// back to it whole, however small the rings and however little the sockets take. Nothing is dropped
+// or told twice, and everybody gets to the end.
 
 import assert from 'node:assert/strict';
 import type { Connection } from '../../../../src/core/session/connection.ts';
@@ -161,7 +161,7 @@ class World {
     for (const link of this.links) this.forwarder.opened(link);
   }
 
-  /** One turn of either side, if it would not be asleep. False: both are, and no socket is ready. */
+  /** One turn of either side, if it is awake. False: neither is, and no socket is ready. */
   step(): boolean {
     const ready = this.links.filter(link => !link.gone && this.hasWork(link));
     const sockets = this.socketsAwake || ready.length > 0;
