@@ -180,7 +180,12 @@ describe('a damaged database', () => {
     const damaged = new StoreUser(openInline(folder));
     assert.equal((await damaged.store.load()).sessions.length, 1);
     assert.equal(damaged.store.description.movedAside, null);
-    await assert.rejects(damaged.backlog(1, 500), { code: 'damaged' });
+    await assert.rejects(damaged.backlog(1, 500), {
+      code: 'damaged',
+      message:
+        `${join(folder, NAME)}: the database is damaged; ` +
+        'when minnow starts again it is checked and moved aside',
+    });
     await damaged.commit([sessionPut(2)], true); // what does not touch it goes on
     await damaged.store.close();
 

@@ -12,6 +12,7 @@ import {
   headerAllowsWriting,
   isMarkedForCheck,
   leaveWal,
+  removeEmptyWal,
   restoreName,
   syncDirectory,
   unmarkForCheck,
@@ -187,6 +188,7 @@ export function openConnection(settings: SqliteSettings, driver: Driver): Connec
   try {
     return openIn('wal', settings, driver, '');
   } catch (error) {
+    if (clean && error instanceof StoreError && error.code === 'newer') removeEmptyWal(path);
     const fault = faultOf(error);
     if (fault === 'not-writable' && !headerAllowsWriting(path)) throw damaged(path);
     const mayBeWal = fault === 'io' || fault === 'cannot-open' || fault === 'not-writable';

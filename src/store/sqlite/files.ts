@@ -159,6 +159,11 @@ export function hasWal(path: string): boolean {
   return log?.isFile() === true && log.size > 0;
 }
 
+/** Removes the log that SQLite began for a database that was only looked at. */
+export function removeEmptyWal(path: string): void {
+  if (!hasWal(path)) rmSync(`${path}-wal`, { force: true });
+}
+
 /** Takes a database out of WAL mode, by its header, for a place where SQLite cannot even open it to
  *  do so. Only right when its log was empty before that was tried. */
 export function leaveWal(path: string): void {

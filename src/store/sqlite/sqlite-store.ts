@@ -236,9 +236,14 @@ export class SqliteStore implements Store, Upkeeper {
   private failure(error: unknown): StoreError {
     const reason = asStoreError(error, this.settings.path);
     if (!(reason instanceof StoreError)) throw reason;
-    if (reason.code === 'damaged') markForCheck(this.settings.path);
     this.lastError = reason;
-    return reason;
+    if (reason.code === 'damaged') {
+      // What does not touch the damage goes on; the rest fails until somebody starts it again.
+      markForCheck(this.settings.path);
+      const next = 'when minnow starts again it is checked and moved aside';
+      this.lastError = new StoreError('damaged', `${reason.message}; ${next}`);
+    }
+    return this.lastError;
   }
 
   requestWindow(sid: number, afterRank: number, limit: number, bytesMax: number): void {
