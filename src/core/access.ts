@@ -72,7 +72,14 @@ export interface Authenticator {
 
 /** Asked by the core before it routes or subscribes; must be fast and must not throw. */
 export interface Access {
-  mayPublish(who: Principal, topic: string): boolean;
+  mayPublish(who: Principal, topic: string, retain: boolean): boolean;
   /** Whether `filter` (without any $share prefix) may be subscribed to. */
   maySubscribe(who: Principal, filter: string): boolean;
+  /** Whether messages to `topic` may be sent to a subscriber; left out: whoever may subscribe may
+   *  receive. Asked once per subscription and topic, and again whenever somebody subscribes. */
+  mayReceive?(who: Principal, topic: string): boolean;
+}
+
+export function mayReceive(access: Access, who: Principal, topic: string): boolean {
+  return access.mayReceive === undefined || access.mayReceive(who, topic);
 }

@@ -354,6 +354,7 @@ export class Broker {
     c.out.drop();
     b.timers.cancel(c.timer);
     if (c.pauseTimer !== null) b.timers.cancel(c.pauseTimer);
+    if (c.stayTimer !== null) b.timers.cancel(c.stayTimer);
     b.connections[c.slot] = undefined;
     b.freeSlots.push(c.slot);
     b.connectionCount--;
@@ -403,6 +404,11 @@ export class Broker {
       case TimerKind.RetainedExpiry:
         clearRetained(b, timer.subject as Retained);
         return;
+      case TimerKind.StayEnd: {
+        const why = 'what it was let in by has expired';
+        endConnection(b, timer.subject as Connection, Reason.MaximumConnectTime, why, now);
+        return;
+      }
       default:
         this.sys.publish(now);
     }

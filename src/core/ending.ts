@@ -151,7 +151,10 @@ function publishWill(b: State, session: Session, now: number): void {
   session.will = null;
   session.willDueAt = NEVER;
   if (will === null) return;
-  if (b.topics.named(will.topic).reserved || !b.access.mayPublish(session, will.topic)) {
+  if (
+    b.topics.named(will.topic).reserved ||
+    !b.access.mayPublish(session, will.topic, will.retain)
+  ) {
     b.counters.droppedNotAuthorized++;
     return;
   }

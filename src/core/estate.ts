@@ -46,7 +46,7 @@ export function settleEstate(
 function passOn(b: State, session: Session, d: Delivery, now: number): void {
   if (d.group !== null && d.message.expiresAt > now) {
     const sent = d.qos === 2 && d.state !== DeliveryState.Queued;
-    const member = sent ? null : d.group.pick(session);
+    const member = sent ? null : d.group.pick(session, b.access, d.message.topic);
     if (member !== null) deliver(b, member, d.message, false, now);
   }
   if (session.estate && d.rank > 0) b.journal.finished(session, d);

@@ -83,7 +83,7 @@ export class State {
     this.random = random;
     this.startedAt = now;
     this.forgettableStart = Math.floor(random() * 0x8000);
-    this.topics = new Topics(this.router, journal, limits.routeCacheMax);
+    this.topics = new Topics(this.router, journal, limits.routeCacheMax, this);
     this.retained = new RetainedStore(options.retainedMessagesMax, options.retainedBytesMax);
   }
 

@@ -10,6 +10,8 @@ export const TimerKind = {
   Session: 2,
   RetainedExpiry: 3,
   Sys: 4,
+  /** A connection's right to be here ends. */
+  StayEnd: 5,
 } as const;
 
 export class Timer<Subject> {

@@ -62,6 +62,7 @@ export function startClosing(b: State, c: Connection, now: number): void {
   c.pending = null;
   c.credentials = null;
   if (c.pauseTimer !== null) b.timers.cancel(c.pauseTimer);
+  if (c.stayTimer !== null) b.timers.cancel(c.stayTimer);
   c.paused = false;
   c.pausedFor = null;
   b.effects.closing.push(c);

@@ -46,7 +46,7 @@ describe('what a configuration asks for', () => {
     assert.equal(await createAuthenticator(config), allowAll);
     assert.equal(await createAccess(config), allowAll);
     assert.equal(await ask(allowAll, alice), ALLOWED);
-    assert.ok(allowAll.mayPublish(alice, '$SYS/x'));
+    assert.ok(allowAll.mayPublish(alice, '$SYS/x', false));
   });
 
   test('nothing: what a listener says holds all the same', async () => {
@@ -81,8 +81,8 @@ describe('what a configuration asks for', () => {
     const config = configured('rules = [{ allow = "publish", filter = "a/#" }]');
     assert.equal(await ask(await createAuthenticator(config), alice), ANONYMOUS);
     const access = await createAccess(config);
-    assert.equal(access.mayPublish(alice, 'a/b'), true);
-    assert.equal(access.mayPublish(alice, 'b'), false);
+    assert.equal(access.mayPublish(alice, 'a/b', false), true);
+    assert.equal(access.mayPublish(alice, 'b', false), false);
     assert.equal(access.maySubscribe(alice, 'a/b'), false);
   });
 
@@ -98,10 +98,10 @@ describe('what a configuration asks for', () => {
     assert.equal(await ask(authenticator, offer('alice', token)), ALLOWED);
     assert.equal(await ask(authenticator, offer('alice', 'secret')), WRONG);
     const access = await createAccess(config);
-    assert.equal(access.mayPublish(alice, 'a/b'), true);
-    assert.equal(access.mayPublish(alice, 'a/secret'), false);
+    assert.equal(access.mayPublish(alice, 'a/b', false), true);
+    assert.equal(access.mayPublish(alice, 'a/secret', false), false);
     assert.equal(access.maySubscribe(alice, 'a/#'), true);
-    assert.equal(access.mayPublish(offer('root', null), 'a/secret'), true);
+    assert.equal(access.mayPublish(offer('root', null), 'a/secret', false), true);
   });
 
   const faults: [title: string, toml: () => string, lines: () => string[]][] = [

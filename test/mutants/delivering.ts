@@ -154,7 +154,7 @@ export const deliveringMutants = [
     [
       acknowledge,
       'if (reason >= 0x80) b.counters.rejectedByClient++;',
-      `const other = reason >= 0x80 && d.group !== null ? d.group.pick(c.session) : null;
+      `const other = reason >= 0x80 && d.group !== null ? d.group.pick(c.session, b.access, d.message.topic) : null;
   if (other !== null) deliver(b, other, d.message, false, now);`,
     ],
   ),

@@ -66,7 +66,7 @@ export const publishingMutants = [
     'return Reason.NotAuthorized;',
     'return Reason.TopicFilterInvalid;',
   ]),
-  without('v3: 3.3.5-2', [publish, '!b.access.mayPublish(c, topic.name)', 'false']),
+  without('v3: 3.3.5-2', [publish, '!b.access.mayPublish(c, topic.name, view.retain)', 'false']),
   without('v5: 3.3.4-7', [
     publish,
     'c.receiveUsed >= b.options.receiveMaximum && c.version === 5',

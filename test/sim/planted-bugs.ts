@@ -27,7 +27,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: `  if (topic.generation !== b.router.generation) b.topics.resolve(topic);
   const wanted = topic.groups.length + topic.hits.filter(h => h.session !== c.session).length > 0;
   const own = topic.hits.some(h => h.session === c.session && (!h.noLocal || h.parts !== null));
-  const may = b.access.mayPublish(c, topic.name);
+  const may = b.access.mayPublish(c, topic.name, view.retain);
   sendAck(b, c, PUBACK, id, !may ? Reason.NotAuthorized : wanted || own ? 0 : 0x10);
   admit(b, c, view, topic, buf, now);
   if (b.journal.last !== noted) holdOutput(b, c, topic.durability);`,
@@ -153,7 +153,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'every member of a share gets the message',
     file: publish,
-    find: `    const member = groups[i].pick(null);
+    find: `    const member = groups[i].pick(null, b.access, m.topic);
     if (member === null) continue;
     recipients++;
     deliver(b, member, m, shared, now);`,

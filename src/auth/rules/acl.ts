@@ -96,9 +96,9 @@ export class Acl implements Access {
     return this.may(who, PUBLISH, topic) && (!retain || this.may(who, RETAIN, topic));
   }
 
-  /** Only filters of which every message may be received. */
+  /** Filters that may bring something; `mayReceive` says what. */
   maySubscribe(who: Principal, filter: string): boolean {
-    return this.scopeOf(who, filter).scope === Scope.All;
+    return this.scopeOf(who, filter).scope !== Scope.None;
   }
 
   mayReceive(who: Principal, topic: string): boolean {

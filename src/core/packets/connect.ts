@@ -136,10 +136,33 @@ export function onAuthResult(b: State, c: Connection, result: AuthResult, now: n
   } else if (reason !== 0) {
     refuse(b, c, reason >= 0x80 ? reason : Reason.NotAuthorized, null, now);
   } else {
-    if (result.username !== undefined) c.username = result.username;
+    takeIdentity(c, result);
     admit(b, c, c.pending!, data, now);
+    limitStay(b, c, result, now);
   }
   resumeReading(b, c);
+}
+
+function takeIdentity(c: Connection, result: AuthResult): void {
+  if (result.username !== undefined) c.username = result.username;
+  c.grants = result.grants ?? null;
+}
+
+/** Who the session acts for, also when its connection is gone. */
+function identifySession(b: State, session: Session, c: Connection): void {
+  // Others may have subscribed as this session: what they were to get is not for everybody.
+  if (session.subscriptions !== null && b.access.mayReceive !== undefined) b.router.changed();
+  session.username = c.username;
+  session.peer = c.peer;
+  session.origin = c.origin;
+  session.grants = c.grants;
+}
+
+/** A client that was let in for a while leaves when that is over, unless it proves itself anew. */
+function limitStay(b: State, c: Connection, { expiresInMs }: AuthResult, now: number): void {
+  if (c.state !== ConnectionState.Connected) return;
+  if (expiresInMs !== undefined) b.timers.arm(c.needStayTimer(), now + expiresInMs);
+  else if (c.stayTimer !== null) b.timers.cancel(c.stayTimer);
 }
 
 function onReauthenticated(b: State, c: Connection, result: AuthResult, now: number): void {
@@ -150,7 +173,9 @@ function onReauthenticated(b: State, c: Connection, result: AuthResult, now: num
   }
   if (reason === 0) {
     c.reauthenticating = false;
-    if (result.username !== undefined) c.username = result.username;
+    takeIdentity(c, result);
+    identifySession(b, c.session!, c);
+    limitStay(b, c, result, now);
   }
   sendPacket(b, c, encodeAuth(reason, c.authMethod!, result.data ?? null));
 }
@@ -259,8 +284,7 @@ function attach(
 ): void {
   const o = b.options;
   session.connection = c;
-  session.username = c.username;
-  session.peer = c.peer;
+  identifySession(b, session, c);
   session.will = packet.will;
   session.expirySeconds = Math.min(packet.sessionExpirySeconds, o.sessionExpiryMaxSeconds);
   session.stalled = false;

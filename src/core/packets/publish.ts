@@ -202,7 +202,7 @@ function admit(
   buf: Uint8Array,
   now: number,
 ): number {
-  if (topic.reserved || !b.access.mayPublish(c, topic.name)) {
+  if (topic.reserved || !b.access.mayPublish(c, topic.name, view.retain)) {
     b.counters.droppedNotAuthorized++;
     return Reason.NotAuthorized;
   }
@@ -321,7 +321,7 @@ function routeTo(b: State, topic: Topic, m: Message, from: Session | null, now: 
     deliver(b, hit, m, shared, now);
   }
   for (let i = 0; i < groups.length; i++) {
-    const member = groups[i].pick(null);
+    const member = groups[i].pick(null, b.access, m.topic);
     if (member === null) continue;
     recipients++;
     deliver(b, member, m, shared, now);

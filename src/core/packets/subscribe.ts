@@ -8,6 +8,7 @@ import { Fault } from '../../mqtt/fault.ts';
 import type { QoS, SubscribeEntry, SubscribePacket } from '../../mqtt/packet.ts';
 import { Reason } from '../../mqtt/reason.ts';
 import { countLevels, filterValid, hasWildcard, parseShare } from '../../mqtt/topic.ts';
+import { mayReceive } from '../access.ts';
 import { deliver } from '../deliver.ts';
 import { Subscription } from '../routing/subscription.ts';
 import type { Connection } from '../session/connection.ts';
@@ -161,7 +162,8 @@ export function continueWalks(b: State, session: Session, now: number): void {
       const next = subscription.index < 0 ? null : topics.next();
       if (next === null || next.done) break;
       const message = next.value.message;
-      if (message !== null && message.expiresAt > now) {
+      if (message === null || message.expiresAt <= now) continue;
+      if (mayReceive(b.access, session, message.topic)) {
         deliver(b, asRetained(subscription), message, false, now);
       }
     }

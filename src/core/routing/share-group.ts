@@ -1,6 +1,7 @@
 // One shared subscription: `$share/name/filter` and its members. Each message goes to one of them
 // [MQTT 5.0 4.8.2]: in turn, to those that are connected and keep up while there are any.
 
+import { type Access, mayReceive } from '../access.ts';
 import type { Session } from '../session/session.ts';
 import { removeIndexed, type Subscription } from './subscription.ts';
 
@@ -27,9 +28,10 @@ export class ShareGroup {
 
   /**
    * The member whose turn it is: a connected one with room before a connected one without, before
-   * one whose session waits for its client; `except` is not considered. Null when there is nobody.
+   * one whose session waits for its client; `except` is not considered, nor who may not receive
+   * messages to `topic`. Null when there is nobody.
    */
-  pick(except: Session | null): Subscription | null {
+  pick(except: Session | null, access: Access, topic: string): Subscription | null {
     const members = this.members;
     let connected: Subscription | null = null;
     let offline: Subscription | null = null;
@@ -37,7 +39,7 @@ export class ShareGroup {
       const at = (this.next + i) % members.length;
       const member = members[at];
       const session = member.session;
-      if (session === except) continue;
+      if (session === except || !mayReceive(access, session, topic)) continue;
       if (session.connection === null) {
         offline ??= member;
       } else if (session.congested) {

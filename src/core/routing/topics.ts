@@ -3,6 +3,7 @@
 
 import { topicNameValid } from '../../mqtt/topic.ts';
 import { utf8Decode, utf8Encode } from '../../mqtt/utf8.ts';
+import { type Access, mayReceive } from '../access.ts';
 import { Durability, type Journal } from '../journal.ts';
 import type { Router } from './router.ts';
 import type { ShareGroup } from './share-group.ts';
@@ -54,14 +55,22 @@ export class Topics {
   private readonly router: Router;
   private readonly journal: Journal;
   private readonly countMax: number;
+  /** Who holds the access that is in force. */
+  private readonly owner: { readonly access: Access };
   private readonly slots: (Topic | null)[] = new Array(SLOTS).fill(null);
   private count = 0;
   private hitCount = 0;
 
-  constructor(router: Router, journal: Journal, countMax: number) {
+  constructor(
+    router: Router,
+    journal: Journal,
+    countMax: number,
+    owner: { readonly access: Access },
+  ) {
     this.router = router;
     this.journal = journal;
     this.countMax = countMax;
+    this.owner = owner;
   }
 
   /** The topic named by buf[start, end), or null when that is no valid topic name. */
@@ -89,6 +98,10 @@ export class Topics {
     topic.hits = [];
     topic.groups = [];
     this.router.match(topic.name, topic.hits, topic.groups);
+    const { access } = this.owner;
+    if (access.mayReceive !== undefined) {
+      topic.hits = topic.hits.filter(hit => mayReceive(access, hit.session, topic.name));
+    }
     topic.generation = this.router.generation;
     this.hitCount += topic.hits.length;
     // What is remembered is bounded in hits as well: a few subscribers to everything add up.

@@ -37,6 +37,7 @@ export class Connection implements Principal {
   /** A mosquitto bridge: what it subscribes to does not come back to it, and stays as published. */
   bridge = false;
   username: string | null = null;
+  grants: object | null = null;
   connectedAt = 0;
   /** 0: no keep alive. */
   keepAliveMs = 0;
@@ -76,6 +77,8 @@ export class Connection implements Principal {
   /** The session that reading waits for while `paused`. */
   pausedFor: Session | null = null;
   pauseTimer: Timer<unknown> | null = null;
+  /** Armed while it may stay only for a while. */
+  stayTimer: Timer<unknown> | null = null;
   /** No longer paused, but what was kept meanwhile has not been handled yet. */
   resuming = false;
 
@@ -108,6 +111,11 @@ export class Connection implements Principal {
   needPauseTimer(): Timer<unknown> {
     this.pauseTimer ??= new Timer<unknown>(TimerKind.PauseEnd, this);
     return this.pauseTimer;
+  }
+
+  needStayTimer(): Timer<unknown> {
+    this.stayTimer ??= new Timer<unknown>(TimerKind.StayEnd, this);
+    return this.stayTimer;
   }
 
   /** Acknowledgements of earlier chunks have left: their places in the receive maximum are free. */

@@ -3,6 +3,7 @@
 // needed.
 
 import { SESSION_NEVER_EXPIRES, type Will } from '../../mqtt/packet.ts';
+import type { Origin } from '../access.ts';
 import type { Retained } from '../routing/retained.ts';
 import type { Subscription } from '../routing/subscription.ts';
 import { Timer, TimerKind } from '../timers.ts';
@@ -25,6 +26,8 @@ export class Session {
   /** Who the last connection was, for wills that are published after it ended. */
   username: string | null = null;
   peer = '';
+  origin: Origin | null = null;
+  grants: object | null = null;
   /** Seconds it lives on without a connection; SESSION_NEVER_EXPIRES is for good. */
   expirySeconds = 0;
   subscriptions: Map<string, Subscription> | null = null;
