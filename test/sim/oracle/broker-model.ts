@@ -5,7 +5,7 @@
 import { matches } from '../topics.ts';
 import type { Owed, OwedToShare, Publication, QoS, Terms } from './message.ts';
 import { sameName } from './message.ts';
-import type { SessionModel, Subscription } from './session.ts';
+import { retainedTerms, type SessionModel, type Subscription } from './session.ts';
 
 /** A publication that has not been accepted yet. */
 export type Draft = Omit<Publication, 'rank' | 'publisher' | 'expiresAt'> & {
@@ -186,9 +186,7 @@ export class BrokerModel {
     filter: string,
     publication: Publication,
   ): Owed {
-    const qos = Math.min(subscription.qos, publication.qos) as QoS;
-    const identifiers = subscription.identifier > 0 ? [subscription.identifier] : [];
-    const terms = { qos, retain: true, identifiers }; // [MQTT-3.3.1-8]
+    const terms = retainedTerms(subscription, publication.qos);
     return session.owe({ publication, terms, retainedFor: filter, share: null, rerouted: false });
   }
 

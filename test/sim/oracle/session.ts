@@ -2,6 +2,7 @@
 // towards it and the QoS 2 identifiers received from it. Every PUBLISH the broker sends to it is
 // held against that here.
 
+import { matches } from '../topics.ts';
 import type { Draft } from './broker-model.ts';
 import {
   type Copy,
@@ -9,6 +10,7 @@ import {
   nameOf,
   type Owed,
   type OwedToShare,
+  type QoS,
   sameBytes,
   sameNumbers,
   show,
@@ -189,11 +191,34 @@ export class SessionModel {
       } else if (copy.payload.length > 0) unlikeShare ??= owed;
     }
     if (best !== null) return this.#takeShare(best, copy, shares);
+    const walked = this.#takeWalked(copy, name, now);
+    if (walked !== null) return walked;
     // What differs is said by the checks that follow.
     if (unlike !== null) return unlike;
     if (unlikeShare !== null) return this.#takeShare(unlikeShare, copy, shares);
     const instead = near === null ? 'nothing of the kind' : JSON.stringify(near);
     demand(false, () => `${this.clientId} gets ${show(copy)}, but is owed ${instead}`);
+  }
+
+  /**
+   * A retained message that several new subscriptions match: for which of them it came first is not
+   * seen, so each may have left the last copy to another, on that one's present terms.
+   */
+  #takeWalked(copy: Copy, name: string, now: number): Owed | null {
+    for (const filter of copy.retain ? this.underway.keys() : []) {
+      const subscription = this.subscriptions.get(filter);
+      if (subscription === undefined || !matches(subscription.filter, copy.topic)) continue;
+      for (const owed of this.owed) {
+        const { publication, retainedFor } = owed;
+        if (retainedFor === null || nameOf(publication.topic, publication.payload) !== name)
+          continue;
+        const terms = retainedTerms(subscription, publication.qos);
+        if (!fits(terms, copy) || !this.#alike(owed, copy, now)) continue;
+        this.owed.delete(owed);
+        return { ...owed, terms };
+      }
+    }
+    return null;
   }
 
   #takeShare(owed: OwedToShare, copy: Copy, shares: Set<OwedToShare>): Owed {
@@ -249,6 +274,12 @@ export class SessionModel {
   finish(entry: InFlight): void {
     this.inFlight.delete(entry.packetId);
   }
+}
+
+/** On which terms a retained message comes because of a new subscription [MQTT-3.3.1-8]. */
+export function retainedTerms({ qos, identifier }: Subscription, published: number): Terms {
+  const identifiers = identifier > 0 ? [identifier] : [];
+  return { qos: Math.min(qos, published) as QoS, retain: true, identifiers };
 }
 
 /** What keeps its order: one publisher's messages on one topic with one QoS, share by share. */
