@@ -57,6 +57,7 @@ const onBunOnly: Readonly<Record<string, string>> = {
   'sim/planted-bugs.test.ts': 'likewise',
   'sim/durable/planted-bugs.test.ts': 'likewise',
   'crash/planted-bugs.test.ts': 'likewise',
+  'power/slow-fsync.test.ts': 'measures times, and traps cost more where all I/O is read and write',
   targets: 'builds for Node and runs what it has built there',
 };
 /** Suites that compute all the time, which Node does two to three times slower. */

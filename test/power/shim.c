@@ -133,8 +133,24 @@ static long close_fd(long fd) {
   return raw_call(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
+static long accept_on(long listener, long address, long length, long flags) {
+  long fd = raw_call(SYS_accept4, listener, address, length, flags, 0, 0);
+  if (fd >= 0 && fd < FDS) kinds[fd] = SOCKET_FD;
+  return fd;
+}
+
+/* Bun receives and sends, Node reads and writes. */
+static long read_fd(long fd, long data, long size) {
+  long got = raw_call(SYS_read, fd, data, size, 0, 0, 0);
+  if (got > 0 && is(fd, SOCKET_FD)) note(0, RECEIVED, fd, 0, 0, (void *)data, got);
+  return got;
+}
+
+/* Its place is in front of the call: nobody can have received it before. */
 static long write_fd(long fd, long data, long length) {
+  unsigned place = is(fd, SOCKET_FD) ? take_sequence() : 0;
   long done = raw_call(SYS_write, fd, data, length, 0, 0, 0);
+  if (done > 0 && place) note(place, SENT, fd, 0, 0, (void *)data, done);
   if (done > 0 && is(fd, FILE_FD)) {
     long end = raw_call(SYS_lseek, fd, 0, SEEK_CUR, 0, 0, 0);
     note(0, WRITE, fd, end - done, 0, (void *)data, done);
@@ -207,7 +223,6 @@ static long receive(long fd, long data, long size, long flags, long from, long l
   return got;
 }
 
-/* Its place is in front of the call: nobody can have received it before. */
 static long send_to(long fd, long data, long size, long flags, long to, long length) {
   unsigned place = take_sequence();
   long sent = raw_call(SYS_sendto, fd, data, size, flags, to, length);
@@ -218,9 +233,41 @@ static long send_to(long fd, long data, long size, long flags, long to, long len
 static const int trapped[] = {
     SYS_open, SYS_openat, SYS_creat, SYS_close, SYS_write, SYS_pwrite64, SYS_ftruncate,
     SYS_truncate, SYS_unlink, SYS_unlinkat, SYS_rename, SYS_renameat, SYS_renameat2, SYS_fsync,
-    SYS_fdatasync, SYS_recvfrom, SYS_sendto, SYS_rt_sigaction,
+    SYS_fdatasync, SYS_accept4, SYS_read, SYS_recvfrom, SYS_sendto, SYS_rt_sigaction,
     /* What can only be said to have happened: */
     SYS_writev, SYS_pwritev, SYS_fallocate, SYS_dup, SYS_dup2, SYS_dup3, SYS_sendmsg, SYS_recvmsg};
+
+/* The kernel's struct sigaction. */
+struct disposition {
+  void *handler;
+  unsigned long flags;
+  void *restorer;
+  uint64_t mask;
+};
+
+/* Bun has a handler of its own for system calls that a filter forbids, and Node resets them all;
+ * ours stays, and works within every other: a trap that is blocked kills. */
+static long set_handler(long signal, long wanted, long old, long size) {
+  if (signal == SIGSYS) return 0;
+  struct disposition ours;
+  if (wanted) {
+    ours = *(const struct disposition *)wanted;
+    ours.mask &= ~(UINT64_C(1) << (SIGSYS - 1));
+    wanted = (long)&ours;
+  }
+  return raw_call(SYS_rt_sigaction, signal, wanted, old, size, 0, 0);
+}
+
+/* In place of libc's, through which Node blocks all signals now and then. */
+int pthread_sigmask(int how, const sigset_t *wanted, sigset_t *old) {
+  sigset_t ours;
+  if (wanted && how != SIG_UNBLOCK) {
+    ours = *wanted;
+    sigdelset(&ours, SIGSYS);
+    wanted = &ours;
+  }
+  return (int)-raw_call(SYS_rt_sigprocmask, how, (long)wanted, (long)old, 8, 0, 0);
+}
 
 static long handle(long number, long a, long b, long c, long d, long e, long f) {
   switch (number) {
@@ -228,6 +275,8 @@ static long handle(long number, long a, long b, long c, long d, long e, long f) 
     case SYS_openat: return open_at(a, b, c, d);
     case SYS_creat: return open_at(AT_FDCWD, a, O_CREAT | O_WRONLY | O_TRUNC, b);
     case SYS_close: return close_fd(a);
+    case SYS_accept4: return accept_on(a, b, c, d);
+    case SYS_read: return read_fd(a, b, c);
     case SYS_write: return write_fd(a, b, c);
     case SYS_pwrite64: return write_at(a, b, c, d);
     case SYS_ftruncate: return truncate_fd(a, b);
@@ -240,8 +289,7 @@ static long handle(long number, long a, long b, long c, long d, long e, long f) 
     case SYS_fdatasync: return sync_fd(number, a);
     case SYS_recvfrom: return receive(a, b, c, d, e, f);
     case SYS_sendto: return send_to(a, b, c, d, e, f);
-    /* Bun has a handler of its own for system calls that a filter forbids. */
-    case SYS_rt_sigaction: return a == SIGSYS ? 0 : raw_call(number, a, b, c, d, e, f);
+    case SYS_rt_sigaction: return set_handler(a, b, c, d);
     case SYS_renameat2:
       if (followed(b) || followed(d)) note_lost(number);
       return raw_call(number, a, b, c, d, e, f);
