@@ -1,7 +1,7 @@
 // The target `node`: the same sources as a program for Node >= 20. `bun targets/node.ts [FOLDER]`
 // writes it to dist/node: minnow.mjs, what it loads when it needs it, the programs of its threads,
-// and a package.json, so that `npm install` there brings the compiled packages. Nothing of Bun is in
-// it: what is named after Bun is left out, and a static import of such a file ends the build.
+// and a package.json, so that `npm install` there brings the compiled packages. Nothing of Bun is
+// in it: what is named after Bun is left out, and a static import of such a file ends the build.
 
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
