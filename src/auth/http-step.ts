@@ -1,6 +1,6 @@
-// Asks a service over HTTP who a client is. Bounded in time, in the size of answers and in questions
-// under way; answers are remembered for a short while. Whatever is no clear answer refuses the
-// client.
+// Asks a service over HTTP who a client is. Bounded in time, in the size of answers and in
+// questions under way; answers are remembered for a short while. Whatever is no clear answer
+// refuses the client.
 
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Credentials } from '../core/access.ts';

@@ -1,5 +1,5 @@
 // `minnow passwd`: creates, changes and deletes the lines of a password file. The file is written
-// anew beside the old one and put in its place, readable for its owner only unless it was otherwise.
+// anew beside the old one and put in its place, for its owner only unless it was otherwise.
 
 import {
   chownSync,

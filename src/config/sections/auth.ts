@@ -111,8 +111,8 @@ const text = (about: { readonly default: string; readonly description: string })
   );
 
 export const authSection = section(
-  'Who may connect, and what they may do. The ways in `order` are tried one after the other: each ' +
-    'lets a client in, refuses it or leaves it to the next.',
+  'Who may connect, and what they may do. The ways in `order` are tried one after the other: ' +
+    'each lets a client in, refuses it or leaves it to the next.',
   {
     anonymous: flag({
       default: true,
