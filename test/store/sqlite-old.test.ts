@@ -29,7 +29,7 @@ describe('an old database', () => {
       const lines = [...exportLines(store.readOps(), clock)];
       const expected = readFileSync(join(samples, `version-${version}.ndjson`), 'utf8');
       assert.deepEqual(lines, expected.trimEnd().split('\n'));
-      assert.deepEqual(await store.upkeep({ command: 'check' }), { faults: [] });
+      assert.deepEqual(await lookAfter(store, { command: 'check' }), { faults: [] });
       await store.close();
     });
   }

@@ -46,7 +46,7 @@ for (const implementation of implementations) {
         retainedPut('r', new Uint8Array(30)),
         ...backlog(1, 1, 3, 100),
       ]);
-      const stat = (await user.store.upkeep({ command: 'stat' })) as StoreStat;
+      const stat = (await lookAfter(user.store, { command: 'stat' })) as StoreStat;
       const { sessions, retained, retainedBytes, messages, messageBytes, queued, inflight } = stat;
       assert.deepEqual(
         { sessions, retained, retainedBytes, messages, messageBytes, queued, inflight },
@@ -72,11 +72,11 @@ for (const implementation of implementations) {
       void user.commit([sessionPut(1), ...backlog(1, 1, 50)]);
       const target = newFolder();
       const path = settingsIn(target).path;
-      const copying = user.store.upkeep({ command: 'backup', path });
+      const copying = lookAfter(user.store, { command: 'backup', path });
       void user.commit(backlog(1, 51, 50));
       const { bytes } = (await copying) as BackupReport;
       assert.ok(bytes > 4096);
-      await assert.rejects(user.store.upkeep({ command: 'backup', path }), {
+      await assert.rejects(lookAfter(user.store, { command: 'backup', path }), {
         code: 'exists',
         message: `${path}: there is a file already; choose another name`,
       });
@@ -96,12 +96,12 @@ for (const implementation of implementations) {
           return { kind: 10, sid: 1, rank, mid, refs } as const;
         }),
       );
-      const report = await user.store.upkeep({ command: 'compact' });
+      const report = await lookAfter(user.store, { command: 'compact' });
       const { bytesBefore, bytesAfter } = report as { bytesBefore: number; bytesAfter: number };
       assert.ok(bytesAfter < 100_000 && bytesBefore > bytesAfter, JSON.stringify(report));
       await user.commit(backlog(1, 5_000, 1), true);
       assert.equal((await user.backlog(1)).length, 2);
-      assert.deepEqual(await user.store.upkeep({ command: 'check' }), { faults: [] });
+      assert.deepEqual(await lookAfter(user.store, { command: 'check' }), { faults: [] });
       await user.store.close();
     });
   });
@@ -113,7 +113,7 @@ describe('a check', () => {
     await user.store.load();
     const history = new StoreHistory(new Prng(seed));
     for (let batch = 0; batch < 30; batch++) await user.commit(history.next(40));
-    assert.deepEqual(await user.store.upkeep({ command: 'check' }), { faults: [] });
+    assert.deepEqual(await lookAfter(user.store, { command: 'check' }), { faults: [] });
     await user.store.close();
   });
 
@@ -128,12 +128,12 @@ describe('a check', () => {
     database.close();
     const store: SqliteStore = openInline(folder);
     await store.load();
-    const check = async () => ((await store.upkeep({ command: 'check' })) as CheckReport).faults;
+    const check = async () => ((await lookAfter(store, { command: 'check' })) as CheckReport).faults;
     assert.deepEqual(await check(), [
       '1 deliveries whose message is missing',
       '2 messages that no delivery names',
     ]);
-    await store.upkeep({ command: 'compact' });
+    await lookAfter(store, { command: 'compact' });
     assert.deepEqual(await check(), []);
     await store.close();
   });
@@ -158,7 +158,7 @@ describe('lines', () => {
     const store = openInline(target);
     await store.load();
     assert.equal(await importLines(each(lines), store), lines.length - 1);
-    assert.deepEqual(await store.upkeep({ command: 'check' }), { faults: [] });
+    assert.deepEqual(await lookAfter(store, { command: 'check' }), { faults: [] });
     await store.close();
 
     const copy = new StoreUser(openInline(target));
