@@ -7,7 +7,7 @@ import { type ControlServer, type ControlTarget, startControl } from './control.
 import { Engine } from './engine/engine.ts';
 import type { Answer, Question } from './engine/questions.ts';
 import type { ThreadEngine } from './engine/thread/thread-engine.ts';
-import { createAsyncDriver } from './io/create.ts';
+import { createAsyncDriver, createAsyncPoolDriver } from './io/create.ts';
 import type { Doors } from './io/doors/doors.ts';
 import type { Logger } from './log.ts';
 
@@ -69,7 +69,13 @@ async function startEngine(config: Config, log: Logger): Promise<Engine | Thread
   return Engine.start(config, {
     log,
     authenticator,
-    createDriver: hallway => createAsyncDriver(hallway, config.io, ioLog.log.bind(ioLog)),
+    storeBell: null,
+    createDriver: hallway => {
+      const { io } = config;
+      const tell = ioLog.log.bind(ioLog);
+      if (io.poolSize === 1) return createAsyncDriver(hallway, io, tell);
+      return createAsyncPoolDriver(io.poolSize - 1, hallway, io, tell);
+    },
   });
 }
 

@@ -14,7 +14,7 @@ import { SqliteStore } from '../store/sqlite/sqlite-store.ts';
 import { type Loaded, StoreError } from '../store/store.ts';
 import { LineFault } from '../store/upkeep/lines.ts';
 import { exportLines, importLines } from '../store/upkeep/transfer.ts';
-import type { UpkeepRequest, UpkeepResult } from '../store/upkeep/upkeep.ts';
+import { lookAfter, type UpkeepRequest, type UpkeepResult } from '../store/upkeep/upkeep.ts';
 import { ask } from './ask.ts';
 import { type Flag, type Flags, helpText, parseFlags, UsageError } from './client/flags.ts';
 import { print } from './command.ts';
@@ -138,7 +138,7 @@ class Place {
   /** Asks the broker, or else does it here. */
   async upkeep(request: UpkeepRequest): Promise<UpkeepResult> {
     if (!(await this.running)) {
-      return withStore(this.existing(), store => store.upkeep(request));
+      return withStore(this.existing(), store => lookAfter(store, request));
     }
     const { command, ...rest } = request;
     const answer = await ask(this.socket, { command: `store-${command}`, ...rest }, 0);

@@ -31,6 +31,9 @@ import type { Answer, ClientRows, Question, Results } from './questions.ts';
 export interface EngineParts {
   readonly log: Logger;
   readonly authenticator: Authenticator;
+  /** The eventfd that a store on its own thread rings when it has answered, for a thread that hears
+   *  no messages: then it calls `Engine.hearStore`. */
+  readonly storeBell: number | null;
   createDriver(hallway: Hallway): Promise<Driver>;
 }
 
@@ -55,7 +58,7 @@ export class Engine {
   static async start(config: Config, parts: EngineParts): Promise<Engine> {
     const { log } = parts;
     const access = await createAccess(config.auth);
-    const kept = await openStore(config.store);
+    const kept = await openStore(config.store, parts.storeBell);
     // The core's clock goes on where it was when the store was last written.
     const start = (kept?.clock ?? 0) - performance.now();
     const clock = () => start + performance.now();
@@ -164,18 +167,23 @@ export class Engine {
       done({ ok: false, code: 'missing', message: 'this broker keeps nothing on disk' });
       return;
     }
-    this.kept.store.upkeep(request).then(
-      result => done({ ok: true, result }),
-      error => {
-        const code = error instanceof StoreError ? error.code : 'failed';
-        done({ ok: false, code, message: String(error.message) });
-      },
-    );
+    this.kept.store.upkeep(request, outcome => {
+      if (outcome instanceof StoreError) {
+        done({ ok: false, code: outcome.code, message: outcome.message });
+      } else {
+        done({ ok: true, result: outcome });
+      }
+    });
   }
 
   /** How links come in that are not the driver's. */
   get side(): DoorSide {
     return nearSide(this.loop, () => this.driver.wake());
+  }
+
+  /** Fetches what the store has answered. */
+  hearStore(): void {
+    this.kept?.store.drain();
   }
 
   /** Lets nobody in any more and tells clients goodbye; `done` when the last is gone, which the

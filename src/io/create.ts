@@ -3,6 +3,7 @@
 
 import type { BlockingDriver, Driver, Hallway, Tell } from './driver.ts';
 import type { IoOptions } from './options.ts';
+import type { Feed } from './sync/sync-driver.ts';
 
 /** The driver that serves `hallway` from the event loop of this thread. */
 export async function createAsyncDriver(
@@ -22,6 +23,8 @@ export async function createAsyncDriver(
 export interface WatchingDriver extends BlockingDriver {
   /** Calls `onRing` on the driver's thread after the eventfd of a Doorbell was rung. */
   watch(fd: number, onRing: () => void): void;
+  /** Looks after `feed` in every round. */
+  feed(feed: Feed): void;
 }
 
 /** The driver that serves `hallway` by blocking this thread, with `poolSize` threads in all: this

@@ -6,6 +6,7 @@ import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { schemaVersion } from '../../src/store/sqlite/sql.ts';
 import { exportLines } from '../../src/store/upkeep/transfer.ts';
+import { lookAfter } from '../../src/store/upkeep/upkeep.ts';
 import { newFolder, openInline, removeFolders } from '../contract/store-kit.ts';
 import { afterAll, describe, test } from '../harness.ts';
 

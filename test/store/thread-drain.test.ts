@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { ThreadStore } from '../../src/store/thread/thread-store.ts';
+import { lookAfter } from '../../src/store/upkeep/upkeep.ts';
 import { newFolder, removeFolders, settingsIn } from '../contract/store-kit.ts';
 import { backlog, sessionPut } from '../contract/store-ops.ts';
 import { afterAll, describe, test } from '../harness.ts';
@@ -66,7 +67,7 @@ describe('a store on a thread whose owner is blocked', () => {
     store.drain();
     assert.equal(said.length, 3);
 
-    const stat = await store.upkeep({ command: 'stat' }); // by events again
+    const stat = await lookAfter(store, { command: 'stat' }); // by events again
     assert.ok('queued' in stat && stat.queued === 3);
     assert.equal(said.length, 3);
     await store.close();

@@ -5,11 +5,12 @@ import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { LineFault, lineOf, opOf } from '../../src/store/upkeep/lines.ts';
 import { exportLines, importLines } from '../../src/store/upkeep/transfer.ts';
-import type {
-  BackupReport,
-  CheckReport,
-  StoreStat,
-  Upkeeper,
+import {
+  type BackupReport,
+  type CheckReport,
+  lookAfter,
+  type StoreStat,
+  type Upkeeper,
 } from '../../src/store/upkeep/upkeep.ts';
 import { StoreHistory } from '../contract/store-history.ts';
 import {
@@ -128,7 +129,8 @@ describe('a check', () => {
     database.close();
     const store: SqliteStore = openInline(folder);
     await store.load();
-    const check = async () => ((await lookAfter(store, { command: 'check' })) as CheckReport).faults;
+    const check = async () =>
+      ((await lookAfter(store, { command: 'check' })) as CheckReport).faults;
     assert.deepEqual(await check(), [
       '1 deliveries whose message is missing',
       '2 messages that no delivery names',

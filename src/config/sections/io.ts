@@ -28,7 +28,9 @@ export const ioSection = section('How bytes are moved between clients and the br
     default: 1,
     min: 1,
     max: 64,
-    description: 'Workers of the `sync` mode. With one, no byte crosses from thread to thread.',
+    description:
+      'Threads in all. With one, the core moves the bytes itself and none crosses from thread to ' +
+      'thread; with more, one has the core and the others the sockets.',
   }),
   readBufferBytes: bytes({
     default: 64 * KB,

@@ -5,10 +5,10 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { allowAll } from '../../auth/allow-all.ts';
 import { isOpen } from '../../auth/create.ts';
+import { createSyncDriver } from '../../io/create.ts';
 import type { BlockingDriver } from '../../io/driver.ts';
 import { Mailbox } from '../../io/sync/mailbox.ts';
 import { RemoteLinks } from '../../io/sync/pool/remote-links.ts';
-import { SyncDriver } from '../../io/sync/sync-driver.ts';
 import { StoreError } from '../../store/store.ts';
 import { Engine } from '../engine.ts';
 import { DistantAuthenticator, DistantLogger } from './distant.ts';
@@ -29,26 +29,26 @@ async function runEngine(): Promise<void> {
   const log = new DistantLogger('main', offer, () => logConfig);
   const distant = new DistantAuthenticator(offer);
   let driver!: BlockingDriver;
-  // The answers of a store on another thread would not be heard here.
-  const store = { ...config.store, thread: 'inline' as const };
-  const engine = await Engine.start(
-    { ...config, store },
-    {
-      log,
-      authenticator: isOpen(config.auth) ? allowAll : distant,
-      createDriver: async hallway => {
-        const ioLog = log.child('io');
-        const tellIo = ioLog.log.bind(ioLog);
-        const made = await SyncDriver.create(hallway, config.io, tellIo);
-        made.watch(bell, () => readMail()); // every round looks at every ring, too
-        if (doors !== null) {
-          made.feed(new RemoteLinks(hallway, tellIo, doors.up, doors.down, wakeMain));
-        }
-        driver = made;
-        return made;
-      },
+  const engine = await Engine.start(config, {
+    log,
+    authenticator: isOpen(config.auth) ? allowAll : distant,
+    storeBell: bell,
+    createDriver: async hallway => {
+      const ioLog = log.child('io');
+      const tellIo = ioLog.log.bind(ioLog);
+      const made = await createSyncDriver(config.io.poolSize, hallway, config.io, tellIo);
+      // Whoever rings: the mailbox, the store, or rings that are fed from, which it looks at anyway.
+      made.watch(bell, () => {
+        readMail();
+        engine.hearStore();
+      });
+      if (doors !== null) {
+        made.feed(new RemoteLinks(hallway, tellIo, doors.up, doors.down, wakeMain));
+      }
+      driver = made;
+      return made;
     },
-  );
+  });
 
   const handle = (message: ToEngine): void => {
     switch (message.type) {

@@ -296,21 +296,27 @@ export class SqliteStore implements Store, Upkeeper {
     return this.trimming;
   }
 
-  async upkeep(request: UpkeepRequest): Promise<UpkeepResult> {
+  upkeep(request: UpkeepRequest, done: (outcome: UpkeepResult | StoreError) => void): void {
+    let outcome: UpkeepResult | StoreError;
     try {
-      const connection = this.connect();
-      switch (request.command) {
-        case 'stat':
-          return statOf(connection, this.description);
-        case 'check':
-          return checkAll(connection);
-        case 'backup':
-          return backUp(connection, request.path);
-        case 'compact':
-          return this.compact(connection);
-      }
+      outcome = this.performUpkeep(request);
     } catch (error) {
-      throw this.failure(error);
+      outcome = this.failure(error);
+    }
+    done(outcome);
+  }
+
+  private performUpkeep(request: UpkeepRequest): UpkeepResult {
+    const connection = this.connect();
+    switch (request.command) {
+      case 'stat':
+        return statOf(connection, this.description);
+      case 'check':
+        return checkAll(connection);
+      case 'backup':
+        return backUp(connection, request.path);
+      case 'compact':
+        return this.compact(connection);
     }
   }
 

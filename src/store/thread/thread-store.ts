@@ -1,5 +1,5 @@
 // A store on a thread of its own, so that a slow disk stalls only those who wait for it. Batches
-// travel as one transferred buffer each, windows come back the same way. Answers come as events, or,
+// travel as one transferred buffer each, windows come back the same way. Answers come as events, or
 // where the thread that asked is blocked and runs none, when it fetches them (`drain`).
 
 import {
@@ -41,7 +41,7 @@ export class ThreadStore implements Store, Upkeeper {
   private state: ThreadState;
   private loading: Loading | null = null;
   private closing: (() => void) | null = null;
-  private readonly upkeeps = new Map<number, Waiting<UpkeepResult>>();
+  private readonly upkeeps = new Map<number, (outcome: UpkeepResult | StoreError) => void>();
   private lastUpkeep = 0;
   onCommitted: Store['onCommitted'] = () => {};
   onFailed: Store['onFailed'] = () => {};
@@ -113,12 +113,10 @@ export class ThreadStore implements Store, Upkeeper {
     this.post({ type: 'window', sid, afterRank, limit, bytesMax });
   }
 
-  upkeep(request: UpkeepRequest): Promise<UpkeepResult> {
-    return new Promise((resolve, reject) => {
-      const id = ++this.lastUpkeep;
-      this.upkeeps.set(id, { resolve, reject });
-      this.post({ type: 'upkeep', id, request });
-    });
+  upkeep(request: UpkeepRequest, done: (outcome: UpkeepResult | StoreError) => void): void {
+    const id = ++this.lastUpkeep;
+    this.upkeeps.set(id, done);
+    this.post({ type: 'upkeep', id, request });
   }
 
   private post(message: ToThread): void {
@@ -153,11 +151,11 @@ export class ThreadStore implements Store, Upkeeper {
         this.state = message.state;
         break;
       case 'kept-up':
-        this.takeUpkeep(message.id)?.resolve(message.result);
+        this.endUpkeep(message.id, message.result);
         break;
       case 'upkeep-failed': {
         const { code, message: text } = message.error;
-        this.takeUpkeep(message.id)?.reject(new StoreError(code, text));
+        this.endUpkeep(message.id, new StoreError(code, text));
         break;
       }
       case 'closed':
@@ -168,10 +166,10 @@ export class ThreadStore implements Store, Upkeeper {
     }
   }
 
-  private takeUpkeep(id: number): Waiting<UpkeepResult> | undefined {
-    const waiting = this.upkeeps.get(id);
+  private endUpkeep(id: number, outcome: UpkeepResult | StoreError): void {
+    const done = this.upkeeps.get(id);
     this.upkeeps.delete(id);
-    return waiting;
+    done?.(outcome);
   }
 
   private handleLoading(message: LoadingMessage): void {

@@ -108,7 +108,7 @@ class StoreThread {
         break;
       }
       case 'upkeep':
-        void this.upkeep(message.id, message.request);
+        this.upkeep(message.id, message.request);
         break;
       case 'close':
         void this.close();
@@ -132,13 +132,11 @@ class StoreThread {
     }
   }
 
-  private async upkeep(id: number, request: UpkeepRequest): Promise<void> {
-    try {
-      send({ type: 'kept-up', id, result: await this.store.upkeep(request) });
-    } catch (error) {
-      if (!(error instanceof StoreError)) throw error;
-      send({ type: 'upkeep-failed', id, error: parts(error) });
-    }
+  private upkeep(id: number, request: UpkeepRequest): void {
+    this.store.upkeep(request, outcome => {
+      if (outcome instanceof StoreError) send({ type: 'upkeep-failed', id, error: parts(outcome) });
+      else send({ type: 'kept-up', id, result: outcome });
+    });
   }
 
   private tendSoon(): void {

@@ -2,7 +2,7 @@
 // copying it while it is used, giving back the room that it does not need. For `minnow store`,
 // directly or through a running broker.
 
-import type { StoreDescription } from '../store.ts';
+import { type StoreDescription, StoreError } from '../store.ts';
 
 export type UpkeepRequest =
   | { readonly command: 'stat' }
@@ -46,7 +46,18 @@ export interface BackupReport {
 
 export type UpkeepResult = StoreStat | CheckReport | CompactReport | BackupReport;
 
-/** Rejects with a StoreError. Whatever takes its time holds up the commits behind it. */
 export interface Upkeeper {
-  upkeep(request: UpkeepRequest): Promise<UpkeepResult>;
+  /** Calls `done` once, before it returns or later: no promise, for an owner that runs none.
+   *  Whatever takes its time holds up the commits behind it. */
+  upkeep(request: UpkeepRequest, done: (outcome: UpkeepResult | StoreError) => void): void;
+}
+
+/** The same as a promise; rejects with a StoreError. */
+export function lookAfter(store: Upkeeper, request: UpkeepRequest): Promise<UpkeepResult> {
+  return new Promise((resolve, reject) => {
+    store.upkeep(request, outcome => {
+      if (outcome instanceof StoreError) reject(outcome);
+      else resolve(outcome);
+    });
+  });
 }

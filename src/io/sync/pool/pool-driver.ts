@@ -5,7 +5,7 @@ import type { BlockingDriver, Hallway, Tell } from '../../driver.ts';
 import type { IoOptions } from '../../options.ts';
 import { Doorbell } from '../doorbell.ts';
 import { openLibc } from '../open-libc.ts';
-import { SyncDriver } from '../sync-driver.ts';
+import { type Feed, SyncDriver } from '../sync-driver.ts';
 import { WorkerPool } from './worker-pool.ts';
 
 export class PoolDriver implements BlockingDriver {
@@ -50,6 +50,11 @@ export class PoolDriver implements BlockingDriver {
   /** As SyncDriver.watch. */
   watch(fd: number, onRing: () => void): void {
     this.base.watch(fd, onRing);
+  }
+
+  /** As SyncDriver.feed. */
+  feed(feed: Feed): void {
+    this.base.feed(feed);
   }
 
   wake(): void {
