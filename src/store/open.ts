@@ -25,8 +25,8 @@ export interface OpenedStore {
 
 const WINDOW_BYTES = 1024 * 1024;
 
-/** Opens the database and reads it; null where nothing is to be kept. `bell`: an eventfd that a store
- *  on its own thread rings when it has answered (Store.drain). Rejects with a StoreError. */
+/** Opens the database and reads it; null where nothing is to be kept. `bell`: an eventfd that a
+ *  store on its own thread rings when it has answered (Store.drain). Rejects with a StoreError. */
 export async function openStore(
   config: StoreConfig,
   bell: number | null = null,

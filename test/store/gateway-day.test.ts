@@ -1,6 +1,6 @@
 // A day at a gateway, in virtual time and on a real file: devices report, what they report is
 // retained, somebody is there and takes it, and an uplink comes twice a day for what has gathered.
-// Held against the flash budget, and the store's own accounting against what the system saw written.
+// Held against the flash budget, and the store's accounting against what the system saw written.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -23,7 +23,7 @@ const PER_TICK = 6;
 const UPLINK_EVERY_MS = 12 * HOUR_MS;
 const kept = { cleanStart: false, properties: { sessionExpiryInterval: 7 * 86_400 } } as const;
 
-/** What this process has written, bytes: what it said, and what went to the disk. Null elsewhere. */
+/** What this process has written, bytes: what it said, and what went to the disk; or null. */
 function written(): { readonly said: number; readonly disk: number } | null {
   if (process.platform !== 'linux') return null;
   const text = readFileSync('/proc/self/io', 'utf8');
