@@ -77,8 +77,4 @@ export class Chain implements Authenticator {
     this.onError(error);
     return UNAVAILABLE;
   }
-
-  close(): void {
-    for (const step of this.steps) step.close?.();
-  }
 }

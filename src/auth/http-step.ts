@@ -29,7 +29,6 @@ export class HttpStep implements AuthStep {
   private readonly answers: BoundedMap<Verdict>;
   /** The same question, asked several times at once, is sent once. */
   private readonly asked = new Map<string, Promise<Verdict>>();
-  private readonly stop = new AbortController();
 
   constructor(options: HttpOptions) {
     this.options = options;
@@ -51,10 +50,6 @@ export class HttpStep implements AuthStep {
     return answer;
   }
 
-  close(): void {
-    this.stop.abort();
-  }
-
   private async ask(question: string, digest: string): Promise<Verdict> {
     const { url, headers, timeoutMs, cacheMs, onTrouble } = this.options;
     try {
@@ -63,7 +58,7 @@ export class HttpStep implements AuthStep {
         headers: { ...headers, 'content-type': 'application/json' },
         body: question,
         redirect: 'error',
-        signal: AbortSignal.any([AbortSignal.timeout(timeoutMs), this.stop.signal]),
+        signal: AbortSignal.timeout(timeoutMs),
       });
       const verdict = verdictOf(response.status, await textOf(response));
       // What holds for a time of its own is asked each time: that time must not begin anew.

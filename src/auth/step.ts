@@ -10,8 +10,6 @@ export type Verdict = AuthResult | null;
 export interface AuthStep {
   /** Given at once or later. A step that throws or rejects refuses: nobody gets in by an error. */
   authenticate(credentials: Credentials): Verdict | Promise<Verdict>;
-  /** Lets go of threads, connections and timers. */
-  close?(): void;
 }
 
 export const ALLOWED: AuthResult = Object.freeze({ reason: Reason.Success });

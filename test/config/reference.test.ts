@@ -65,9 +65,12 @@ describe('the effective configuration', () => {
   });
 
   test('shows names but no password', () => {
-    const { settings } = loaded({ toml: '[auth.users]\nalice = "hunter2"\n' });
+    const users = '[auth.users]\nalice = "hunter2"\n';
+    const headers = '[auth.httpHeaders]\nAuthorization = "Bearer hunter2"\n';
+    const { settings } = loaded({ toml: users + headers });
     const text = effectiveToml(settings);
     assert.ok(text.includes('alice = "********"'));
+    assert.ok(text.includes('Authorization = "********"'));
     assert.ok(!text.includes('hunter2'));
   });
 });

@@ -44,8 +44,8 @@ const PUBLISH = Action.Publish;
 const RETAIN = Action.Publish | Action.Retain;
 const RECEIVE = Action.Subscribe | Action.Receive;
 
-/** Topics remembered in all. */
-const REMEMBERED_MAX = 200_000;
+/** Topics remembered in all; each takes some 100 bytes. */
+const REMEMBERED_MAX = 50_000;
 
 /** What is known about one client; it holds as long as the client is who it was. */
 class Memory {
@@ -71,8 +71,6 @@ class Memory {
 }
 
 export class Acl implements Access {
-  /** Rises whenever an earlier answer may not hold any more. */
-  generation = 0;
   private index: RuleIndex;
   private superusers: ReadonlySet<string>;
   private memories = new WeakMap<Principal, Memory>();
@@ -84,12 +82,11 @@ export class Acl implements Access {
     this.superusers = new Set(options.superusers);
   }
 
-  /** Other rules from now on. */
+  /** Other rules from now on. Recipients that were worked out already are the caller's to forget. */
   replace(options: AclOptions): void {
     this.index = new RuleIndex(options.rules);
     this.superusers = new Set(options.superusers);
     this.forget();
-    this.generation++;
   }
 
   mayPublish(who: Principal, topic: string, retain = false): boolean {
