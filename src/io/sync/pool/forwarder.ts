@@ -3,17 +3,19 @@
 // the driver is held; when a socket is full, what is for it waits here, and the core is told to
 // send no more. What can still come before it hears of that is bounded by what fits in the ring.
 
-import type { Driver, Link } from '../../driver.ts';
+import type { Link } from '../../driver.ts';
 import { type RingMemory, RingReader } from '../ring.ts';
 import type { Feed, PatientHallway } from '../sync-driver.ts';
 import { Down, type Newcomer, type Told, Up } from './records.ts';
 import { Sender } from './sender.ts';
 
-/** A driver that can be told not to bring anything for a while. */
-export interface HoldableDriver extends Driver {
+/** What is asked of the driver. */
+export interface HoldableDriver {
+  /** While held, nobody is read from and nobody let in. */
   hold(held: boolean): void;
   /** Accepts from a listening socket, which is the driver's from now on. */
   listenOn(fd: number): void;
+  stopListening(): void;
 }
 
 /** So much is done of what the core says before the sockets have their turn again. */
@@ -37,7 +39,7 @@ class Forwarded {
 
 export class Forwarder implements PatientHallway, Feed {
   /** Set by whoever makes both. */
-  driver!: Pick<HoldableDriver, 'hold' | 'listenOn' | 'stopListening'>;
+  driver!: HoldableDriver;
   private readonly up: Sender;
   private readonly down: RingReader;
   private readonly byLink = new Map<Link, Forwarded>();

@@ -2,6 +2,7 @@
 // listen, stopped. Each has a listening socket of its own, and the system shares clients out.
 
 import { Worker } from 'node:worker_threads';
+import { threadProgram } from '../../../thread-program.ts';
 import type { Hallway, Tell } from '../../driver.ts';
 import type { IoOptions } from '../../options.ts';
 import { countFreeDescriptors, createRoomCounts } from '../../room.ts';
@@ -15,12 +16,6 @@ import { RemoteLinks } from './remote-links.ts';
 /** Per direction and thread. It bounds what is under way between two threads; a chunk of one read
  *  fits several times. */
 const RING_BYTES = 512 * 1024;
-
-/** Beside this file among the sources, below the program in a bundle: as in ThreadStore. */
-function programUrl(): URL {
-  const fromSources = import.meta.url.endsWith('/worker-pool.ts');
-  return new URL(fromSources ? './worker.ts' : './io/sync/pool/worker.js', import.meta.url);
-}
 
 /** How the core's thread is woken. */
 export interface CoreWaker {
@@ -81,7 +76,7 @@ export class WorkerPool {
     const workerData: PoolThreadData = {
       minnowPool: { options, up, down, stop, roomSize, roomCounts, ...bells },
     };
-    const worker = new Worker(programUrl(), { workerData });
+    const worker = new Worker(threadProgram('io/sync/pool/worker'), { workerData });
     const exited = new Promise<void>(resolve => worker.once('exit', () => resolve()));
     const links = new RemoteLinks(hallway, tell, up, down, () => bell.ring());
     await new Promise<void>((resolve, reject) => {

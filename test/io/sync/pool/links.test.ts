@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import type { Connection } from '../../../../src/core/session/connection.ts';
-import type { Hallway, Link } from '../../../../src/io/driver.ts';
+import type { Hallway, Link, Tell } from '../../../../src/io/driver.ts';
 import { Forwarder, type HoldableDriver } from '../../../../src/io/sync/pool/forwarder.ts';
 import { RemoteLinks } from '../../../../src/io/sync/pool/remote-links.ts';
 import { createRing } from '../../../../src/io/sync/ring.ts';
@@ -147,10 +147,7 @@ class World {
         if (held) this.holds++;
       },
       listenOn: nothing,
-      listen: () => Promise.reject(new Error('not asked for')),
-      wake: nothing,
       stopListening: nothing,
-      stop: nothing,
     };
     this.forwarder.driver = this.driver;
     this.core = new EchoHallway(this);
@@ -232,5 +229,40 @@ describe("a pool's rings", () => {
       holds += world.holds;
     }
     assert.ok(holds > 0, 'the ring to the core was full now and then');
+  });
+
+  test('carry what concerns no link: sockets to listen on, trouble, the end by a bug', () => {
+    const up = createRing(RING_BYTES);
+    const down = createRing(RING_BYTES);
+    const heard: unknown[] = [];
+    const forwarder = new Forwarder(up, down, () => {});
+    const nothing = () => {};
+    forwarder.driver = {
+      hold: nothing,
+      listenOn: fd => heard.push(['listen', fd]),
+      stopListening: () => heard.push('no more'),
+    };
+    const hallway = {
+      opened: () => true,
+      bytes: nothing,
+      drained: nothing,
+      closed: (link: Link) => heard.push(['closed', link.peer]),
+      turn: () => 0,
+    };
+    const tell: Tell = (...told) => heard.push(told);
+    const remote = new RemoteLinks(hallway, tell, up, down, nothing);
+    remote.listenOn(17);
+    remote.stopListening();
+    forwarder.work();
+    assert.deepEqual(heard.splice(0), [['listen', 17], 'no more']);
+
+    forwarder.opened(new FakeLink(new World(1), 7, new Prng(1)));
+    forwarder.tell({ level: 'warn', message: 'no descriptors', fields: { connections: 3 } });
+    forwarder.fail('it broke');
+    assert.throws(() => remote.work(), /a thread of the pool has failed: it broke/);
+    assert.deepEqual(heard.splice(0), [['warn', 'no descriptors', { connections: 3 }]]);
+
+    remote.abandon();
+    assert.deepEqual(heard, [['closed', 'peer:7']]);
   });
 });
