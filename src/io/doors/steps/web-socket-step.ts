@@ -56,6 +56,7 @@ export class WebSocketStep {
     this.waiting.set(stream, { arrival, next, refuse });
     stream.once('close', () => this.waiting.delete(stream));
     this.http.emit('connection', stream);
+    stream.resume(); // it was accepted paused
   };
 
   /** The frames of an arrival that has taken this step. */
