@@ -3,6 +3,7 @@
 // has been idle for a while, which gives the memory back.
 
 import { Worker } from 'node:worker_threads';
+import { threadProgram } from '../../thread-program.ts';
 import type { Argon2Hash } from './stored-hash.ts';
 
 export interface Argon2Task {
@@ -24,16 +25,8 @@ interface Waiting {
 
 const IDLE_MS = 10_000;
 
-/** From sources the worker stands beside this file; in a bundle or an executable it is an entry
- *  point of its own that keeps its place below the one at the top. */
-function programUrl(): URL {
-  const fromSources = import.meta.url.endsWith('/argon2.ts');
-  const path = fromSources ? './argon2-worker.ts' : './auth/passwords/argon2-worker.js';
-  return new URL(path, import.meta.url);
-}
-
 class Argon2Thread {
-  private readonly worker = new Worker(programUrl());
+  private readonly worker = new Worker(threadProgram('auth/passwords/argon2-worker'));
   private readonly waiting = new Map<number, Waiting>();
   private lastId = 0;
   private idle: ReturnType<typeof setTimeout> | null = null;

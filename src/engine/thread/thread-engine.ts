@@ -11,6 +11,7 @@ import { openLibc } from '../../io/sync/open-libc.ts';
 import { createRing } from '../../io/sync/ring.ts';
 import type { Logger } from '../../log.ts';
 import { StoreError, type StoreErrorCode } from '../../store/store.ts';
+import { threadProgram } from '../../thread-program.ts';
 import type { Answer, Question } from '../questions.ts';
 import {
   decodeCredentials,
@@ -20,12 +21,6 @@ import {
   type StartFault,
   type ToEngine,
 } from './messages.ts';
-
-/** Beside this file among the sources, below the program in a bundle: as in ThreadStore. */
-function programUrl(): URL {
-  const fromSources = import.meta.url.endsWith('/thread-engine.ts');
-  return new URL(fromSources ? './worker.ts' : './engine/thread/worker.js', import.meta.url);
-}
 
 const MAILBOX_BYTES = 256 * 1024;
 
@@ -73,7 +68,7 @@ export class ThreadEngine {
     this.parts = parts;
     this.bell = bell;
     this.mail = new Mailbox(mailbox, 'first', () => bell.ring());
-    this.worker = new Worker(programUrl(), { workerData });
+    this.worker = new Worker(threadProgram('engine/thread/worker'), { workerData });
     this.worker.on('message', () => {
       this.readMail();
       this.farSide?.wake();

@@ -8,6 +8,7 @@ import {
   receiveMessageOnPort,
   Worker,
 } from 'node:worker_threads';
+import { threadProgram } from '../../thread-program.ts';
 import { LoadCollector } from '../loading.ts';
 import type { SqliteSettings } from '../sqlite/connection.ts';
 import {
@@ -23,16 +24,6 @@ import { ByteReader, ByteWriter } from './byte-writer.ts';
 import type { FromThread, ThreadData, ThreadState, ToThread } from './messages.ts';
 import { encodeOps } from './ops-codec.ts';
 import { decodeWindow, readLoaded } from './rows-codec.ts';
-
-/**
- * The thread's program. From sources it stands beside this file; in a bundle or an executable this
- * file is part of the one at the top, and the worker an entry point of its own that keeps its place
- * below it: `bun build [--compile] src/main.ts src/store/thread/worker.ts`.
- */
-function programUrl(): URL {
-  const fromSources = import.meta.url.endsWith('/thread-store.ts');
-  return new URL(fromSources ? './worker.ts' : './store/thread/worker.js', import.meta.url);
-}
 
 export class ThreadStore implements Store, Upkeeper {
   private readonly worker: Worker;
@@ -53,7 +44,10 @@ export class ThreadStore implements Store, Upkeeper {
   static open(settings: SqliteSettings, bell: number | null = null): Promise<ThreadStore> {
     const { port1: port, port2 } = new MessageChannel();
     const workerData: ThreadData = { minnowStore: settings, port: port2, bell };
-    const worker = new Worker(programUrl(), { workerData, transferList: [port2] });
+    const worker = new Worker(threadProgram('store/thread/worker'), {
+      workerData,
+      transferList: [port2],
+    });
     return new Promise((resolve, reject) => {
       worker.once('error', reject);
       port.once('message', (message: FromThread) => {
