@@ -97,6 +97,14 @@ class Guest {
   }
 }
 
+/** A turn that is wanted at some time. */
+interface Alarm {
+  readonly asker: Guest;
+  readonly at: number;
+  /** How many turns there had been when it was set. */
+  readonly turns: number;
+}
+
 class ScriptedHallway implements Hallway {
   driver!: Driver;
   private readonly guests = new Map<Link, Guest>();
@@ -111,8 +119,7 @@ class ScriptedHallway implements Hallway {
   private openedInTurnMax = 0;
   private turns = 0;
   private drains = 0;
-  private alarm: { readonly asker: Guest; readonly at: number; readonly turns: number } | null =
-    null;
+  private alarm: Alarm | null = null;
   private wakeAsked: Guest | null = null;
   private shuttingDown = false;
 
@@ -282,8 +289,11 @@ class ScriptedHallway implements Hallway {
       case 'limit':
         this.limit = first;
         break;
-      case 'alarm':
+      case 'alarm': // an earlier one is forgotten
         this.alarm = { asker, at: performance.now() + first, turns: this.turns };
+        return null;
+      case 'stall':
+        for (const end = performance.now() + first; performance.now() < end; );
         return null;
       case 'wake':
         this.wakeAsked = asker;

@@ -204,9 +204,14 @@ export class Host {
     return this.lines.flatMap(line => ('refused' in line ? [line.refused] : []));
   }
 
-  /** What the driver told, levels only. */
+  /** What the driver told: the levels. */
   get told(): string[] {
     return this.lines.flatMap(line => ('told' in line ? [line.told] : []));
+  }
+
+  /** What it told along with the first message. */
+  get firstTold(): object | undefined {
+    return this.lines.flatMap(line => ('told' in line ? [line.fields] : []))[0];
   }
 
   async until(holds: () => boolean): Promise<void> {
@@ -225,9 +230,14 @@ export class Host {
     return peer;
   }
 
-  async ask<Answer = object>(command: string): Promise<Answer> {
+  /** Commands that are not answered. */
+  async command(command: string): Promise<void> {
     this.control ??= await this.peer('control');
     this.control.send(`${command}\n`);
+  }
+
+  async ask<Answer = object>(command: string): Promise<Answer> {
+    await this.command(command);
     const answer = await this.control.readLine().catch(() => '');
     return JSON.parse(answer || (await this.mourn())) as Answer;
   }
@@ -256,8 +266,7 @@ export class Host {
 
   /** Begins to stop: nobody is let in any more, and everybody gets what is owed to them. */
   async shutDown(): Promise<void> {
-    this.control ??= await this.peer('control');
-    this.control.send('shutdown\n');
+    await this.command('shutdown');
     await this.control.readToEnd();
     this.control.socket.destroy();
   }

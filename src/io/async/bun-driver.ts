@@ -70,10 +70,6 @@ class BunLink implements Link, Guest {
     this.pause(false);
     this.driver.letIn(this);
   }
-
-  sendAway(): void {
-    this.abort();
-  }
 }
 
 export class BunDriver implements Driver {
@@ -163,8 +159,12 @@ export class BunDriver implements Driver {
     socket.data = link;
     socket.setNoDelay(noDelay);
     if (keepAliveSeconds > 0) socket.setKeepAlive(true, keepAliveSeconds * 1000);
+    if (!this.gate.hasRoom()) {
+      link.abort();
+      return;
+    }
     this.links.add(link);
-    if (!this.gate.arrived(link)) this.links.delete(link);
+    this.gate.arrived(link);
     this.turns.plan(); // also to let in who is held
   }
 

@@ -12,8 +12,6 @@ export interface Guest {
   hold(): void;
   /** Now: tell the hallway and read. */
   letIn(): void;
-  /** Never. */
-  sendAway(): void;
 }
 
 export class Gate {
@@ -28,22 +26,21 @@ export class Gate {
     this.room = new Room(countFreeDescriptors(), tell);
   }
 
-  /** Somebody was accepted: let in, held or sent away. False: sent away, and `left` is not to be
-   *  called. */
-  arrived(guest: Guest): boolean {
-    if (!this.room.enter()) {
-      guest.sendAway();
-      return false;
-    }
+  /** Takes a place for somebody who was accepted; false: there is none, send it away. */
+  hasRoom(): boolean {
+    return this.room.enter();
+  }
+
+  /** Lets in or holds who was given a place. */
+  arrived(guest: Guest): void {
     if (this.held.size === 0 && this.mayEnter(performance.now())) guest.letIn();
     else {
       this.held.add(guest);
       guest.hold();
     }
-    return true;
   }
 
-  /** It is gone, held or not. */
+  /** Who was given a place is gone, held or not. */
   left(guest: Guest): void {
     this.held.delete(guest);
     this.room.leave();

@@ -105,10 +105,6 @@ class NodeLink implements Link, Guest {
     this.driver.letIn(this);
   }
 
-  sendAway(): void {
-    this.abort();
-  }
-
   private written(): void {
     if (this.stage === null || this.socket.writableLength > 0) return;
     this.stages.give(this.stage);
@@ -211,8 +207,12 @@ export class NodeDriver implements Driver {
 
   private accepted(socket: Socket): void {
     const link = new NodeLink(socket, this, this.stages);
+    if (!this.gate.hasRoom()) {
+      link.abort();
+      return;
+    }
     this.links.add(link);
-    if (!this.gate.arrived(link)) this.links.delete(link);
+    this.gate.arrived(link);
     this.turns.plan(); // also to let in who is held
   }
 
