@@ -4,12 +4,13 @@
 import { createAuthenticator } from './auth/create.ts';
 import type { Config } from './config/config.ts';
 import { type ControlServer, type ControlTarget, startControl } from './control.ts';
-import { Engine } from './engine/engine.ts';
+import type { Engine } from './engine/engine.ts';
 import type { Answer, Question } from './engine/questions.ts';
 import type { ThreadEngine } from './engine/thread/thread-engine.ts';
 import { createAsyncDriver, createAsyncPoolDriver } from './io/create.ts';
 import type { Doors } from './io/doors/doors.ts';
 import type { Logger } from './log.ts';
+import { ReloadError } from './reload.ts';
 
 export interface Server {
   /** Where clients reach it, e.g. "127.0.0.1:1883". */
@@ -52,8 +53,9 @@ export async function startServer(
     addresses: [...engine.addresses, ...(doors?.addresses ?? [])],
     stop,
     async reconfigure(changed) {
-      doors?.reload();
+      const renewDoors = prepareReload(doors);
       await ask({ about: 'reconfigure', config: changed });
+      renewDoors();
     },
   };
 }
@@ -65,6 +67,8 @@ async function startEngine(config: Config, log: Logger): Promise<Engine | Thread
     const { ThreadEngine } = await import('./engine/thread/thread-engine.ts');
     return ThreadEngine.start(config, { log, authenticator });
   }
+  // Loaded only where it is used: in the other mode all of it is on the other thread.
+  const { Engine } = await import('./engine/engine.ts');
   const ioLog = log.child('io');
   return Engine.start(config, {
     log,
@@ -99,5 +103,14 @@ async function openDoors(
     await new Promise<void>(resolve => engine.stop(resolve));
     await engine.close();
     throw error;
+  }
+}
+
+function prepareReload(doors: Doors | null): () => void {
+  try {
+    return doors?.prepareReload() ?? (() => {});
+  } catch (error) {
+    // All that it reads are files, and a wrong one is somebody's to put right.
+    throw new ReloadError([(error as Error).message]);
   }
 }
