@@ -1,6 +1,9 @@
 // Looking after a store: figures, checks, copies, compaction, and the way out and in as lines.
 
 import assert from 'node:assert/strict';
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { OpKind } from '../../src/store/ops.ts';
 import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { LineFault, lineOf, opOf } from '../../src/store/upkeep/lines.ts';
@@ -26,6 +29,7 @@ import {
 import { backlog, retainedPut, sessionPut } from '../contract/store-ops.ts';
 import { afterAll, describe, freshSeed, test } from '../harness.ts';
 import { Prng } from '../prng.ts';
+import { FaultyDriver } from './faulty-driver.ts';
 
 afterAll(removeFolders);
 
@@ -107,6 +111,66 @@ for (const implementation of implementations) {
     });
   });
 }
+
+describe('a copy that is made a slice at a time', () => {
+  test('lets commits through, and has nothing of them', async () => {
+    const folder = newFolder();
+    const store = openInline(folder, { walBytes: 100_000 });
+    store.stepwise = true;
+    const user = new StoreUser(store);
+    await store.load();
+    await user.commit([sessionPut(1), ...backlog(1, 1, 5_000, 1_000)]);
+    const target = newFolder();
+    const path = settingsIn(target).path;
+    let report: unknown = null;
+    store.upkeep({ command: 'backup', path }, outcome => {
+      report = outcome;
+    });
+    let commits = 0;
+    const rows = await user.backlog(1, 5_000);
+    while (report === null) {
+      const drops = rows.slice(commits * 100, commits * 100 + 100).map(({ rank, mid, refs }) => {
+        return { kind: OpKind.QueueDrop, sid: 1, rank, mid, refs } as const;
+      });
+      await user.commit([...drops, ...backlog(1, 6_000 + commits * 10, 10, 900)]);
+      commits++;
+      assert.ok(commits < 100);
+    }
+    assert.ok(commits >= 4, `${commits} commits`);
+    assert.deepEqual(report, { path, bytes: statSync(path).size });
+    const copy = new StoreUser(openInline(target));
+    await copy.store.load();
+    assert.equal((await copy.backlog(1)).length, 5_000);
+    assert.deepEqual(await lookAfter(copy.store, { command: 'check' }), { faults: [] });
+    await copy.store.close();
+    assert.equal((await user.backlog(1)).length, 5_000 - commits * 90);
+    await store.close();
+  });
+
+  test('is complete when the store closes, and leaves nothing when the disk fails', async () => {
+    const folder = newFolder();
+    const disk = new FaultyDriver(driver, settingsIn(folder).path);
+    const store = openInline(folder, {}, disk);
+    store.stepwise = true;
+    const user = new StoreUser(store);
+    await store.load();
+    await user.commit([sessionPut(1), ...backlog(1, 1, 3_000, 1_000)]);
+    const target = newFolder();
+    const failing = lookAfter(store, { command: 'backup', path: join(target, 'first') });
+    disk.fault = { code: 'SQLITE_IOERR', sql: /^COMMIT/, calls: 0, times: 1 };
+    await assert.rejects(user.commit(backlog(1, 5_000, 1)), { code: 'io' });
+    await assert.rejects(failing, { code: 'io' });
+    assert.deepEqual(readdirSync(target), []);
+    user.goBack();
+    const copying = lookAfter(store, { command: 'backup', path: settingsIn(target).path });
+    await store.close();
+    assert.ok((await copying) !== null);
+    const copy = new StoreUser(openInline(target));
+    await copy.store.load();
+    assert.equal((await copy.backlog(1)).length, 3_000);
+    await copy.store.close();
+  });
+});
 
 describe('a check', () => {
   test(`finds nothing after random histories (MINNOW_SEED=${seed})`, async () => {

@@ -17,6 +17,7 @@ import {
   StoreError,
   type StoreUsage,
 } from '../store.ts';
+import { Backup } from '../upkeep/backup.ts';
 import { backUp, checkAll, readOps, statOf } from '../upkeep/perform.ts';
 import type { CompactReport, Upkeeper, UpkeepRequest, UpkeepResult } from '../upkeep/upkeep.ts';
 import {
@@ -34,8 +35,12 @@ import type { WalFile } from './wal-file.ts';
 
 /** The clock is written along with a commit when it has moved so far, milliseconds. */
 const CLOCK_STEP_MS = 1_000;
+/** How long the log may become while a copy is made, in times of what it may be otherwise. */
+const COPY_LOGS_MAX = 16;
 /** The file shrinks when more than half of it is empty, and this much. */
 const TRIM_BYTES_MIN = 4 * 1024 * 1024;
+
+type Done = (outcome: UpkeepResult | StoreError) => void;
 
 export class SqliteStore implements Store, Upkeeper {
   private readonly settings: SqliteSettings;
@@ -52,6 +57,11 @@ export class SqliteStore implements Store, Upkeeper {
   private clockWritten = Number.NEGATIVE_INFINITY;
   private bytesWritten = 0;
   private trimming = false;
+  /** A copy that is being made: until it is complete the log is not written back. */
+  private backup: { readonly copy: Backup; readonly done: Done } | null = null;
+  /** Whoever has this store calls `tend` as long as there is something to do: a copy is made by and
+   *  by. Otherwise it is made within the call. */
+  stepwise = false;
   description: StoreDescription;
   usage: StoreUsage = { fileBytes: 0, usedBytes: 0, walBytes: 0, commitMs: 0 };
   onCommitted: Store['onCommitted'] = () => {};
@@ -208,6 +218,9 @@ export class SqliteStore implements Store, Upkeeper {
   }
 
   private abandon(connection: Connection): void {
+    if (this.backup !== null) {
+      this.endBackup(new StoreError('io', 'the disk failed while the copy was made; try again'));
+    }
     connection.abandon();
     this.connection = null;
   }
@@ -260,13 +273,16 @@ export class SqliteStore implements Store, Upkeeper {
   /** A slice of what keeps the file in order: removing what dropped sessions left, writing the log
    *  back, giving up empty pages. Gives whether there is more to do; commits do a slice each. */
   tend(): boolean {
+    if (this.backup !== null) this.stepBackup();
     const { connection } = this;
     if (connection === null) return false;
     try {
       if (this.writer.mustPurge) this.transact(connection, () => this.writer.purge());
       const { wal } = connection;
-      if (wal !== null && wal.pendingBytes >= this.settings.walBytes) {
-        this.checkpoint(connection, wal);
+      const { walBytes } = this.settings;
+      if (wal !== null && wal.pendingBytes >= walBytes) {
+        if (wal.pendingBytes >= walBytes * COPY_LOGS_MAX) this.finishBackup();
+        if (this.backup === null) this.checkpoint(connection, wal);
       }
       if (this.shouldTrim()) this.transact(connection, () => connection.trim());
     } catch (error) {
@@ -274,7 +290,7 @@ export class SqliteStore implements Store, Upkeeper {
       this.failure(error);
       return false;
     }
-    return this.writer.mustPurge || this.trimming;
+    return this.writer.mustPurge || this.trimming || this.backup !== null;
   }
 
   private checkpoint(connection: Connection, wal: WalFile): void {
@@ -296,17 +312,18 @@ export class SqliteStore implements Store, Upkeeper {
     return this.trimming;
   }
 
-  upkeep(request: UpkeepRequest, done: (outcome: UpkeepResult | StoreError) => void): void {
-    let outcome: UpkeepResult | StoreError;
+  upkeep(request: UpkeepRequest, done: Done): void {
+    let outcome: UpkeepResult | StoreError | null;
     try {
-      outcome = this.performUpkeep(request);
+      outcome = this.performUpkeep(request, done);
     } catch (error) {
       outcome = this.failure(error);
     }
-    done(outcome);
+    if (outcome !== null) done(outcome);
   }
 
-  private performUpkeep(request: UpkeepRequest): UpkeepResult {
+  /** Null: `done` will be called later. */
+  private performUpkeep(request: UpkeepRequest, done: Done): UpkeepResult | null {
     const connection = this.connect();
     switch (request.command) {
       case 'stat':
@@ -314,10 +331,36 @@ export class SqliteStore implements Store, Upkeeper {
       case 'check':
         return checkAll(connection);
       case 'backup':
-        return backUp(connection, request.path);
+        this.finishBackup();
+        if (connection.wal !== null) this.checkpoint(connection, connection.wal);
+        if (connection.wal?.pendingBytes !== 0) return backUp(connection, request.path);
+        this.backup = { copy: new Backup(this.settings.path, request.path), done };
+        if (!this.stepwise) this.finishBackup();
+        return null;
       case 'compact':
+        this.finishBackup();
         return this.compact(connection);
     }
+  }
+
+  private stepBackup(): void {
+    try {
+      const report = this.backup!.copy.step();
+      if (report !== null) this.endBackup(report);
+    } catch (error) {
+      this.endBackup(this.failure(error));
+    }
+  }
+
+  private finishBackup(): void {
+    while (this.backup !== null) this.stepBackup();
+  }
+
+  private endBackup(outcome: UpkeepResult | StoreError): void {
+    const { copy, done } = this.backup!;
+    this.backup = null;
+    if (outcome instanceof StoreError) copy.abandon();
+    done(outcome);
   }
 
   private compact(connection: Connection): CompactReport {
@@ -347,6 +390,7 @@ export class SqliteStore implements Store, Upkeeper {
   drain(): void {}
 
   async close(): Promise<void> {
+    this.finishBackup();
     try {
       const connection = this.connect();
       this.transact(connection, () => this.writeClock(connection));

@@ -79,6 +79,7 @@ class StoreThread {
 
   constructor(store: SqliteStore) {
     this.store = store;
+    store.stepwise = true;
     this.description = store.description;
     store.onCommitted = (through, synced, bytesWritten) =>
       send({ type: 'committed', through, synced, bytesWritten, usage: store.usage });

@@ -1,6 +1,6 @@
 // Looking after an open database: the work behind upkeep.ts.
 
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import type { Op } from '../ops.ts';
 import type { Connection } from '../sqlite/connection.ts';
 import { type Database, faultOf } from '../sqlite/driver.ts';
@@ -14,7 +14,8 @@ import {
   subscriptionOf,
 } from '../sqlite/rows.ts';
 import { load, schemaVersion, upkeep } from '../sqlite/sql.ts';
-import { type StoreDescription, StoreError } from '../store.ts';
+import type { StoreDescription } from '../store.ts';
+import { checkVacant } from './backup.ts';
 import type { BackupReport, CheckReport, StoreStat } from './upkeep.ts';
 
 type Counts = Omit<StoreStat, keyof StoreDescription | 'fileBytes' | 'usedBytes' | 'walBytes'>;
@@ -48,11 +49,9 @@ export function checkAll({ database }: Connection): CheckReport {
   return { faults };
 }
 
-/** A copy of what is committed, in a file that appears when it is complete. */
+/** A copy of what is committed, all at once: where there is no log commits change the file. */
 export function backUp({ database }: Connection, path: string): BackupReport {
-  if (existsSync(path)) {
-    throw new StoreError('exists', `${path}: there is a file already; choose another name`);
-  }
+  checkVacant(path);
   const part = `${path}.part`;
   rmSync(part, { force: true });
   try {

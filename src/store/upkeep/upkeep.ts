@@ -48,7 +48,8 @@ export type UpkeepResult = StoreStat | CheckReport | CompactReport | BackupRepor
 
 export interface Upkeeper {
   /** Calls `done` once, before it returns or later: no promise, for an owner that runs none.
-   *  Whatever takes its time holds up the commits behind it. */
+   *  `check` and `compact` read or write all of the database at once and hold up the commits behind
+   *  them meanwhile; a backup lets commits through, where there is a log and a thread for it. */
   upkeep(request: UpkeepRequest, done: (outcome: UpkeepResult | StoreError) => void): void;
 }
 

@@ -1,0 +1,73 @@
+// A copy of the database while it is used, a slice at a time: between two write-backs of the log
+// nothing changes in the file, so whoever copies it only has to keep those back. What is committed
+// meanwhile is not in the copy. The copy appears under its name when it is complete.
+
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { syncDirectory } from '../sqlite/files.ts';
+import { StoreError } from '../store.ts';
+import type { BackupReport } from './upkeep.ts';
+
+const SLICE_BYTES = 1024 * 1024;
+
+/** Throws a StoreError when `path` is taken. */
+export function checkVacant(path: string): void {
+  if (!existsSync(path)) return;
+  throw new StoreError('exists', `${path}: there is a file already; choose another name`);
+}
+
+export class Backup {
+  private readonly path: string;
+  private readonly part: string;
+  private readonly source: number;
+  private readonly target: number;
+  private readonly slice = Buffer.alloc(SLICE_BYTES);
+  private bytes = 0;
+
+  /** Everything that was committed has been written back to `database`. */
+  constructor(database: string, path: string) {
+    checkVacant(path);
+    this.path = path;
+    this.part = `${path}.part`;
+    this.source = openSync(database, 'r');
+    try {
+      this.target = openSync(this.part, 'w', 0o600);
+    } catch (error) {
+      closeSync(this.source);
+      throw error;
+    }
+  }
+
+  /** Copies a slice; null: there is more. After an error it can only be abandoned. */
+  step(): BackupReport | null {
+    const { slice, source, target } = this;
+    const read = readSync(source, slice, 0, SLICE_BYTES, this.bytes);
+    for (let done = 0; done < read; ) done += writeSync(target, slice, done, read - done);
+    this.bytes += read;
+    if (read > 0) return null;
+    fsyncSync(target);
+    this.close();
+    renameSync(this.part, this.path);
+    syncDirectory(this.path);
+    return { path: this.path, bytes: this.bytes };
+  }
+
+  /** Nothing is left of it. */
+  abandon(): void {
+    this.close();
+    rmSync(this.part, { force: true });
+  }
+
+  private close(): void {
+    closeSync(this.source);
+    closeSync(this.target);
+  }
+}
