@@ -34,6 +34,9 @@ exec "$here/node" "$here/minnow.mjs" "$@"
 
 const root = join(import.meta.dirname, '..');
 
+/** The packages cannot be had here. */
+export class Unobtainable extends Error {}
+
 /** Why it cannot be built on this machine, or null. */
 export function armv7Missing(): string | null {
   const tools = ['npm', 'python3', 'make', `${toolchain}-gcc`, `${toolchain}-g++`];
@@ -41,7 +44,7 @@ export function armv7Missing(): string | null {
   return missing.length === 0 ? null : `no ${missing.join(', ')} here`;
 }
 
-/** Builds the runner in `folder`, which is emptied. */
+/** Builds the runner in `folder`, which is emptied. Rejects with Unobtainable, or for a fault. */
 export async function buildArmv7(folder: string): Promise<void> {
   const modules = join(compiledPackages(), 'node_modules');
   await buildNode(folder);
@@ -69,7 +72,12 @@ function compiledPackages(): string {
   // npm thinks that a processor called arm cannot run what is for one called armv7l: --force.
   const target = ['--os=linux', '--cpu=arm', '--force'];
   const quietly = ['--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund'];
-  run(['npm', 'install', ...target, ...quietly, ...versions], making);
+  try {
+    run(['npm', 'install', ...target, ...quietly, ...versions], making);
+  } catch (error) {
+    const [said] = /(?<=^npm error )(?!code ).+/m.exec((error as Error).message) ?? [];
+    throw new Unobtainable(`npm cannot get the packages: ${said ?? error}`);
+  }
   // The headers are those of the Node that it is for, so none are fetched.
   const headers = `--nodedir=${join(making, 'node_modules', nodePackage)}`;
   const rebuild = ['node-gyp', 'rebuild', '--release', '--arch=arm', headers];
@@ -93,8 +101,7 @@ function run(command: readonly string[], cwd: string, more: Record<string, strin
     maxBuffer: 64 * 1024 * 1024,
   });
   if (status !== 0) {
-    const said = (stdout + stderr).split('\n').slice(-20).join('\n');
-    throw new Error(`${command.join(' ')} failed: ${error?.message ?? said}`);
+    throw new Error(`${command.join(' ')} failed: ${error?.message ?? stdout + stderr}`);
   }
 }
 
