@@ -154,7 +154,9 @@ export const deliveringMutants = [
     [
       acknowledge,
       'if (reason >= 0x80) b.counters.rejectedByClient++;',
-      `const other = reason >= 0x80 && d.group !== null ? d.group.pick(c.session, b.access, d.message.topic) : null;
+      `const { topic } = d.message;
+  const group = reason >= 0x80 ? d.group : null;
+  const other = group === null ? null : group.pick(c.session, b.access, topic);
   if (other !== null) deliver(b, other, d.message, false, now);`,
     ],
   ),

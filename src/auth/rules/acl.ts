@@ -82,7 +82,7 @@ export class Acl implements Access {
     this.superusers = new Set(options.superusers);
   }
 
-  /** Other rules from now on. Recipients that were worked out already are the caller's to forget. */
+  /** Other rules from now on; recipients that were worked out are the caller's to forget. */
   replace(options: AclOptions): void {
     this.index = new RuleIndex(options.rules);
     this.superusers = new Set(options.superusers);
