@@ -12,8 +12,11 @@ const CRASHES = 3_000 * rounds;
 const expected = [
   ...['a session is resumed', 'a session expires', 'a QoS 2 message is received twice'],
   ...['a will is published', 'a delayed will comes due', 'a crash leaves a will'],
-  ...['a retained message expires', 'the disk fails'],
-  'a message is refused while the store fails',
+  ...['a retained message expires', 'the disk fails', 'the disk cannot be read'],
+  ...['a message is refused while the store fails', 'a message is too large for its client'],
+  ...['a client refuses a QoS 2 message', 'a member of a share leaves messages to another'],
+  'a crash interrupts the division of what a member left',
+  'a QoS 2 identifier had been released before the crash',
 ];
 
 describe('crashes in the simulated world', () => {

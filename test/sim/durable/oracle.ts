@@ -9,8 +9,14 @@ import { demand } from '../oracle/message.ts';
 import { matches, sharedParts } from '../topics.ts';
 import { Arrivals } from './arrivals.ts';
 import { Fact, type Promised } from './fact.ts';
-import { type Entry, type Publication, type SessionRecord, SessionState } from './session.ts';
-import type { Talk } from './talk.ts';
+import {
+  type Entry,
+  type Publication,
+  type SessionRecord,
+  SessionState,
+  sizeOf,
+} from './session.ts';
+import { expirySeconds, type Talk } from './talk.ts';
 
 type SessionFact = Fact<SessionRecord | null>;
 
@@ -134,8 +140,8 @@ export class Oracle {
 
   /** What an ended member leaves goes to another one, if there is any. */
   #inherit(ended: SessionState): void {
-    if (!hasShare(ended)) return;
-    const heirs = this.records().some(({ state }) => hasShare(state));
+    if (!ended.sharing) return;
+    const heirs = this.records().some(({ state }) => state.sharing);
     for (const entry of ended.legacy()) {
       if (heirs) this.met.add('a member of a share leaves messages to another');
       entry.packetId = 0;
@@ -488,21 +494,4 @@ export class Oracle {
       });
     return [...owed, ...passing];
   }
-}
-
-function hasShare(state: SessionState): boolean {
-  return [...state.subscriptions].some(([filter, { value }]) => {
-    return value !== null && sharedParts(filter) !== null;
-  });
-}
-
-/** Bytes of its PUBLISH, near enough: names are short, or longer than some take. */
-function sizeOf({ topic, text }: Publication, qos: number): number {
-  const payload = new TextEncoder().encode(text);
-  return encodePacket({ type: 'publish', topic, payload, qos, packetId: 1 }, 5).length;
-}
-
-function expirySeconds({ version, cleanStart, properties }: ConnectWire): number {
-  if (version === 5) return properties.sessionExpiryInterval ?? 0;
-  return cleanStart ? 0 : 0xffff_ffff;
 }

@@ -1,5 +1,5 @@
-// Copies with QoS 0 that one connection is owed: sent at once, in the order they were routed, or lost
-// with the connection.
+// Copies with QoS 0 that one connection is owed: sent at once, in the order they were routed, or
+// lost with the connection.
 
 import type { PublishWire } from '../../wire.ts';
 import { demand } from '../oracle/message.ts';

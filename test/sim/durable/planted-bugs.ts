@@ -7,6 +7,7 @@ const log = 'src/store/log.ts';
 const deliver = 'src/core/deliver.ts';
 const publish = 'src/core/packets/publish.ts';
 const acknowledge = 'src/core/packets/acknowledge.ts';
+const estate = 'src/core/estate.ts';
 const restore = 'src/core/restore.ts';
 
 export const durabilityBugs: readonly PlantedBug[] = [
@@ -130,5 +131,61 @@ export const durabilityBugs: readonly PlantedBug[] = [
     file: restore,
     find: 's.willDueAt = s.will === null ? NEVER : now + s.will.delaySeconds * 1000;',
     replace: 's.willDueAt = NEVER;',
+  },
+  {
+    name: 'a window that could not be read is forgotten',
+    file: log,
+    find: '    this.windows.set(sid, asked);\n    this.windowsNotBefore',
+    replace: '    this.windowsNotBefore',
+  },
+  {
+    name: 'a window that could not be read is taken for empty',
+    file: log,
+    find: '    this.windows.set(sid, asked);\n    this.windowsNotBefore',
+    replace: '    this.listener.window(asked.session, []);\n    this.windowsNotBefore',
+  },
+  {
+    name: 'what an ended member left on disk is nobody’s',
+    file: estate,
+    find: 'session.estate = session.stored && outbox !== null',
+    replace: 'session.estate = false && outbox !== null',
+  },
+  {
+    name: 'what an ended member left is not divided after a crash',
+    file: restore,
+    find: '    b.journal.wantWindow(s, 0);\n',
+    replace: '',
+  },
+  {
+    name: 'what an ended member left is known by its name after a crash',
+    file: estate,
+    find: '    b.journal.sessionLeft(session);\n',
+    replace: '    b.journal.session(session);\n',
+  },
+  {
+    name: 'a QoS 2 message that one member was sent goes to another',
+    file: estate,
+    find: 'const sent = d.qos === 2 && d.state !== DeliveryState.Queued;',
+    replace: 'const sent = false;',
+  },
+  {
+    name: 'a message too large for its client stays in flight',
+    file: deliver,
+    find: `    // Too large for this client: as if it had been delivered [MQTT-3.1.2-25].
+    finish(b, session, outbox, delivery);
+`,
+    replace: '',
+  },
+  {
+    name: 'a message that its client refuses stays in flight',
+    file: acknowledge,
+    find: '    finish(b, c.session!, outbox!, d);\n    progress(',
+    replace: '    progress(',
+  },
+  {
+    name: 'QoS 0 is dropped while somebody waits for the store',
+    file: deliver,
+    find: 'if (c === null && !(b.options.queueQoS0 && session.persistent)) {',
+    replace: 'if (b.holding.length > 0 || c === null) {',
   },
 ];

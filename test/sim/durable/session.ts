@@ -2,8 +2,9 @@
 // the QoS 2 identifiers received from its client, each as a fact that a crash may take back.
 
 import { Durability } from '../../../src/core/journal.ts';
-import type { PublishWire } from '../../wire.ts';
+import { encodePacket, type PublishWire } from '../../wire.ts';
 import { demand } from '../oracle/message.ts';
+import { sharedParts } from '../topics.ts';
 import { Fact, type Promised } from './fact.ts';
 
 export interface Publication {
@@ -112,6 +113,13 @@ export class SessionState {
     const entry = new Entry(p, terms, stamp);
     this.adopt(entry);
     return entry;
+  }
+
+  /** Whether it is a member of a share. */
+  get sharing(): boolean {
+    return [...this.subscriptions].some(([filter, { value }]) => {
+      return value !== null && sharedParts(filter) !== null;
+    });
   }
 
   /** What would go to another member of the share: QoS 2 messages that were sent stay. */
@@ -276,4 +284,10 @@ export class SessionState {
 /** The class from which on an acknowledgement survives: a crash of the process, or of the power. */
 export function neededAfter(powerCut: boolean): number {
   return powerCut ? Durability.Strict : Durability.Written;
+}
+
+/** Bytes of its PUBLISH, near enough: names are short, or longer than some take. */
+export function sizeOf({ topic, text }: Publication, qos: number): number {
+  const payload = new TextEncoder().encode(text);
+  return encodePacket({ type: 'publish', topic, payload, qos, packetId: 1 }, 5).length;
 }

@@ -62,3 +62,9 @@ export class Talk {
     return due;
   }
 }
+
+/** How long a session lives without a connection, as its CONNECT says. */
+export function expirySeconds({ version, cleanStart, properties }: ConnectWire): number {
+  if (version === 5) return properties.sessionExpiryInterval ?? 0;
+  return cleanStart ? 0 : 0xffff_ffff;
+}

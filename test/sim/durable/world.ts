@@ -144,17 +144,14 @@ export class DurableWorld {
     }
   }
 
-  /** Commits fail for a while, or backlogs cannot be read, or both. */
+  /** Commits fail for a while. */
   #sicken(): void {
     const { store } = this.#life;
-    const fault = this.prng.below(3);
     this.note(() => 'the disk fails');
     this.oracle.met.add('the disk fails');
-    store.failing = fault !== 1;
-    store.unreadable = fault !== 0;
+    store.failing = true;
     this.clock.after(this.prng.interval(1_000), () => {
       store.failing = false;
-      store.unreadable = false;
     });
   }
 
@@ -196,7 +193,6 @@ export class DurableWorld {
   finish(): void {
     this.healed = true;
     this.#life.store.failing = false;
-    this.#life.store.unreadable = false;
     this.note(() => 'all is well from now on');
     this.#rest();
     this.#life.compare(this.oracle);
@@ -205,7 +201,6 @@ export class DurableWorld {
     this.#life.checkTables();
     const { queuedBytes } = this.#life.broker.state;
     demand(queuedBytes === 0, () => `${queuedBytes} bytes are queued at the end`);
-    demand(!this.#life.dividesStill, () => 'what an ended session left is never divided');
   }
 
   #rest(): void {
@@ -222,6 +217,7 @@ export class DurableWorld {
   #busy(): string | null {
     const unpaid = this.oracle.unpaid();
     if (unpaid.length > 0) return `owed: ${unpaid.join('; ')}`;
+    if (this.#life.dividesStill) return 'what an ended session left is not divided';
     for (const [link, line] of this.#lines) if (!link.quiet) return line.client.id;
     const busy = this.clients.find(client => !client.idle);
     return busy === undefined ? null : `${busy.id} waits for an answer`;
@@ -345,10 +341,18 @@ export class DurableWorld {
     this.clock.after(this.prng.interval(this.config.diskMs), () => {
       if (!this.#up || life !== this.#life) return;
       this.#answerPlanned = false;
+      life.store.unreadable = this.#unreadable();
       life.store.answer();
       this.#planFlush();
       this.#planAnswer();
     });
+  }
+
+  /** Whether what waits on a sick disk cannot be read this time: sooner or later it can. */
+  #unreadable(): boolean {
+    const unreadable = this.config.sick > 0 && this.prng.oneIn(3);
+    if (unreadable) this.oracle.met.add('the disk cannot be read');
+    return unreadable;
   }
 
   #write(link: Link): void {
