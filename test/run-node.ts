@@ -66,10 +66,22 @@ function obstacle(): string | null {
   return status === 0 ? null : `this ${node} has no SQLite: better-sqlite3 could not be built`;
 }
 
+/** Removes what runs that were killed have left behind. */
+function sweep(cache: string): void {
+  for (const name of readdirSync(cache)) {
+    try {
+      process.kill(Number.parseInt(name, 10), 0);
+    } catch {
+      rmSync(join(cache, name), { recursive: true, force: true });
+    }
+  }
+}
+
 async function runAll(): Promise<number> {
-  const cache = join(root, 'node_modules', '.cache');
+  const cache = join(root, 'node_modules', '.cache', 'minnow-node');
   mkdirSync(cache, { recursive: true });
-  const out = mkdtempSync(join(cache, 'minnow-node-'));
+  sweep(cache);
+  const out = mkdtempSync(join(cache, `${process.pid}-`));
   try {
     copyTree(out);
     writeFileSync(join(out, 'hook.mjs'), hook);
