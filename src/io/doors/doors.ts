@@ -87,11 +87,13 @@ export class Doors {
     }
   }
 
-  /** Reads certificates, authorities and revocations anew, all of them or none. Connections go on;
-   *  who comes next meets the new ones. Throws a TlsFileError. */
-  reload(): void {
+  /** Reads certificates, authorities and revocations anew; throws a TlsFileError. What is returned
+   *  puts them in force: connections go on, who comes next meets the new ones. */
+  prepareReload(): () => void {
     const renewals = this.doors.map(door => door.prepareReload());
-    for (const renew of renewals) renew();
+    return () => {
+      for (const renew of renewals) renew();
+    };
   }
 
   stopListening(): void {

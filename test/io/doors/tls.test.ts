@@ -358,7 +358,7 @@ describe('files that change while a TLS door is open', () => {
     const renewed = authority.issue('renewed', { names: 'DNS:localhost' });
     copyFileSync(renewed.certificate, pair.certificate);
     copyFileSync(renewed.key, pair.key);
-    place.doors.reload();
+    place.doors.prepareReload()();
     const after = await visit(place, { session: before.session! });
     assert.equal(before.socket.getPeerCertificate().subject.CN, 'moving');
     assert.equal(after.socket.getPeerCertificate(true).subject.CN, 'renewed');
@@ -370,7 +370,7 @@ describe('files that change while a TLS door is open', () => {
     const pair = authority.issue('steady', { names: 'DNS:localhost' });
     const place = await open(tls('', pair));
     copyFileSync(client.key, pair.key);
-    assert.throws(() => place.doors.reload(), {
+    assert.throws(() => place.doors.prepareReload(), {
       message: `${pair.key}: this is not the key of ${pair.certificate}`,
     });
     const { socket } = await visit(place);
@@ -388,7 +388,7 @@ describe('files that change while a TLS door is open', () => {
     }
     authority.revoke(revoked);
     authority.revocations('moving.crl');
-    place.doors.reload();
+    place.doors.prepareReload()();
     for (const [options, session] of sessions) {
       await closed(secure(place, { ...options, session }));
     }
