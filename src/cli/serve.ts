@@ -38,7 +38,7 @@ export async function run(args: string[]): Promise<number> {
   const { config, warnings, profile } = loaded;
   const stopSignal = nextStopSignal();
   const log = createLogger(config.log);
-  for (const warning of [...warnings, ...profile.notes]) log.warn(warning);
+  for (const warning of warnings) log.warn(warning);
   try {
     createDataDirectory(config);
     const reloader: Reloader = new Reloader(loaded.settings, {
@@ -52,6 +52,7 @@ export async function run(args: string[]): Promise<number> {
       throw startFailure(error);
     });
     process.on('SIGHUP', () => void reload().catch(passOverFaults));
+    for (const note of profile.notes) log.warn(note);
     greet(config, server, log, profile);
     log.info('stopping', { signal: await stopSignal });
     await stop(server, config, log);
