@@ -6,6 +6,7 @@ import { Pacing } from '../pacing.ts';
 import {
   checked,
   EAGAIN,
+  EINVAL,
   EMFILE,
   ENFILE,
   ENOBUFS,
@@ -134,8 +135,8 @@ export class Acceptor {
     if (errno === EMFILE || errno === ENFILE || errno === ENOBUFS || errno === ENOMEM) {
       return Outcome.Exhausted;
     }
-    // Anything but EAGAIN is the end of a client who left before it was let in.
-    if (errno === EAGAIN) socket.crowded = false;
+    // EINVAL: it was shut down. Anything else is the end of a client who left before it was let in.
+    if (errno === EAGAIN || errno === EINVAL) socket.crowded = false;
     return Outcome.Nobody;
   }
 

@@ -1,14 +1,14 @@
 // libc by bun:ffi.
 
 import { createRequire } from 'node:module';
-import { type CType, functions, type Libc, type LibcFunctions, libcName } from './libc.ts';
+import { type Calls, type CType, type FunctionTable, libcName, type Native } from './libc.ts';
 
 // Not an import: a bundle for Node would hoist it to its top and not start.
 const require = createRequire(import.meta.url);
 
 const ffiTypes = { int: 'i32', address: 'ptr', size: 'usize' } as const;
 
-export function openLibc(): Libc {
+export function bindLibc<Table extends FunctionTable>(functions: Table): Calls<Table> & Native {
   const { dlopen, ptr, read } = require('bun:ffi') as typeof import('bun:ffi');
   const declare = (types: readonly CType[]) => ({
     args: types.map(type => ffiTypes[type]),
@@ -19,7 +19,7 @@ export function openLibc(): Libc {
     ...Object.fromEntries(table),
     __errno_location: { args: [], returns: 'ptr' },
   });
-  const calls = symbols as unknown as LibcFunctions & { __errno_location(): never };
+  const calls = symbols as unknown as Calls<Table> & { __errno_location(): never };
   // The same place for as long as this thread lives; each thread has one of its own.
   const errnoAt = calls.__errno_location();
   return {

@@ -1,14 +1,14 @@
 // libc by koffi, whose npm package brings it compiled.
 
 import { createRequire } from 'node:module';
-import { type CType, functions, type Libc, type LibcFunctions, libcName } from './libc.ts';
+import { type Calls, type CType, type FunctionTable, libcName, type Native } from './libc.ts';
 
 // Not an import: it is optional, and Bun is to do without it.
 const require = createRequire(import.meta.url);
 
 const ffiTypes: Record<CType, string> = { int: 'int', address: 'void *', size: 'size_t' };
 
-export function openLibc(): Libc {
+export function bindLibc<Table extends FunctionTable>(functions: Table): Calls<Table> & Native {
   const koffi = require('koffi') as typeof import('koffi');
   const library = koffi.load(libcName);
   const declare = (name: string, types: readonly CType[]) =>
@@ -19,7 +19,7 @@ export function openLibc(): Libc {
     );
   const calls = Object.fromEntries(
     Object.entries(functions).map(([name, types]) => [name, declare(name, types)]),
-  ) as unknown as LibcFunctions;
+  ) as unknown as Calls<Table>;
   return {
     ...calls,
     errno: () => koffi.errno(),

@@ -41,18 +41,20 @@ export const functions = {
 
 type Numbers<Types extends readonly CType[]> = { -readonly [I in keyof Types]: number };
 
-export type LibcFunctions = {
-  readonly [Name in keyof typeof functions]: (
-    ...parameters: Numbers<(typeof functions)[Name]>
-  ) => number;
+export type FunctionTable = Readonly<Record<string, readonly CType[]>>;
+
+export type Calls<Table extends FunctionTable> = {
+  readonly [Name in keyof Table]: (...parameters: Numbers<Table[Name]>) => number;
 };
 
-export interface Libc extends LibcFunctions {
+export interface Native {
   /** Why the last call of this thread that answered -1 failed. */
   errno(): number;
   /** Where a view's first byte lies. */
   address(view: ArrayBufferView): number;
 }
+
+export type Libc = Calls<typeof functions> & Native;
 
 /** Both libraries answer to it: musl's loader takes any `libc.*` for itself. */
 export const libcName = 'libc.so.6';
@@ -80,6 +82,7 @@ export const TCP_USER_TIMEOUT = 18;
 export const IPPROTO_IPV6 = 41;
 export const IPV6_V6ONLY = 26;
 export const SHUT_WR = 1;
+export const SHUT_RDWR = 2;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_NOSIGNAL = 0x4000;
 export const EPOLL_CTL_ADD = 1;
@@ -96,7 +99,7 @@ export const EFD_NONBLOCK = 0x800;
 export const EFD_CLOEXEC = 0x80000;
 export const RLIMIT_NOFILE = 7;
 
-export const { EAGAIN, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM } = constants.errno;
+export const { EAGAIN, EINTR, EINVAL, EMFILE, ENFILE, ENOBUFS, ENOMEM } = constants.errno;
 
 /** struct epoll_event is packed on x86 and nowhere else. */
 const packed = process.arch === 'x64' || process.arch === 'ia32';
@@ -106,7 +109,7 @@ export const EPOLL_DATA_OFFSET = packed ? 4 : 8;
 const errorNames = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
 
 /** The error of a call that failed: `code` as Node has it, e.g. EADDRINUSE. */
-export function systemError(libc: Libc, call: string): NodeJS.ErrnoException {
+export function systemError(libc: Native, call: string): NodeJS.ErrnoException {
   const errno = libc.errno();
   const code = errorNames.get(errno) ?? `E${errno}`;
   return Object.assign(new Error(`${call} failed: ${code}`), {
@@ -117,7 +120,7 @@ export function systemError(libc: Libc, call: string): NodeJS.ErrnoException {
 }
 
 /** `result`, or throws what made it -1. */
-export function checked(libc: Libc, call: string, result: number): number {
+export function checked(libc: Native, call: string, result: number): number {
   if (result === -1) throw systemError(libc, call);
   return result;
 }

@@ -1,9 +1,16 @@
 // The C library through what this runtime has for it. Neither reaches the other's.
 
-import type { Libc } from './libc.ts';
+import { type Calls, type FunctionTable, functions, type Libc, type Native } from './libc.ts';
 
 /** Rejects where there is no way to it. */
-export async function openLibc(): Promise<Libc> {
-  if ('Bun' in globalThis) return (await import('./ffi-bun.ts')).openLibc();
-  return (await import('./ffi-node.ts')).openLibc();
+export function openLibc(): Promise<Libc> {
+  return bindLibc(functions);
+}
+
+/** The same for whoever needs other functions of it. */
+export async function bindLibc<Table extends FunctionTable>(
+  table: Table,
+): Promise<Calls<Table> & Native> {
+  if ('Bun' in globalThis) return (await import('./ffi-bun.ts')).bindLibc(table);
+  return (await import('./ffi-node.ts')).bindLibc(table);
 }

@@ -9,6 +9,7 @@ import {
   EPOLL_CLOEXEC,
   EPOLL_CTL_ADD,
   EPOLL_CTL_DEL,
+  EPOLL_CTL_MOD,
   EPOLL_DATA_OFFSET,
   EPOLL_EVENT_BYTES,
   type Libc,
@@ -49,6 +50,14 @@ export class Poller {
     if (this.libc.epoll_ctl(this.fd, EPOLL_CTL_ADD, fd, this.interestAt) === -1) return false;
     this.sources[fd] = source;
     return true;
+  }
+
+  /** What is wanted of `fd` from now on. */
+  change(fd: number, events: number): void {
+    this.interest.setUint32(0, events, true);
+    this.interest.setInt32(EPOLL_DATA_OFFSET, fd, true);
+    const result = this.libc.epoll_ctl(this.fd, EPOLL_CTL_MOD, fd, this.interestAt);
+    checked(this.libc, 'epoll_ctl', result);
   }
 
   /** To be called before `fd` is closed. A closed descriptor leaves the set by itself; one that is

@@ -68,6 +68,8 @@ export class RemoteLinks implements Feed {
   private short: RemoteLink[] = [];
   /** Their peers have ended their sides: they are gone after this turn. */
   private ended: RemoteLink[] = [];
+  /** Nobody is let in any more. */
+  private closed = false;
   private readonly decoder = new TextDecoder();
 
   /** `wake` wakes the thread that has the sockets. */
@@ -85,6 +87,7 @@ export class RemoteLinks implements Feed {
   }
 
   stopListening(): void {
+    this.closed = true;
     this.down.send(Down.StopListening, 0);
     this.down.flush(false);
   }
@@ -160,6 +163,10 @@ export class RemoteLinks implements Feed {
   }
 
   private open(number: number): void {
+    if (this.closed) {
+      this.down.send(Down.Abort, number); // it came while we said so
+      return;
+    }
     const link = new RemoteLink(this, number, this.json() as Newcomer);
     this.links.set(number, link);
     if (!this.hallway.opened(link)) link.abort();

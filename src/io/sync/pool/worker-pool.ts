@@ -7,7 +7,7 @@ import type { Hallway, Tell } from '../../driver.ts';
 import type { IoOptions } from '../../options.ts';
 import { countFreeDescriptors, createRoomCounts } from '../../room.ts';
 import { Doorbell } from '../doorbell.ts';
-import type { Libc } from '../libc.ts';
+import { type Libc, SHUT_RDWR } from '../libc.ts';
 import { openListeningSockets, resolveHost } from '../listening-socket.ts';
 import { createRing } from '../ring.ts';
 import type { PoolThreadData } from './records.ts';
@@ -39,6 +39,8 @@ export class WorkerPool {
   private readonly roomSize = countFreeDescriptors();
   private readonly roomCounts = createRoomCounts();
   private readonly members: Member[] = [];
+  /** What the threads listen on. They close it. */
+  private listening: number[] = [];
 
   constructor(libc: Libc, options: IoOptions) {
     this.libc = libc;
@@ -93,6 +95,7 @@ export class WorkerPool {
       const address = await resolveHost(host);
       const sockets = openListeningSockets(libc, address, port, options, members.length);
       for (const [i, { links }] of members.entries()) links.listenOn(sockets[i]!.fd);
+      this.listening.push(...sockets.map(({ fd }) => fd));
       return { host, port: sockets[0]!.port };
     } catch (error) {
       throw Object.assign(error as Error, { address: host, port });
@@ -100,11 +103,15 @@ export class WorkerPool {
   }
 
   stopListening(): void {
+    // At once, whenever the threads get to it.
+    for (const fd of this.listening) this.libc.shutdown(fd, SHUT_RDWR);
+    this.listening = [];
     for (const { links } of this.members) links.stopListening();
   }
 
   /** Ends the threads and everything they have. What is still open counts as gone at once. */
   stop(): void {
+    this.stopListening();
     for (const { links, bell, stop, exited } of this.members.splice(0)) {
       Atomics.store(stop, 0, 1);
       bell.ring();

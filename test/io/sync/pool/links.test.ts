@@ -246,7 +246,7 @@ describe("a pool's rings", () => {
       opened: () => true,
       bytes: nothing,
       drained: nothing,
-      closed: (link: Link) => heard.push(['closed', link.peer]),
+      closed: nothing,
       turn: () => 0,
     };
     const tell: Tell = (...told) => heard.push(told);
@@ -256,13 +256,36 @@ describe("a pool's rings", () => {
     forwarder.work();
     assert.deepEqual(heard.splice(0), [['listen', 17], 'no more']);
 
-    forwarder.opened(new FakeLink(new World(1), 7, new Prng(1)));
+    const late = new FakeLink(new World(1), 7, new Prng(1));
+    forwarder.opened(late);
     forwarder.tell({ level: 'warn', message: 'no descriptors', fields: { connections: 3 } });
     forwarder.fail('it broke');
     assert.throws(() => remote.work(), /a thread of the pool has failed: it broke/);
-    assert.deepEqual(heard.splice(0), [['warn', 'no descriptors', { connections: 3 }]]);
+    assert.deepEqual(heard, [['warn', 'no descriptors', { connections: 3 }]]);
+    remote.settle();
+    forwarder.work();
+    assert.ok(late.aborted, 'nobody is let in after the last call');
+  });
 
+  test('are left behind with everybody gone', () => {
+    const up = createRing(RING_BYTES);
+    const down = createRing(RING_BYTES);
+    const heard: string[] = [];
+    const nothing = () => {};
+    const forwarder = new Forwarder(up, down, nothing);
+    const hallway = {
+      opened: (link: Link) => heard.push(`opened ${link.peer}`) > 0,
+      bytes: nothing,
+      drained: nothing,
+      closed: (link: Link) => heard.push(`closed ${link.peer}`),
+      turn: () => 0,
+    };
+    const remote = new RemoteLinks(hallway, nothing, up, down, nothing);
+    forwarder.opened(new FakeLink(new World(1), 7, new Prng(1)));
+    forwarder.settle();
+    remote.work();
     remote.abandon();
-    assert.deepEqual(heard, [['closed', 'peer:7']]);
+    remote.abandon();
+    assert.deepEqual(heard, ['opened peer:7', 'closed peer:7']);
   });
 });
