@@ -176,8 +176,8 @@ class Session {
       }
       default: {
         const known =
-          'clients, client, kick, drop-session, retained-delete, stats, reload, store-stat, store-check, ' +
-          'store-compact and store-backup';
+          'clients, client, kick, drop-session, retained-delete, stats, reload, store-stat, ' +
+          'store-check, store-compact and store-backup';
         return refuse(`unknown command ${JSON.stringify(command)}; there are ${known}`);
       }
     }

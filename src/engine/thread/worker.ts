@@ -37,7 +37,7 @@ async function runEngine(): Promise<void> {
       const ioLog = log.child('io');
       const tellIo = ioLog.log.bind(ioLog);
       const made = await createSyncDriver(config.io.poolSize, hallway, config.io, tellIo);
-      // Whoever rings: the mailbox, the store, or rings that are fed from, which it looks at anyway.
+      // Whoever rings: mailbox, store, or one of the rings, which are looked at in any case.
       made.watch(bell, () => {
         readMail();
         engine.hearStore();

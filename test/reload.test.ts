@@ -1,9 +1,9 @@
 // What a change of the configuration means for a running broker.
 
 import assert from 'node:assert/strict';
-import { changesBetween, takeOver } from '../../src/config/reload.ts';
-import { type Settings, schema } from '../../src/config/schema.ts';
-import { describe, test } from '../harness.ts';
+import { type Settings, schema } from '../src/config/schema.ts';
+import { changesBetween, takeOver } from '../src/reload.ts';
+import { describe, test } from './harness.ts';
 
 const settingsFrom = (value: object): Settings => schema.parse(value);
 
