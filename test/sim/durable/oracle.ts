@@ -4,7 +4,7 @@
 // that is what the restarted broker must know, and nothing that was promised may be missing in it.
 
 import { Durability } from '../../../src/core/journal.ts';
-import { type ConnectWire, encodePacket, type PublishWire, type WirePacket } from '../../wire.ts';
+import { encodePacket, type PublishWire, type WirePacket } from '../../wire.ts';
 import { demand } from '../oracle/message.ts';
 import { matches, sharedParts } from '../topics.ts';
 import { Arrivals } from './arrivals.ts';
