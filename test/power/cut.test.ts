@@ -30,6 +30,10 @@ import { type Event, Kind, readRecording } from './recording.ts';
 
 const CUTS = 600;
 const MESSAGES = 1_200;
+/** Of those that are cut a second time while the database is opened, and how often each. */
+const FIRST_CUTS = 12;
+const SECOND_CUTS = 25;
+const reopen = fileURLToPath(new URL('./reopen.ts', import.meta.url));
 
 const driver = await runtimeDriver();
 const workshop = new Workshop();
@@ -169,6 +173,45 @@ async function cutMode({ name, faults, sign }: Mode): Promise<void> {
   }
 }
 
+/** Cuts the power, lets the database be opened again, and cuts it once more meanwhile. */
+async function cutTwice({ faults, sign }: Mode): Promise<void> {
+  const seed = freshSeed();
+  const random = new Prng(seed);
+  const { events } = await record(faults(random), random.fork());
+  const oracle = new Oracle(new History(events));
+  const cuts = chooseCuts(events, FIRST_CUTS, random);
+  const disk = new Disk(random.fork());
+  let second = 0;
+  let writes = 0;
+  for (const event of events) {
+    while (cuts.length > 0 && cuts[0]! < event.sequence) {
+      const at = cuts.shift()!;
+      const files = disk.cut(random.pick(fates), random.fork());
+      const folder = write(files);
+      const recovery = workshop.record(reopen, folder);
+      rmSync(folder, { recursive: true });
+      writes += recovery.filter(({ kind }) => kind === Kind.Write).length;
+      const recovering = new Disk(random.fork(), files);
+      for (const step of recovery) {
+        recovering.apply(step);
+        if (!random.chance(SECOND_CUTS / recovery.length)) continue;
+        const left = write(recovering.cut(random.pick(fates), random.fork()));
+        await examine(left, at, oracle).catch(error => {
+          const where = `cut behind ${Math.floor(at)} and at ${step.sequence} of the recovery`;
+          throw new Error(`${where}, MINNOW_SEED=${seed}: ${error.message}`, { cause: error });
+        });
+        rmSync(left, { recursive: true });
+        second++;
+      }
+    }
+    disk.apply(event);
+  }
+  assert.ok(events.some(({ kind, data }) => kind === Kind.Open && data.toString() === sign));
+  assert.ok(second > FIRST_CUTS * 5, `${second} cuts while it was opened`);
+  assert.ok(writes > FIRST_CUTS * 3, `${writes} writes while it was opened`);
+  process.stdout.write(`power, twice: ${second} cuts in ${FIRST_CUTS} recoveries\n`);
+}
+
 interface Mode {
   readonly name: string;
   readonly faults: (random: Prng) => Faults;
@@ -205,6 +248,13 @@ describe('after a power cut nothing strict is lost and every database opens', ()
         240_000 * rounds,
       );
     }
+  }
+});
+
+describe('after a second cut while the database was opened, too', () => {
+  for (const mode of modes.filter(({ name }) => !name.endsWith('failed'))) {
+    if (missing !== null) skipped(mode.name, missing);
+    else test(mode.name, () => cutTwice(mode), 240_000);
   }
 });
 

@@ -11,7 +11,7 @@
 // - A sync that fails leaves nobody knowing: the system forgets that the pages were dirty, so a
 //   later sync that succeeds does not bring them to the disk (as Linux does it).
 //
-// The recording has to begin with an empty directory.
+// The recording begins with an empty directory, or with files that are durable.
 
 import type { Prng } from '../prng.ts';
 import { type Event, Kind } from './recording.ts';
@@ -138,8 +138,14 @@ export class Disk {
   private readonly random: Prng;
 
   /** `random` decides what becomes of syncs that fail. */
-  constructor(random: Prng) {
+  constructor(random: Prng, files: ReadonlyMap<string, Buffer> = new Map()) {
     this.random = random;
+    for (const [name, content] of files) {
+      const file = new File();
+      file.durable = content;
+      this.durable.set(name, file);
+      this.present.set(name, file);
+    }
   }
 
   /** The file whose descriptor that is, if it is one; the directory is none. */

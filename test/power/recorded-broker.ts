@@ -95,6 +95,25 @@ export class Workshop {
     return { port, data, lines, stop };
   }
 
+  /** Runs a program on the directory `data` to its end and gives what was recorded. */
+  record(script: string, data: string): Event[] {
+    const recording = `${data}.recording`;
+    const env = {
+      ...process.env,
+      LD_PRELOAD: this.shim,
+      POWER_DIRECTORY: data,
+      POWER_RECORDING: recording,
+    };
+    const ran = spawnSync(process.execPath, [...process.execArgv, script, data], {
+      env,
+      encoding: 'utf8',
+    });
+    assert.equal(ran.status, 0, ran.stderr);
+    const events = readRecording(recording);
+    rmSync(recording);
+    return events;
+  }
+
   async remove(): Promise<void> {
     const left = [...this.children];
     for (const child of left) child.kill('SIGKILL');
