@@ -128,7 +128,10 @@ describe('a listener that is refused', () => {
       'minnow.toml:2: listeners.0.proxyProtocol.from: found a list, expected a list of ' +
         'addresses and networks like ["127.0.0.1", "10.0.0.0/8"]',
     ],
-    ['identity = "account"', 'minnow.toml:2: listeners.0.identity: only a unix socket tells'],
+    [
+      'identity = "account"',
+      'minnow.toml:2: listeners.0.identity: only a unix socket tells the account',
+    ],
     [
       'identity = "cn"',
       'minnow.toml:2: listeners.0.identity: needs tls.clientCertificate = "required" (or ' +

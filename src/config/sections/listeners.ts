@@ -218,7 +218,9 @@ function contradictions(table: ListenerTable, path: Path, report: Report): void 
   if (proxyProtocol?.from.length === 0 && table.unix === '') {
     fault('proxyProtocol', 'name the proxies, like from = ["127.0.0.1"]; nobody else gets in');
   }
-  if (identity === 'account' && table.unix === '') fault('identity', 'only a unix socket tells');
+  if (identity === 'account' && table.unix + table.systemd === '') {
+    fault('identity', 'only a unix socket tells the account');
+  }
   const certified = tls !== null && tls.clientCertificate !== 'none';
   if (identity === 'cn' && !certified && proxyProtocol === null) {
     fault('identity', 'needs tls.clientCertificate = "required" (or "optional"), or a proxy');

@@ -81,7 +81,7 @@ export class Door {
   /** Which steps there are; what is not asked for is not loaded. */
   private async layOut(): Promise<void> {
     const { proxies, place, tls, protocol, webSocket } = this.config;
-    if (place.kind === 'unix')
+    if (place.kind !== 'tcp')
       this.steps.push(await (await import('./steps/account-step.ts')).accountStep());
     if (proxies !== null) this.steps.push(proxyStep(proxies));
     if (tls !== null) {

@@ -49,7 +49,8 @@ export async function listenAt(
   }
   const bound = server.address();
   if (typeof bound === 'string') return `unix:${bound}`;
-  return bound === null ? 'unix:' : formatAddress(bound.address, bound.port);
+  // Bun knows no path of a socket that it was given.
+  return bound?.address === undefined ? 'unix:' : formatAddress(bound.address, bound.port);
 }
 
 function started(server: Server, wanted: object, address: string, port?: number): Promise<void> {

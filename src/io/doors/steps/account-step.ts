@@ -40,6 +40,10 @@ export function accountName(uid: number, passwd: string): string {
 export async function accountStep(): Promise<Step> {
   const libc = await openLibc();
   return (arrival, next, refuse) => {
+    if (arrival.raw.remoteAddress !== undefined) {
+      next(); // systemd may open sockets of other kinds, too
+      return;
+    }
     try {
       const { pid, uid } = peerCredentials(libc, arrival.raw);
       arrival.account = accountName(uid, readFileSync('/etc/passwd', 'utf8'));
