@@ -1,13 +1,15 @@
 // `minnow check-config`: reads the configuration as serve would, says what is wrong and starts
 // nothing.
 
+import type { Config } from '../config/config.ts';
 import { parseFlags, print } from './command.ts';
-import { Exit } from './exit.ts';
+import { Exit, Failure } from './exit.ts';
 import { configFlags, configUsage, loadForThisMachine } from './load.ts';
 
 const usage = `Usage: minnow check-config [flags]
 
 Reads the configuration as "minnow serve" would, with the same flags, and starts nothing.
+Certificates and their keys are read, too.
 Exit code ${Exit.ok}: it is right. ${Exit.config}: one line per fault on standard error.
 
 ${configUsage}
@@ -19,8 +21,28 @@ export async function run(args: string[]): Promise<number> {
     await print(usage);
     return Exit.ok;
   }
-  const { warnings } = await loadForThisMachine(flags);
+  const loaded = await loadForThisMachine(flags);
+  const warnings = [...loaded.warnings, ...(await checkCertificates(loaded.config))];
   for (const warning of warnings) process.stderr.write(`minnow: warning: ${warning}\n`);
   await print('the configuration is right');
   return Exit.ok;
+}
+
+/** What about them should be looked at; throws a Failure about what is wrong. */
+async function checkCertificates({ doors }: Config): Promise<string[]> {
+  const tables = doors.flatMap(({ tls, optional }) => (tls === null || optional ? [] : tls));
+  if (tables.length === 0) return [];
+  const { readTlsFiles, TlsFileError } = await import('../io/doors/steps/tls-files.ts');
+  const faults: string[] = [];
+  const warnings = tables.flatMap(table => {
+    try {
+      return readTlsFiles(table, Date.now()).warnings;
+    } catch (error) {
+      if (!(error instanceof TlsFileError)) throw error;
+      faults.push(error.message);
+      return [];
+    }
+  });
+  if (faults.length > 0) throw new Failure(Exit.config, ...faults);
+  return warnings;
 }

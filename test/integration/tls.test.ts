@@ -26,6 +26,18 @@ const visit = Buffer.from('100c00044d5154540402003c0000e000', 'hex');
 
 const missing = mosquittoClientsMissing();
 
+test('minnow check-config reads certificates and keys, and serve refuses the wrong ones', async () => {
+  const given = (pair: Pair) => ['--set', `listeners=${JSON.stringify([{ port: 0, tls: pair }])}`];
+  await ok([...minnow, 'check-config', ...given(server)]);
+  const mixed = { certificate: server.certificate, key: meter.key };
+  const expected = `minnow: ${meter.key}: this is not the key of ${server.certificate}\n`;
+  const checked = await run([...minnow, 'check-config', ...given(mixed)]);
+  assert.deepEqual([checked.code, checked.stderr], [78, expected]);
+  const data = ['--data', authority.at('data')];
+  const served = await run([...minnow, 'serve', ...data, ...given(mixed)]);
+  assert.deepEqual([served.code, served.stderr], [78, expected]);
+});
+
 for (const mode of modes) {
   describe(`TLS in the mode ${mode}`, () => {
     // A copy of their own, which is exchanged while the broker runs.
