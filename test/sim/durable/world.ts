@@ -17,6 +17,8 @@ import { neededAfter } from './session.ts';
 import { Talk } from './talk.ts';
 
 const TRACE_LENGTH = 80;
+/** Things that may happen at one moment. */
+const BUSY_MAX = 10_000;
 const YEAR_MS = 366 * 86_400_000;
 
 /** One connection as it is overheard. */
@@ -157,7 +159,17 @@ export class DurableWorld {
 
   pass(ms: number): void {
     const time = this.clock.now + ms;
-    while (Math.min(this.clock.next, this.#life.nextDeadline()) <= time) this.#proceed();
+    let { now } = this.clock;
+    let busy = 0;
+    while (Math.min(this.clock.next, this.#life.nextDeadline()) <= time) {
+      this.#proceed();
+      busy = this.clock.now > now ? 0 : busy + 1;
+      ({ now } = this.clock);
+      demand(
+        busy < BUSY_MAX,
+        () => 'time stands still: something always wants to be called at once',
+      );
+    }
     this.clock.now = Math.max(this.clock.now, time);
   }
 
