@@ -41,10 +41,8 @@ export interface StoreConfig extends Readonly<Settings['store']> {
 
 export interface IoConfig extends IoOptions {
   readonly mode: IoMode;
-  /** Of the synchronous mode: workers, what one reads at once, what is between two threads. */
+  /** Threads in all: one has the core, the others the sockets; or one has both. */
   readonly poolSize: number;
-  readonly readBufferBytes: number;
-  readonly ringBytes: number;
 }
 
 export interface Config {

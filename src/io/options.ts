@@ -1,6 +1,6 @@
 // What an operator may say about sockets; every driver understands all of it.
 
-import { limits } from '../limits.ts';
+import { KB, limits } from '../limits.ts';
 
 export interface IoOptions {
   /** Connections the system completes before they are accepted. Beyond it clients try again after
@@ -17,6 +17,10 @@ export interface IoOptions {
   readonly userTimeoutMs: number;
   /** Transports let in per second; src/io/pacing.ts says what for. */
   readonly acceptsPerSecond: number;
+  /** What one read takes at most where there is one buffer for all of a thread's sockets. */
+  readonly readBufferBytes: number;
+  /** What may be under way between two threads, each way; rounded up to a power of two. */
+  readonly ringBytes: number;
 }
 
 export const defaultIoOptions: IoOptions = {
@@ -26,4 +30,6 @@ export const defaultIoOptions: IoOptions = {
   keepAliveSeconds: limits.tcpKeepAliveSeconds,
   userTimeoutMs: limits.tcpUserTimeoutMs,
   acceptsPerSecond: limits.acceptsPerSecond,
+  readBufferBytes: 64 * KB,
+  ringBytes: 256 * KB,
 };

@@ -4,7 +4,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../../config/config.ts';
 import type { Authenticator } from '../../core/access.ts';
-import { DOOR_RING_BYTES, FarSide } from '../../io/doors/far-side.ts';
+import { FarSide } from '../../io/doors/far-side.ts';
 import { Doorbell } from '../../io/sync/doorbell.ts';
 import { createMailbox, Mailbox } from '../../io/sync/mailbox.ts';
 import { openLibc } from '../../io/sync/open-libc.ts';
@@ -60,7 +60,7 @@ export class ThreadEngine {
     const doors =
       config.doors.length === 0
         ? null
-        : { up: createRing(DOOR_RING_BYTES), down: createRing(DOOR_RING_BYTES) };
+        : { up: createRing(config.io.ringBytes), down: createRing(config.io.ringBytes) };
     const workerData: EngineThreadData = {
       minnowEngine: { config, mailbox, bell: bell.fd, doors },
     };

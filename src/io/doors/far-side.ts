@@ -7,9 +7,6 @@ import { Forwarder } from '../sync/pool/forwarder.ts';
 import type { RingMemory } from '../sync/ring.ts';
 import type { DoorSide } from './side.ts';
 
-/** Per direction. */
-export const DOOR_RING_BYTES = 512 * 1024;
-
 export class FarSide implements DoorSide {
   /** Holds back whatever could come in; set by whoever opens the doors. */
   onHold: (held: boolean) => void = () => {};

@@ -18,7 +18,7 @@ const WAITING_BYTES_MAX = 4 * 1024 * 1024;
 
 const Part = { Last: 0, More: 1 } as const;
 
-/** `bytes` per direction: a power of two. */
+/** `bytes` per direction, as createRing takes them. */
 export function createMailbox(bytes: number): MailboxMemory {
   return { toFirst: createRing(bytes), toSecond: createRing(bytes) };
 }

@@ -20,12 +20,10 @@ const ALIGN = 4;
 /** In place of a length: the rest up to the end of the ring is empty. */
 const SKIP = -1;
 
-/** `bytes`: a power of two. */
+/** `bytes` is rounded up to a power of two, and to 1024. */
 export function createRing(bytes: number): RingMemory {
-  if (bytes < 1024 || (bytes & (bytes - 1)) !== 0) {
-    throw new RangeError(`a ring has a power of two of bytes, at least 1024, not ${bytes}`);
-  }
-  const memory = new SharedArrayBuffer(CONTROL_BYTES + bytes);
+  const size = 2 ** Math.ceil(Math.log2(Math.max(bytes, 1024)));
+  const memory = new SharedArrayBuffer(CONTROL_BYTES + size);
   new Int32Array(memory)[READER_SLEEPS] = 1; // it has not looked yet
   return memory;
 }

@@ -30,7 +30,6 @@ import { openListeningSockets, resolveHost } from './listening-socket.ts';
 import { openLibc } from './open-libc.ts';
 import { Poller, type Source } from './poller.ts';
 
-const READ_BYTES = 64 * 1024;
 const ENDING = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 const INTEREST = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
@@ -137,7 +136,7 @@ export class SyncDriver implements BlockingDriver {
   private readonly room: Room;
   private readonly links = new Set<SyncLink>();
   private readonly feeds: Feed[] = [];
-  private readonly chunk = new Uint8Array(new ArrayBuffer(READ_BYTES));
+  private readonly chunk: Uint8Array;
   private readonly chunkAt: number;
   private again: SyncLink[] = [];
   private doomed: SyncLink[] = [];
@@ -157,6 +156,7 @@ export class SyncDriver implements BlockingDriver {
     this.options = options;
     this.poller = new Poller(libc);
     this.room = room ?? new Room(countFreeDescriptors(), tell);
+    this.chunk = new Uint8Array(new ArrayBuffer(options.readBufferBytes));
     this.chunkAt = libc.address(this.chunk);
     this.acceptor = new Acceptor(libc, this.poller, options.acceptsPerSecond, tell, (fd, peer) =>
       this.accepted(fd, peer),
@@ -266,9 +266,9 @@ export class SyncDriver implements BlockingDriver {
       if (!link.paused) this.readNextRound(link);
       return;
     }
-    const count = this.libc.recv(link.fd, this.chunkAt, READ_BYTES, 0);
+    const count = this.libc.recv(link.fd, this.chunkAt, this.chunk.length, 0);
     if (count > 0) {
-      link.readable = count === READ_BYTES || link.ending;
+      link.readable = count === this.chunk.length || link.ending;
       if (link.readable) this.readNextRound(link);
       if (link.phase === Phase.Open) this.hallway.bytes(link, this.chunk.subarray(0, count));
       return;

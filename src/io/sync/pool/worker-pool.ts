@@ -13,10 +13,6 @@ import { createRing } from '../ring.ts';
 import type { PoolThreadData } from './records.ts';
 import { RemoteLinks } from './remote-links.ts';
 
-/** Per direction and thread. It bounds what is under way between two threads; a chunk of one read
- *  fits several times. */
-const RING_BYTES = 512 * 1024;
-
 /** How the core's thread is woken. */
 export interface CoreWaker {
   /** The Doorbell that it watches, or -1. */
@@ -69,8 +65,8 @@ export class WorkerPool {
     tell: Tell,
     waker: CoreWaker,
   ): Promise<void> {
-    const up = createRing(RING_BYTES);
-    const down = createRing(RING_BYTES);
+    const up = createRing(options.ringBytes);
+    const down = createRing(options.ringBytes);
     const stop = new SharedArrayBuffer(4);
     const bell = new Doorbell(this.libc);
     const { roomSize, roomCounts } = this;
