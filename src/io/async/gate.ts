@@ -21,9 +21,14 @@ export class Gate {
   /** Let in since the last turn. */
   private fresh = 0;
 
-  constructor(acceptsPerSecond: number, tell: Tell) {
+  /** Several gates may lead into one room. */
+  constructor(
+    acceptsPerSecond: number,
+    tell: Tell,
+    room: Room = new Room(countFreeDescriptors(), tell),
+  ) {
     this.pacing = new Pacing(acceptsPerSecond, performance.now());
-    this.room = new Room(countFreeDescriptors(), tell);
+    this.room = room;
   }
 
   /** Takes a place for somebody who was accepted; false: there is none, send it away. */

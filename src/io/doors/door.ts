@@ -8,6 +8,7 @@ import type { Origin } from '../../core/access.ts';
 import { limits } from '../../limits.ts';
 import type { Tell } from '../driver.ts';
 import type { IoOptions } from '../options.ts';
+import type { Admission } from './admission.ts';
 import { type DoorLink, StreamLink } from './door-link.ts';
 import { listenAt } from './listening.ts';
 import type { DoorSide } from './side.ts';
@@ -34,14 +35,15 @@ export class Door {
   private readonly config: DoorConfig;
   private readonly side: DoorSide;
   private readonly options: DoorOptions;
+  private readonly admission: Admission;
   private readonly tell: Tell;
   private readonly server: Server;
   private readonly steps: Step[] = [];
   private tls: TlsStep | null = null;
   private webSocket: WebSocketStep | null = null;
-  /** Everybody who is in or on the way in. */
+  /** Everybody who is in, on the way in, or waits for that. */
   private readonly present = new Set<Arrival>();
-  /** Those on the way in, the longest first. */
+  /** Those in the middle of their handshakes, the longest first. */
   private readonly arriving = new Set<Arrival>();
   private readonly links = new Set<DoorLink>();
   private held = false;
@@ -53,14 +55,22 @@ export class Door {
     config: DoorConfig,
     side: DoorSide,
     options: DoorOptions,
+    admission: Admission,
     tell: Tell,
   ): Promise<Door> {
-    const door = new Door(config, side, options, tell);
+    const door = new Door(config, side, options, admission, tell);
     await door.layOut();
     return door;
   }
 
-  private constructor(config: DoorConfig, side: DoorSide, options: DoorOptions, tell: Tell) {
+  private constructor(
+    config: DoorConfig,
+    side: DoorSide,
+    options: DoorOptions,
+    admission: Admission,
+    tell: Tell,
+  ) {
+    this.admission = admission;
     this.config = config;
     this.side = side;
     this.options = options;
@@ -128,7 +138,7 @@ export class Door {
 
   stopListening(): void {
     this.server.close();
-    for (const arrival of this.arriving) arrival.end();
+    for (const arrival of this.present) if (!arrival.isIn) arrival.end();
   }
 
   stop(): void {
@@ -143,24 +153,31 @@ export class Door {
       this.tell('warn', 'too many connections by this listener', { listener: this.name });
       return;
     }
-    // Under an attack of silent ones the newcomer is the likelier to be a client.
-    const [oldest] = arriving.size < limits.arrivalsMax ? [] : arriving;
-    oldest?.end();
     const { remoteAddress, remotePort = 0 } = raw;
     const peer = remoteAddress === undefined ? 'unix:' : formatAddress(remoteAddress, remotePort);
     const arrival = new Arrival(raw, peer, () => {
-      clearTimeout(timer);
-      arriving.delete(arrival);
       present.delete(arrival);
+      arriving.delete(arrival);
+      left?.();
     });
-    const timer = setTimeout(() => {
+    present.add(arrival);
+    const left = this.admission.admit(this.tls !== null, () => this.receive(arrival));
+    if (left === null) arrival.end();
+  }
+
+  /** Its turn has come: it has one deadline for all steps. */
+  private receive(arrival: Arrival): void {
+    const { arriving } = this;
+    // Under an attack of silent ones the newcomer is the likelier to be a client.
+    const [oldest] = arriving.size < limits.arrivalsMax ? [] : arriving;
+    oldest?.end();
+    arriving.add(arrival);
+    arrival.deadline = setTimeout(() => {
       this.refused(arrival, 'no handshake in time', {});
       arrival.end();
     }, this.options.handshakeTimeoutMs);
-    present.add(arrival);
-    arriving.add(arrival);
     this.walk(arrival, 0, () => {
-      clearTimeout(timer);
+      clearTimeout(arrival.deadline);
       arriving.delete(arrival);
       this.letIn(arrival);
     });
@@ -190,6 +207,7 @@ export class Door {
   private letIn(arrival: Arrival): void {
     const { config, nobody } = this;
     const { certificate, account, peer, raw, stream } = arrival;
+    arrival.isIn = true;
     const username = nameFrom(config.identity, certificate, account);
     const proved = certificate !== null || username !== null;
     const origin = proved ? { ...nobody, username, certificate } : nobody;

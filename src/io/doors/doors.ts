@@ -4,6 +4,7 @@
 
 import type { DoorConfig } from '../../config/sections/doors.ts';
 import type { Tell } from '../driver.ts';
+import { Admission } from './admission.ts';
 import { Door, type DoorOptions } from './door.ts';
 import { type Inherited, inheritedSockets } from './listening.ts';
 import type { DoorSide } from './side.ts';
@@ -16,6 +17,7 @@ export class Doors {
   private readonly side: DoorSide;
   private readonly options: DoorOptions;
   private readonly tell: Tell;
+  private readonly admission: Admission;
   private readonly doors: Door[] = [];
   private readonly found: string[] = [];
 
@@ -23,6 +25,7 @@ export class Doors {
     this.side = side;
     this.options = options;
     this.tell = tell;
+    this.admission = new Admission(options.acceptsPerSecond, tell);
     side.onHold = held => {
       for (const door of this.doors) door.hold(held);
     };
@@ -62,7 +65,7 @@ export class Doors {
   ): Promise<string[]> {
     const { place } = config;
     const make = async () => {
-      const door = await Door.create(config, this.side, this.options, this.tell);
+      const door = await Door.create(config, this.side, this.options, this.admission, this.tell);
       this.doors.push(door);
       return door;
     };
@@ -103,6 +106,7 @@ export class Doors {
   /** Ends everything that is still open. */
   stop(): void {
     for (const door of this.doors) door.stop();
+    this.admission.stop();
   }
 }
 

@@ -238,13 +238,25 @@ key = "${other.key}"`;
     assert.deepEqual(slow.guests.links, []);
   });
 
-  test('keeps out the longest waiting when too many do nothing', async () => {
-    const place = await open(tls());
-    const silent = [await dial(place.port)];
-    const first = closed(silent[0]!);
-    for (let i = 0; i < 1024; i++) silent.push(await dial(place.port));
-    await first;
+  test('is paced, so that those who are in are not kept waiting', async () => {
+    const place = await open(`[io]\nacceptsPerSecond = 400\n[[listeners]]\n${tls()}`);
+    const begun = performance.now();
+    await Promise.all(Array.from({ length: 20 }, () => visit(place)));
+    const took = performance.now() - begun;
+    assert.ok(took > 150, `20 handshakes took ${took} ms, at 100 in a second`);
+  });
+
+  test('of thousands who do nothing ends in time, and keeps nobody out', async () => {
+    const fast = '[io]\nacceptsPerSecond = 40000\n[[listeners]]\n';
+    const place = await open(`${fast}${tls()}`, { handshakeTimeoutMs: 2_000 });
+    const silent: Promise<void>[] = [];
+    for (let i = 0; i < 3_000; i++) silent.push(closed(await dial(place.port)));
+    const begun = performance.now();
     await visit(place);
+    assert.ok(performance.now() - begun < 1_000, 'a client had to wait for the silent ones');
+    await Promise.all(silent);
+    assert.ok(performance.now() - begun < 10_000);
+    assert.equal(place.guests.links.length, 1);
   });
 });
 

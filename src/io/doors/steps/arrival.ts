@@ -12,6 +12,10 @@ export class Arrival {
   certificate: Certificate | null = null;
   /** The account behind a unix socket. */
   account: string | null = null;
+  /** It has become a link. */
+  isIn = false;
+  /** Ends the handshakes. */
+  deadline: ReturnType<typeof setTimeout> | undefined;
   private current: Duplex;
   private readonly onGone: () => void;
   private gone = false;
@@ -50,6 +54,7 @@ export class Arrival {
     stream.once('close', () => {
       if (stream !== this.current || this.gone) return;
       this.gone = true;
+      clearTimeout(this.deadline);
       this.onGone();
     });
   }

@@ -1,0 +1,51 @@
+// How fast newcomers come through the doors, and how many. Those who came with a TLS handshake to do
+// are paced apart: it is what costs most, and those already in are not to wait for it.
+
+import { Gate } from '../async/gate.ts';
+import type { Tell } from '../driver.ts';
+import { countFreeDescriptors, Room } from '../room.ts';
+
+/** A TLS handshake costs about a millisecond of this thread, several times what another does. */
+const TLS_WEIGHT = 4;
+
+export class Admission {
+  private readonly gates: readonly [plain: Gate, tls: Gate];
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private planned = false;
+  private stopped = false;
+
+  constructor(acceptsPerSecond: number, tell: Tell) {
+    const room = new Room(countFreeDescriptors(), tell);
+    const gate = (pace: number) => new Gate(pace, tell, room);
+    this.gates = [gate(acceptsPerSecond), gate(acceptsPerSecond / TLS_WEIGHT)];
+  }
+
+  /** Calls `letIn` now or later. Returns what is to be called when the newcomer is gone, in or not;
+   *  null: there is no room, send it away. */
+  admit(tls: boolean, letIn: () => void): (() => void) | null {
+    const gate = this.gates[tls ? 1 : 0];
+    if (!gate.hasRoom()) return null;
+    const guest = { hold() {}, letIn };
+    gate.arrived(guest);
+    this.plan();
+    return () => gate.left(guest);
+  }
+
+  stop(): void {
+    this.stopped = true;
+    clearTimeout(this.timer);
+  }
+
+  /** Lets in who was held, once everything that is ready has been looked at. */
+  private plan(): void {
+    if (this.planned || this.stopped) return;
+    this.planned = true;
+    setImmediate(() => {
+      this.planned = false;
+      const delay = Math.min(...this.gates.map(gate => gate.letIn()));
+      clearTimeout(this.timer);
+      if (delay === Number.POSITIVE_INFINITY || this.stopped) return;
+      this.timer = setTimeout(() => this.plan(), Math.ceil(delay));
+    });
+  }
+}
