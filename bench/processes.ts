@@ -51,9 +51,10 @@ export class Process {
   stderr = '';
   private readonly child: Child;
 
-  /** Starts a command on one processor, or anywhere when cpu is null. */
-  constructor(command: readonly string[], cpu: number | null, directory?: string) {
-    const [program, ...args] = wrapped(command, cpu);
+  /** Starts a command on one processor, or anywhere when cpu is null; `bare`: at once, without the
+   *  programs that pin it and tie it to this one. */
+  constructor(command: readonly string[], cpu: number | null, directory?: string, bare = false) {
+    const [program, ...args] = bare ? command : wrapped(command, cpu);
     const child = spawn(program!, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: directory });
     this.child = child;
     this.pid = child.pid ?? 0;

@@ -4,8 +4,8 @@
 // the most that a row can show on this machine.
 
 import type { Socket } from 'bun';
+import { FrameScanner } from '../src/bench/scanner.ts';
 import { PacketType } from '../src/mqtt/packet.ts';
-import { FrameScanner } from './load/scanner.ts';
 
 interface Line {
   filter: string;

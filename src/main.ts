@@ -28,6 +28,10 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'subscribe and print, like mosquitto_sub',
     load: () => import('./cli/client/sub.ts'),
   },
+  bench: {
+    summary: 'load a broker and say what it took, how fast and in which order',
+    load: () => import('./cli/bench/bench.ts'),
+  },
   ctl: { summary: 'ask or steer a running broker', load: () => import('./cli/ctl.ts') },
   reload: {
     summary: 'have a running broker read its configuration again',

@@ -1,18 +1,21 @@
 // Rows say what is wrong with them: a figure that proves nothing must not look like one that does.
 
 import assert from 'node:assert/strict';
-import type { TrafficResult } from '../../bench/load/generator.ts';
+import { totalCalls } from '../../bench/load/call-count.ts';
+import type { TrafficResult } from '../../bench/load/result.ts';
 import { countSyncs } from '../../bench/load/sync-count.ts';
-import { type Series, storeTable, trafficRow, trafficTable } from '../../bench/report.ts';
+import { idleRow, type Series, startRow, trafficRow } from '../../bench/report/rows.ts';
+import { idleColumns, storeColumns, textTable, trafficColumns } from '../../bench/report/tables.ts';
 import { describe, test } from '../harness.ts';
 
 const clean: TrafficResult = {
   kind: 'traffic',
-  closedLoop: true,
+  wantedPerSecond: null,
   perSecond: 1_000_000,
   latencyUs: { p50: 1_500, p90: 2_000, p99: 2_500, p999: 3_000, max: 12_000 },
   cpuUsPerMessage: 1,
   switchesPerMessage: 0,
+  callsPerMessage: null,
   brokerCpuShare: 1,
   loadCpuShare: 0.4,
   foreignCpuShare: 0,
@@ -27,7 +30,7 @@ const clean: TrafficResult = {
 };
 
 function series(peer: string, ...runs: Series['runs']): Series {
-  return { scenario: 'p2p', peer, runs };
+  return { scenario: 'p2p', peer, store: 'strict', io: 'sync', runs };
 }
 
 describe('report', () => {
@@ -38,7 +41,10 @@ describe('report', () => {
     assert.equal(row.perSecondRatio, 4);
     assert.equal(row.cpuRatio, 0.25);
     assert.deepEqual(row.remarks, []);
-    assert.match(trafficTable([row]), /p2p +fast +1,000,000 +0 % +4\.00 +1\.50 +2\.50 /);
+    assert.match(
+      textTable(trafficColumns, [row]),
+      /p2p +fast +strict +sync +1,000,000 +0 % +4\.00 +1\.50 +2\.00 +2\.50 /,
+    );
   });
 
   test('every doubt about a figure is a remark', () => {
@@ -46,6 +52,8 @@ describe('report', () => {
       [{ loadCpuShare: 0.81 }, /^void: load-bound$/],
       [{ foreignCpuShare: 0.5 }, /^disturbed$/],
       [{ brokerCpuShare: 0.5 }, /^broker had time left$/],
+      [{ wantedPerSecond: 1_100_000 }, /^fell behind the rate$/],
+      [{ perSecond: 0 }, /^nothing came$/],
       [{ lost: 3 }, /^3 lost$/],
       [{ repeated: 2 }, /^2 repeated$/],
       [{ reordered: 1 }, /^1 out of order$/],
@@ -54,7 +62,7 @@ describe('report', () => {
       const row = trafficRow(series('one', { ...clean, ...change }), undefined);
       assert.match(row.remarks.join('; '), remark);
     }
-    const paced = { ...clean, brokerCpuShare: 0.02, closedLoop: false };
+    const paced = { ...clean, brokerCpuShare: 0.02, wantedPerSecond: 1_000_000 };
     assert.deepEqual(trafficRow(series('one', paced), undefined).remarks, []);
   });
 
@@ -67,14 +75,64 @@ describe('report', () => {
     assert.equal(row.perSecondRatio, 1);
     assert.deepEqual(row.remarks, ['failed: refused']);
     const failed = trafficRow(series('one', { error: 'refused' }), undefined);
-    assert.match(trafficTable([failed]), /p2p +one +– .*failed: refused/);
+    assert.match(
+      textTable(trafficColumns, [failed]),
+      /p2p +one +strict +sync +– .*failed: refused/,
+    );
   });
 
   test('what reached the disk is shown; what could not be told is a dash', () => {
     const disk = { bytesPerMessage: 123.44, syncsPerSecond: 900, drainedPerSecond: null };
     const row = trafficRow(series('one', { ...clean, disk }), undefined);
-    assert.match(storeTable([row]), / 900 +123\.4 +– +60\.0 /);
-    assert.match(storeTable([trafficRow(series('one', clean), undefined)]), / – +– +– +60\.0 /);
+    const bare = trafficRow(series('one', clean), undefined);
+    assert.match(textTable(storeColumns, [row]), / 900 +123\.4 +– +50\.0 +60\.0 /);
+    assert.match(textTable(storeColumns, [bare]), / – +– +– +50\.0 +60\.0 /);
+  });
+
+  test('what was skipped says why, once', () => {
+    const row = trafficRow(
+      series('one', { skipped: 'not here' }, { skipped: 'not here' }),
+      undefined,
+    );
+    assert.deepEqual(row.remarks, ['skipped: not here']);
+    assert.ok(Number.isNaN(row.perSecond) && Number.isNaN(row.perSecondRatio));
+  });
+
+  test('what a load process could not tell came as null, and is a dash', () => {
+    const latencyUs = { p50: null, p90: null, p99: null, p999: null, max: null };
+    const parsed = { ...clean, latencyUs } as unknown as TrafficResult;
+    const row = trafficRow(series('one', parsed), undefined);
+    assert.ok(Number.isNaN(row.latencyUs.p99));
+    assert.match(textTable(trafficColumns, [row]), / – +– +– +– +1\.00 /);
+  });
+
+  test('connections and cold starts have rows of their own', () => {
+    const memory = { rssBytes: 20 * 2 ** 20, privateBytes: 0, peakBytes: 0 };
+    const idle = {
+      ...memory,
+      kind: 'idle',
+      ...{ emptyBytes: 2 ** 20, emptyPrivateBytes: 0 },
+      ...{ bytesPerConnection: 1_234, bytesPerSubscription: Number.NaN, connectsPerSecond: 9_000 },
+      latencyUs: clean.latencyUs,
+    } as const;
+    const table = textTable(idleColumns, [idleRow(series('one', idle))]);
+    assert.match(table, / 1\.0 +0\.0 +20\.0 +1,234 +– +9,000 +1\.50 /);
+    const [fast, slow] = [10, 30].map(connackMs => ({ kind: 'start', connackMs }) as const);
+    const row = startRow(series('one', fast!, slow!));
+    assert.deepEqual([row.connackMs, row.spread], [20, 1]);
+  });
+
+  test('system calls are summed over the rows of a table, with errors or without', () => {
+    const table = `strace: Process 7 attached with 2 threads
+% time     seconds  usecs/call     calls    errors syscall
+------ ----------- ----------- --------- --------- ----------------
+ 60.00    0.000600           3       200           sendto
+ 40.00    0.000400           2       150        50 recvfrom
+------ ----------- ----------- --------- --------- ----------------
+100.00    0.001000           2       350        50 total
+`;
+    assert.equal(totalCalls(table), 350);
+    assert.equal(totalCalls('strace: attach: Operation not permitted'), null);
   });
 
   test('syncs are counted where they began, and only within the measurement', () => {

@@ -1,8 +1,8 @@
 // The load generator's frame scanner: it must find the same frames wherever the bytes are cut.
 
 import assert from 'node:assert/strict';
-import { FrameScanner, MALFORMED, NEED_MORE } from '../../bench/load/scanner.ts';
-import { connectFrame, payloadOf, publishTemplate, subscribeFrame } from '../../bench/load/wire.ts';
+import { FrameScanner, MALFORMED, NEED_MORE } from '../../src/bench/scanner.ts';
+import { connectFrame, payloadOf, publishTemplate, subscribeFrame } from '../../src/bench/wire.ts';
 import { describe, test } from '../harness.ts';
 
 function concatenated(frames: readonly Uint8Array[]): Uint8Array {
@@ -12,8 +12,10 @@ function concatenated(frames: readonly Uint8Array[]): Uint8Array {
 const frames = [
   connectFrame(5, 'somebody'),
   Uint8Array.of(0xd0, 0),
-  subscribeFrame(4, 'bench/+', 1),
-  ...[12, 127, 128, 16_383, 16_384, 70_000].map(size => publishTemplate(4, 'a/b', 1, size).bytes),
+  subscribeFrame(4, ['bench/+', 'a'], 1),
+  ...[12, 127, 128, 16_383, 16_384, 70_000].map(
+    size => publishTemplate('a/b', { version: 4, qos: 1, payloadBytes: size }).bytes,
+  ),
 ];
 
 describe('frame scanner', () => {
@@ -53,13 +55,16 @@ describe('frame scanner', () => {
   test('finds the payload in every version and quality of service', () => {
     for (const version of [3, 4, 5] as const) {
       for (const qos of [0, 1, 2] as const) {
-        const template = publishTemplate(version, 'bench/17', qos, 64);
-        const scanner = new FrameScanner();
-        scanner.next(template.bytes, 0, template.bytes.length);
-        const payload = payloadOf(template.bytes, scanner.head, scanner.body, version);
-        assert.equal(payload, template.stampAt);
-        assert.equal(scanner.end - payload, 64);
-        if (qos > 0) assert.equal(template.packetIdAt, scanner.body + 2 + 'bench/17'.length);
+        for (const properties of version === 5 ? [false, true] : [false]) {
+          const options = { version, qos, properties, payloadBytes: 64 };
+          const template = publishTemplate('bench/17', options);
+          const scanner = new FrameScanner();
+          scanner.next(template.bytes, 0, template.bytes.length);
+          const payload = payloadOf(template.bytes, scanner.head, scanner.body, version);
+          assert.equal(payload, template.stampAt);
+          assert.equal(scanner.end - payload, 64);
+          if (qos > 0) assert.equal(template.packetIdAt, scanner.body + 2 + 'bench/17'.length);
+        }
       }
     }
   });

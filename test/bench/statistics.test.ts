@@ -1,8 +1,8 @@
 // The numbers behind the tables: percentiles, medians, spreads and ratios within a run.
 
 import assert from 'node:assert/strict';
-import { Histogram } from '../../bench/load/histogram.ts';
 import { median, ratio, spread } from '../../bench/statistics.ts';
+import { Histogram } from '../../src/bench/histogram.ts';
 import { describe, freshSeed, test } from '../harness.ts';
 
 describe('histogram', () => {

@@ -78,6 +78,7 @@ const steps = [
   'reload',
   'control',
   'server',
+  'bench',
   'cli',
   'main',
 ];

@@ -9,8 +9,9 @@ export class Ledger {
   /** Numbers passed over where every one was due. */
   skipped = 0;
   private readonly publishers: number;
-  /** The last number per pair: [subscriber * publishers + publisher]. */
-  private readonly last: Int32Array;
+  /** The last number per subscriber and publisher it hears, [subscriber * publishers + publisher];
+   *  of pairs only one each. */
+  private readonly last: Uint32Array;
   private readonly perPublisher: Float64Array;
   private readonly shape: 'pairs' | 'all' | 'shared';
 
@@ -18,15 +19,16 @@ export class Ledger {
    *  message goes to any one subscriber. Sequence numbers begin at 1. */
   constructor(publishers: number, subscribers: number, shape: 'pairs' | 'all' | 'shared') {
     this.publishers = publishers;
-    this.last = new Int32Array(publishers * subscribers);
+    this.last = new Uint32Array(shape === 'pairs' ? subscribers : publishers * subscribers);
     this.perPublisher = new Float64Array(publishers);
     this.shape = shape;
   }
 
   /** False when the message cannot have come to this subscriber. */
   receive(subscriber: number, publisher: number, sequence: number): boolean {
-    if (publisher >= this.publishers) return false;
-    const pair = subscriber * this.publishers + publisher;
+    const paired = this.shape === 'pairs';
+    if (publisher >= this.publishers || (paired && subscriber !== publisher)) return false;
+    const pair = paired ? publisher : subscriber * this.publishers + publisher;
     const step = sequence - this.last[pair]!;
     if (step <= 0) {
       this.repeated++;
@@ -41,7 +43,7 @@ export class Ledger {
 
   /** How many of a publisher's messages have reached everyone they are meant for. */
   completed(publisher: number): number {
-    if (this.shape === 'pairs') return this.last[publisher * this.publishers + publisher]!;
+    if (this.shape === 'pairs') return this.last[publisher]!;
     if (this.shape === 'shared') return this.perPublisher[publisher]!;
     let least = this.last[publisher]!;
     for (let pair = publisher; pair < this.last.length; pair += this.publishers) {

@@ -2,24 +2,31 @@
 // that check every sequence number and answer what QoS asks for. Nothing is allocated per message:
 // frames are patched in place in a publisher's batch, and leave many to a write.
 
-import { PacketType } from '../../src/mqtt/packet.ts';
-import { copiesOf, isPaired, isShared, named, type TrafficScenario } from '../scenarios.ts';
+import { PacketType } from '../mqtt/packet.ts';
 import { type Client, Engine, type FrameHandler } from './engine.ts';
-import { connectClients, subscribeClients } from './handshake.ts';
+import { connectClients, type Identity, subscribeClients } from './handshake.ts';
 import { Histogram } from './histogram.ts';
 import { Ledger } from './ledger.ts';
-import { Memory, pause, Ticker } from './libc.ts';
+import { Publisher } from './publisher.ts';
 import type { FrameScanner } from './scanner.ts';
 import {
+  copiesOf,
+  isHeard,
+  isPaired,
+  isShared,
+  namesOf,
+  type TrafficScenario,
+} from './scenario.ts';
+import type { Memory, System, Target, Ticker } from './system.ts';
+import {
+  type Credentials,
   connectFrame,
   disconnectFrame,
   payloadOf,
-  publishTemplate,
   STAMP_SEQUENCE,
   STAMP_TIME,
 } from './wire.ts';
 
-const BATCH_BYTES_MAX = 64 * 1024;
 /** A loop that has received nothing for that long will not recover. */
 const STALL_MS = 5_000;
 const TICKS_PER_SECOND_MAX = 10_000;
@@ -31,79 +38,48 @@ const SAMPLE_EVERY = 16;
  *  write every packet by itself half as fast again. Windows are many times longer than the pause.
  * */
 const PAUSE_US = 20;
-/** Rate at which an open loop warms its broker up: at 1,000 messages per second a just-in-time
+/** Deliveries per second with which an open loop warms its broker up: at 1,000 a just-in-time
  *  compiler is still at work half a minute later. */
 const WARM_UP_PER_SECOND = 20_000;
+/** What the warm-up left behind is not to be measured, unless it takes longer than that. */
+const SETTLE_PATIENCE_MS = 2_000;
 const PUBREL_HEAD = 0x62;
-const SUBSCRIBER_PREFIX = 'bench-sub-';
+/** Acknowledgements of an open loop come this much later at most, in messages, or are not timed. */
+const UNTIMED_AFTER = 8_192;
 
-/** A publisher's batch: the same frame many times, ready to be stamped and sent. */
-class Publisher {
-  readonly client: Client;
-  readonly number: number;
-  readonly batch: Memory;
-  readonly batchFrames: number;
-  readonly frameBytes: number;
-  readonly packetIdAt: number;
-  readonly stampAt: number;
-  /** When the messages under way were sent, by sequence number modulo the window. */
-  readonly sentUs: Float64Array;
-  sent = 0;
-  acknowledged = 0;
-  touched = false;
-
-  constructor(client: Client, number: number, scenario: TrafficScenario) {
-    const { version, qos, payloadBytes, pace } = scenario;
-    const frame = publishTemplate(version, named(scenario.topic, number), qos, payloadBytes);
-    new DataView(frame.bytes.buffer).setUint32(frame.stampAt, number);
-    const wanted = 'window' in pace ? pace.window : 1;
-    this.client = client;
-    this.number = number;
-    this.frameBytes = frame.bytes.length;
-    this.packetIdAt = frame.packetIdAt;
-    this.stampAt = frame.stampAt;
-    this.sentUs = new Float64Array(wanted);
-    this.batchFrames = Math.max(1, Math.min(wanted, (BATCH_BYTES_MAX / this.frameBytes) | 0));
-    this.batch = new Memory(this.batchFrames * this.frameBytes);
-    for (let i = 0; i < this.batchFrames; i++) {
-      this.batch.bytes.set(frame.bytes, i * this.frameBytes);
-    }
-  }
-
-  /** Numbers and times the first frames of the batch; returns how many bytes they are. */
-  stamp(frames: number, timeUs: number): number {
-    const { view } = this.batch;
-    for (let i = 0; i < frames; i++) {
-      const at = i * this.frameBytes;
-      const sequence = ++this.sent;
-      this.sentUs[sequence % this.sentUs.length] = timeUs;
-      if (this.packetIdAt > 0) view.setUint16(at + this.packetIdAt, (sequence % 65_535) + 1);
-      view.setUint32(at + this.stampAt + STAMP_SEQUENCE, sequence);
-      view.setUint32(at + this.stampAt + STAMP_TIME, timeUs);
-    }
-    return frames * this.frameBytes;
-  }
+export interface Audience {
+  readonly system: System;
+  readonly target: Target;
+  readonly credentials: Credentials | null;
+  /** What client identifiers begin with. */
+  readonly prefix: string;
 }
 
 export class Traffic implements FrameHandler {
   readonly ledger: Ledger;
+  /** Messages that were sent. */
+  sent = 0;
   /** Microseconds from sending (closed loop) or from being due (open loop) to receipt, or to the
-   *  acknowledgement where subscribers are away. */
+   *  acknowledgement where nobody listens. */
   readonly latency = new Histogram();
   /** Whether latencies are recorded. */
   measuring = false;
+  /** Who gets what comes for clients that are not of this traffic. */
+  others: FrameHandler | null = null;
   private readonly scenario: TrafficScenario;
+  private readonly audience: Audience;
   private readonly engine: Engine;
-  private readonly port: number;
   private readonly publishers: Publisher[];
-  private readonly away: boolean;
-  /** Where among the engine's clients publishers and subscribers begin. */
+  private readonly heard: boolean;
+  private readonly copies: number;
+  /** Where among the engine's clients publishers and subscribers begin and all of them end. */
   private readonly firstPublisher: number;
-  private readonly firstSubscriber: number;
+  private firstSubscriber = 0;
+  private end: number;
   private acknowledged = 0;
   private readonly window: number;
   private readonly refillAt: number;
-  private readonly ticker = new Ticker();
+  private readonly ticker: Ticker | null;
   /** In an open loop the time from one message to the next; 0 in a closed loop. */
   private intervalMs = 0;
   private readonly sampleMask: number;
@@ -113,54 +89,76 @@ export class Traffic implements FrameHandler {
   private firstDueMs = 0;
   private emitted = 0;
 
-  constructor(engine: Engine, port: number, scenario: TrafficScenario) {
-    const { version, pace, publishers, subscribers } = scenario;
+  /** Connects and subscribes everybody. */
+  constructor(engine: Engine, audience: Audience, scenario: TrafficScenario) {
+    const { pace, publishers, subscribers, stalled } = scenario;
     const shape = isPaired(scenario) ? 'pairs' : isShared(scenario) ? 'shared' : 'all';
     this.scenario = scenario;
+    this.audience = audience;
     this.engine = engine;
-    this.port = port;
-    this.away = scenario.store?.away ?? false;
-    this.firstPublisher = this.away ? 0 : subscribers;
-    this.firstSubscriber = this.away ? publishers : 0;
+    this.heard = isHeard(scenario);
+    this.copies = copiesOf(scenario);
     this.ledger = new Ledger(publishers, subscribers, shape);
     this.window = 'window' in pace ? pace.window : 0;
     // Half a window at a time: a message for every one received would make every write a small one.
     this.refillAt = Math.ceil(this.window / 2);
     this.sampleMask = 'window' in pace ? SAMPLE_EVERY - 1 : 0;
-    if (this.away) {
-      const visit = new Engine();
-      this.listen(visit);
+    if (this.heard) {
+      this.firstSubscriber = engine.clients.length;
+      this.listen(engine, 'sub', subscribers);
+    } else if (subscribers > 0) {
+      const visit = new Engine(audience.system, audience.target);
+      this.listen(visit, 'sub', subscribers);
       for (const client of visit.clients) visit.sendFrame(client, disconnectFrame());
       visit.close();
-    } else {
-      this.listen(engine);
     }
-    const sending = connectClients(engine, port, version, 'bench-pub-', publishers);
-    this.publishers = sending.map((client, n) => new Publisher(client, n, scenario));
+    for (const client of this.listen(engine, 'stalled', stalled)) engine.mute(client);
+    this.firstPublisher = engine.clients.length;
+    const timed = 'window' in pace ? pace.window : UNTIMED_AFTER;
+    const sending = connectClients(engine, this.identity('pub'), publishers);
+    this.publishers = sending.map(
+      (client, n) => new Publisher(client, n, scenario, audience.system, timed),
+    );
+    this.end = engine.clients.length;
+    this.ticker = 'window' in pace ? null : audience.system.ticker();
+    if (this.ticker) engine.watch(this.ticker);
   }
 
-  private listen(engine: Engine): void {
-    const { version, qos, subscribers, filter, store } = this.scenario;
-    const { port } = this;
+  private identity(kind: string): Identity {
+    const { prefix, credentials } = this.audience;
+    return { version: this.scenario.version, prefix: `${prefix}${kind}-`, credentials };
+  }
+
+  private listen(engine: Engine, kind: string, count: number): Client[] {
+    const { version, qos, filter, spread, store } = this.scenario;
     const session = store?.session ?? 'clean';
-    const clients = connectClients(engine, port, version, SUBSCRIBER_PREFIX, subscribers, session);
-    subscribeClients(engine, clients, version, qos, n => named(filter, n));
+    const clients = connectClients(engine, { ...this.identity(kind), session }, count);
+    subscribeClients(engine, clients, version, qos, n => namesOf(filter, n, spread));
+    return clients;
   }
 
   /** Sets the publishers going and lets the broker become what it will be after a day: a window
    *  kept full does that by itself, a fixed rate is raised for as long as this takes. */
   warmUp(durationMs: number): void {
+    this.start();
+    const { pace } = this.scenario;
+    if (!('window' in pace)) {
+      this.setRate(Math.max(pace.perSecond, WARM_UP_PER_SECOND / Math.max(1, this.copies)));
+      this.run(durationMs);
+      this.settle(SETTLE_PATIENCE_MS);
+      this.setRate(pace.perSecond);
+    }
+    this.run(durationMs);
+  }
+
+  /** Sets the publishers going. */
+  start(): void {
     const { pace } = this.scenario;
     if ('window' in pace) {
-      for (const publisher of this.publishers) this.touch(publisher);
+      for (const publisher of this.publishers) if (!publisher.touched) this.touch(publisher);
       this.refill();
-      this.run(durationMs);
     } else {
-      this.engine.tickWith(this.ticker);
-      this.setRate(Math.max(pace.perSecond, WARM_UP_PER_SECOND));
-      this.run(durationMs);
       this.setRate(pace.perSecond);
-      this.run(durationMs);
     }
   }
 
@@ -171,16 +169,16 @@ export class Traffic implements FrameHandler {
     let progressMs = now;
     while (now < end) {
       const eager = this.intervalMs === 0 && this.touched.length > 0;
-      const patienceMs = eager ? 0 : Math.min(100, Math.ceil(end - now));
+      const patienceMs = eager ? 0 : Math.min(100, end - now);
       this.engine.turn(this, patienceMs);
       if (this.intervalMs > 0) {
         this.emitDue();
       } else {
         this.refill();
-        pause(PAUSE_US);
+        this.engine.system.pause(PAUSE_US);
       }
       now = performance.now();
-      if (this.progress !== progress) {
+      if (this.progress !== progress || this.underWay === 0) {
         progress = this.progress;
         progressMs = now;
       } else if (now - progressMs > STALL_MS) {
@@ -193,18 +191,17 @@ export class Traffic implements FrameHandler {
    *  Subscribers who were away come back for it; gives how many messages per second they then get,
    *  NaN when nobody was away. */
   drain(patienceMs: number): number {
-    let perSecond = Number.NaN;
-    if (this.away) {
-      this.await(patienceMs, () => this.acknowledged === this.sent);
-      const backMs = performance.now();
-      this.comeBack();
-      this.await(patienceMs, () => this.underWay === 0);
-      perSecond = (this.ledger.received * 1000) / (performance.now() - backMs);
-    } else {
-      this.await(patienceMs, () => this.underWay === 0);
-    }
-    this.leave();
-    return perSecond;
+    this.settle(patienceMs);
+    if (this.heard || this.copies === 0) return Number.NaN;
+    const backMs = performance.now();
+    this.comeBack();
+    this.await(patienceMs, () => this.missing === 0);
+    return (this.ledger.received * 1000) / (performance.now() - backMs);
+  }
+
+  /** Sends nothing new and waits until nothing is under way. */
+  settle(patienceMs: number): void {
+    this.await(patienceMs, () => this.underWay === 0);
   }
 
   private await(patienceMs: number, reached: () => boolean): void {
@@ -222,35 +219,52 @@ export class Traffic implements FrameHandler {
   /** Without waiting for CONNACK: messages come right behind it. */
   private comeBack(): void {
     const { version, subscribers, store } = this.scenario;
+    const { prefix, credentials } = this.identity('sub');
+    this.firstSubscriber = this.engine.clients.length;
+    this.end = this.firstSubscriber + subscribers;
     for (let n = 0; n < subscribers; n++) {
-      const frame = connectFrame(version, `${SUBSCRIBER_PREFIX}${n}`, store!.session);
-      this.engine.sendFrame(this.engine.connect(this.port), frame);
+      const frame = connectFrame(version, `${prefix}${n}`, store!.session, credentials);
+      this.engine.sendFrame(this.engine.connect(), frame);
     }
   }
 
-  private leave(): void {
+  /** Says goodbye for everybody. */
+  leave(): void {
     for (const client of this.engine.clients) this.engine.sendFrame(client, disconnectFrame());
   }
 
-  get sent(): number {
-    return this.publishers.reduce((sum, publisher) => sum + publisher.sent, 0);
+  /** What is measured: messages received; where nobody listens those acknowledged, and at QoS 0
+   *  those sent. */
+  get progress(): number {
+    if (this.heard) return this.ledger.received;
+    return this.scenario.qos > 0 ? this.acknowledged : this.sent;
   }
 
-  /** What is measured: messages received, or acknowledged where subscribers are away. */
-  get progress(): number {
-    return this.away ? this.acknowledged : this.ledger.received;
+  /** What the loop waits for: copies not received, or messages not acknowledged. */
+  get underWay(): number {
+    return this.heard ? this.missing : this.sent - this.progress;
   }
 
   /** Copies that were sent and have not been received. */
-  get underWay(): number {
-    return this.sent * copiesOf(this.scenario) - this.ledger.received;
+  get missing(): number {
+    return this.sent * this.copies - this.ledger.received;
   }
 
   onRead(nowMs: number): void {
     this.nowUs = (nowMs - this.epochMs) * 1000;
+    this.others?.onRead(nowMs);
+  }
+
+  onDrained(client: Client): void {
+    const publisher = this.publishers[client.index - this.firstPublisher];
+    if (publisher && !publisher.touched) this.touch(publisher);
   }
 
   onFrame(client: Client, scanner: FrameScanner, memory: Memory): void {
+    if (client.index >= this.end) {
+      this.others?.onFrame(client, scanner, memory);
+      return;
+    }
     switch (scanner.head >> 4) {
       case PacketType.PUBLISH:
         this.onPublish(client, scanner, memory);
@@ -278,8 +292,10 @@ export class Traffic implements FrameHandler {
   private onAcknowledged(publisher: Publisher): void {
     const sequence = ++publisher.acknowledged;
     this.acknowledged++;
-    if (this.away && this.measuring && (sequence & this.sampleMask) === 0) {
-      this.latency.record(this.nowUs - publisher.sentUs[sequence % publisher.sentUs.length]!);
+    const { sentUs } = publisher;
+    const timed = publisher.sent - sequence < sentUs.length;
+    if (this.measuring && !this.heard && timed && (sequence & this.sampleMask) === 0) {
+      this.latency.record(this.nowUs - sentUs[sequence % sentUs.length]!);
     }
     if (!publisher.touched) this.touch(publisher);
   }
@@ -292,10 +308,12 @@ export class Traffic implements FrameHandler {
     const number = view.getUint32(payload);
     const sequence = view.getUint32(payload + STAMP_SEQUENCE);
     if (!this.ledger.receive(client.index - this.firstSubscriber, number, sequence)) {
-      throw new Error(`a message came from publisher ${number}, who does not exist`);
+      throw new Error(`a message came from publisher ${number}, whom nobody subscribed to`);
     }
-    if (this.measuring && (sequence & this.sampleMask) === 0) {
-      this.latency.record(this.nowUs - view.getUint32(payload + STAMP_TIME));
+    const sampled = ((sequence + client.index) & this.sampleMask) === 0;
+    if (this.measuring && this.heard && sampled) {
+      // Stamps come round again after 71 minutes; their difference does not mind.
+      this.latency.record((this.nowUs - view.getUint32(payload + STAMP_TIME)) | 0);
     }
     const qos = (head >> 1) & 3;
     if (qos > 0) {
@@ -310,7 +328,7 @@ export class Traffic implements FrameHandler {
     this.intervalMs = 1000 / perSecond;
     this.firstDueMs = performance.now();
     this.emitted = 0;
-    this.ticker.setPeriod(1e9 / Math.min(perSecond, TICKS_PER_SECOND_MAX));
+    this.ticker!.setPeriod(1e9 / Math.min(perSecond, TICKS_PER_SECOND_MAX));
   }
 
   private touch(publisher: Publisher): void {
@@ -330,7 +348,7 @@ export class Traffic implements FrameHandler {
       if (publisher.client.blocked) continue;
       const room = this.window - (publisher.sent - this.done(publisher));
       if (room < this.refillAt) continue;
-      this.publish(publisher, this.refillAt);
+      this.send(publisher, this.refillAt, performance.now());
       if (room - this.refillAt < this.refillAt) continue;
       publisher.touched = true;
       touched[open++] = publisher;
@@ -339,17 +357,10 @@ export class Traffic implements FrameHandler {
   }
 
   private done(publisher: Publisher): number {
-    if (this.away) return publisher.acknowledged;
+    const { qos } = this.scenario;
+    if (!this.heard) return qos > 0 ? publisher.acknowledged : publisher.sent;
     const arrived = this.ledger.completed(publisher.number);
-    return this.scenario.qos === 0 ? arrived : Math.min(arrived, publisher.acknowledged);
-  }
-
-  private publish(publisher: Publisher, count: number): void {
-    const timeUs = (performance.now() - this.epochMs) * 1000;
-    for (let left = count; left > 0; left -= publisher.batchFrames) {
-      const frames = Math.min(left, publisher.batchFrames);
-      this.engine.send(publisher.client, publisher.batch, publisher.stamp(frames, timeUs));
-    }
+    return qos === 0 ? arrived : Math.min(arrived, publisher.acknowledged);
   }
 
   /** Sends what is due by now, each message stamped with the time it was due: a broker that makes
@@ -359,9 +370,13 @@ export class Traffic implements FrameHandler {
     for (; this.emitted < due; this.emitted++) {
       const publisher = this.publishers[this.emitted % this.publishers.length]!;
       const dueMs = this.firstDueMs + this.emitted * this.intervalMs;
-      const bytes = publisher.stamp(1, (dueMs - this.epochMs) * 1000);
-      this.engine.send(publisher.client, publisher.batch, bytes);
+      this.send(publisher, 1, dueMs);
     }
+  }
+
+  private send(publisher: Publisher, count: number, atMs: number): void {
+    this.sent += count;
+    publisher.send(count, (atMs - this.epochMs) * 1000);
   }
 }
 

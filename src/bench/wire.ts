@@ -1,7 +1,7 @@
 // The frames a load generator sends, built once before the clock starts, and the stamp that each
 // payload carries: who sent it (u32), its sequence number (u32), when (u32, microseconds).
 
-import { PacketType, type ProtocolVersion, type QoS } from '../../src/mqtt/packet.ts';
+import { PacketType, type ProtocolVersion, type QoS } from '../mqtt/packet.ts';
 
 export const STAMP_BYTES = 12;
 export const STAMP_SEQUENCE = 4;
@@ -37,28 +37,60 @@ function noProperties(version: ProtocolVersion): number[] {
 /** With a clean session, which ends with its connection, or one that outlives it. */
 export type SessionKind = 'clean' | 'persistent';
 
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
 /** CONNECT without keep alive. */
 export function connectFrame(
   version: ProtocolVersion,
   clientId: string,
   session: SessionKind = 'clean',
+  credentials: Credentials | null = null,
 ): Uint8Array {
   const protocol = text(version === 3 ? 'MQIsdp' : 'MQTT');
   const CLEAN_SESSION = 0x02;
   const NEVER_EXPIRES = [5, 0x11, 0xff, 0xff, 0xff, 0xff];
   const persistent = session === 'persistent';
   const properties = persistent && version === 5 ? NEVER_EXPIRES : noProperties(version);
-  const rest = [version, persistent ? 0 : CLEAN_SESSION, 0, 0, ...properties];
-  return frame(PacketType.CONNECT << 4, protocol, rest, text(clientId));
+  const USERNAME_AND_PASSWORD = 0xc0;
+  const flags = (persistent ? 0 : CLEAN_SESSION) | (credentials ? USERNAME_AND_PASSWORD : 0);
+  const secrets = credentials ? [...text(credentials.username), ...text(credentials.password)] : [];
+  const rest = [version, flags, 0, 0, ...properties];
+  return frame(PacketType.CONNECT << 4, protocol, rest, text(clientId), secrets);
 }
 
-export function subscribeFrame(version: ProtocolVersion, filter: string, qos: QoS): Uint8Array {
+/** One SUBSCRIBE for all the filters. */
+export function subscribeFrame(
+  version: ProtocolVersion,
+  filters: readonly string[],
+  qos: QoS,
+): Uint8Array {
   const packetId = [0, 1];
-  return frame(0x82, packetId, noProperties(version), text(filter), [qos]);
+  const asked = filters.flatMap(filter => [...text(filter), qos]);
+  return frame(0x82, packetId, noProperties(version), asked);
 }
 
 export function disconnectFrame(): Uint8Array {
   return frame(PacketType.DISCONNECT << 4);
+}
+
+/** What a PUBLISH of MQTT 5 may carry: that it is bytes, an expiry, a content type, a user
+ *  property. */
+function someProperties(): number[] {
+  const userProperty = [0x26, ...text('unit'), ...text('celsius')];
+  const all = [0x01, 0, 0x02, 0, 0, 14, 16, 0x03, ...text('application/json'), ...userProperty];
+  return [...remainingLength(all.length), ...all];
+}
+
+export interface PublishOptions {
+  readonly version: ProtocolVersion;
+  readonly qos: QoS;
+  readonly payloadBytes: number;
+  /** Whether it carries properties; only MQTT 5 has them. */
+  readonly properties?: boolean;
+  readonly retain?: boolean;
 }
 
 /** A PUBLISH to be sent again and again; what varies is patched in place. */
@@ -69,17 +101,14 @@ export interface PublishTemplate {
   readonly stampAt: number;
 }
 
-export function publishTemplate(
-  version: ProtocolVersion,
-  topic: string,
-  qos: QoS,
-  payloadBytes: number,
-): PublishTemplate {
+export function publishTemplate(topic: string, options: PublishOptions): PublishTemplate {
+  const { version, qos, payloadBytes, retain = false } = options;
   const name = text(topic);
   const packetId = qos > 0 ? [0, 0] : [];
-  const properties = noProperties(version);
+  const properties = options.properties ? someProperties() : noProperties(version);
   const length = name.length + packetId.length + properties.length + payloadBytes;
-  const head = [(PacketType.PUBLISH << 4) | (qos << 1), ...remainingLength(length)];
+  const first = (PacketType.PUBLISH << 4) | (qos << 1) | Number(retain);
+  const head = [first, ...remainingLength(length)];
   const bytes = new Uint8Array(head.length + length).fill(0x2e);
   bytes.set([...head, ...name, ...packetId, ...properties]);
   return {

@@ -1,0 +1,125 @@
+// Starts one broker, alone, on a port the system chose, and knows when it is ready.
+
+import { createConnection, createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Engine } from '../src/bench/engine.ts';
+import { Arrivals } from '../src/bench/handshake.ts';
+import { System } from '../src/bench/system.ts';
+import { connectFrame } from '../src/bench/wire.ts';
+import { syncTracing } from './load/sync-count.ts';
+import type { Peer } from './peers.ts';
+import { makeDirectory, Process, removeDirectory } from './processes.ts';
+
+const READY_TIMEOUT_MS = 10_000;
+const STOP_GRACE_MS = 3_000;
+const RETRY_US = 100;
+
+/** What a version command says in its first line, or an empty string. */
+export async function versionOf(peer: Peer): Promise<string> {
+  if (peer.versionCommand.length === 0) return '';
+  const asked = new Process(peer.versionCommand, null);
+  await asked.endWithin(STOP_GRACE_MS);
+  return asked.stdout.split('\n')[0]!.trim();
+}
+
+export interface RunningPeer {
+  readonly port: number;
+  readonly pid: number;
+  readonly syncLog: string;
+  /** How it moves bytes. */
+  readonly io: string;
+  stop(): Promise<void>;
+}
+
+/** Starts a broker and waits until it accepts a client; its syncs are noted if that is wanted. */
+export async function startPeer(
+  peer: Peer,
+  cpu: number | null,
+  noteSyncs: boolean,
+): Promise<RunningPeer> {
+  const directory = makeDirectory();
+  const port = await freePort();
+  const syncLog = join(directory, 'syncs');
+  const tracing = noteSyncs ? syncTracing(syncLog) : [];
+  const broker = new Process([...tracing, ...peer.command(port, directory)], cpu, directory);
+  const stop = async () => {
+    await broker.stop(STOP_GRACE_MS);
+    removeDirectory(directory);
+  };
+  const deadline = performance.now() + READY_TIMEOUT_MS;
+  while (!(await accepts(port))) {
+    if (broker.running && performance.now() < deadline) continue;
+    await stop();
+    throw notStarted(peer, broker);
+  }
+  const logged = () => ioOf(`${broker.stdout}${broker.stderr}`);
+  // It may say so a moment after it has let somebody in.
+  for (let tries = 0; peer.io === null && logged() === '–' && tries < 50; tries++) await delay(10);
+  return { port, pid: broker.pid, syncLog, io: peer.io ?? logged(), stop };
+}
+
+function notStarted(peer: Peer, broker: Process): Error {
+  const said = broker.stderr.trim().split('\n').at(-1) ?? '';
+  return new Error(`${peer.name} did not start: ${said || 'no CONNACK, no message'}`);
+}
+
+/** The mode that minnow names when it is ready. */
+export function ioOf(log: string): string {
+  return /"io":"([^"]+)"/.exec(log)?.[1] ?? '–';
+}
+
+/** Milliseconds from starting a broker to its first CONNACK. Nothing stands between: no pinning, no
+ *  event loop. */
+export async function coldStart(peer: Peer): Promise<number> {
+  const directory = makeDirectory();
+  const port = await freePort();
+  const command = peer.command(port, directory);
+  const system = await System.open();
+  const engine = new Engine(system, { address: '127.0.0.1', port });
+  const started = performance.now();
+  const broker = new Process(command, null, directory, true);
+  try {
+    for (;;) {
+      try {
+        const arrivals = new Arrivals(engine, { version: 4, prefix: 'bench-start-' }, 1);
+        while (!arrivals.complete) arrivals.step(100);
+        return performance.now() - started;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') throw error;
+        if (performance.now() > started + READY_TIMEOUT_MS) throw notStarted(peer, broker);
+        system.pause(RETRY_US);
+      }
+    }
+  } finally {
+    engine.close();
+    await broker.stop(STOP_GRACE_MS);
+    removeDirectory(directory);
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(address && typeof address === 'object' ? address.port : 0));
+    });
+  });
+}
+
+/** Whether a CONNECT is answered; a refused attempt takes a moment, so asking again is no spin. */
+function accepts(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = createConnection(port, '127.0.0.1');
+    const answer = (accepted: boolean) => {
+      socket.destroy();
+      setTimeout(resolve, accepted ? 0 : 10, accepted);
+    };
+    socket.setTimeout(READY_TIMEOUT_MS, () => answer(false));
+    socket.once('connect', () => socket.write(connectFrame(4, 'bench-ready')));
+    socket.once('data', () => answer(true));
+    socket.once('error', () => answer(false));
+  });
+}

@@ -1,0 +1,221 @@
+// The load engine's clients: sockets, read and written in one tight loop. It owns bytes and frames;
+// what they mean is its handler's business. One pooled buffer receives for everybody; what is left
+// of a cut frame waits in the client's own small buffer, and so does what the kernel did not take.
+// Acknowledgements caused by one read leave in one write.
+
+import { EPOLLIN, EPOLLOUT } from '../io/sync/libc.ts';
+import { Poller, type Source } from '../io/sync/poller.ts';
+import { FrameScanner, MALFORMED } from './scanner.ts';
+import type { Memory, System, Target } from './system.ts';
+
+const RECEIVE_BYTES = 256 * 1024;
+const UNSENT_BYTES_MAX = 64 * 1024 * 1024;
+const NOTHING = new Uint8Array(0);
+
+export class Client implements Source {
+  readonly fd: number;
+  /** Which of the engine's clients it is. */
+  readonly index: number;
+  readonly engine: Engine;
+  carry: Uint8Array = NOTHING;
+  carryLength = 0;
+  unsent: Memory | null = null;
+  unsentStart = 0;
+  unsentEnd = 0;
+
+  constructor(engine: Engine, fd: number, index: number) {
+    this.engine = engine;
+    this.fd = fd;
+    this.index = index;
+  }
+
+  get blocked(): boolean {
+    return this.unsentEnd > this.unsentStart;
+  }
+
+  ready(events: number): void {
+    this.engine.onReady(this, events);
+  }
+}
+
+/** Who understands the frames. Reads them in place: bytes and scanner are valid until it returns.
+ *  */
+export interface FrameHandler {
+  onFrame(client: Client, scanner: FrameScanner, memory: Memory): void;
+  /** The time was read anew: once before the frames of each read. */
+  onRead(nowMs: number): void;
+  /** The kernel has taken what waited for this client. */
+  onDrained(client: Client): void;
+}
+
+const nobody: FrameHandler = { onFrame: () => {}, onRead: () => {}, onDrained: () => {} };
+
+export class Engine {
+  readonly clients: Client[] = [];
+  readonly system: System;
+  private readonly target: Target;
+  private readonly poller: Poller;
+  private readonly scanner = new FrameScanner();
+  private readonly inbound: Memory;
+  private readonly replies: Memory;
+  private repliesLength = 0;
+  private handler = nobody;
+  private readonly muted = new Set<Client>();
+
+  constructor(system: System, target: Target) {
+    this.system = system;
+    this.target = target;
+    this.poller = new Poller(system.libc);
+    this.inbound = system.memory(RECEIVE_BYTES);
+    this.replies = system.memory(RECEIVE_BYTES * 2);
+  }
+
+  connect(): Client {
+    const client = new Client(this, this.system.connect(this.target), this.clients.length);
+    this.clients.push(client);
+    if (!this.poller.add(client.fd, client, EPOLLIN)) throw new Error('epoll has no room left');
+    return client;
+  }
+
+  /** Has `source` woken as well. */
+  watch(source: Source & { readonly fd: number }): void {
+    if (!this.poller.add(source.fd, source, EPOLLIN)) throw new Error('epoll has no room left');
+  }
+
+  /** Never reads from this client again; that its connection may end does not matter then. */
+  mute(client: Client): void {
+    this.muted.add(client);
+    this.poller.change(client.fd, 0);
+  }
+
+  /** One turn: waits for something to happen, at most so long, and handles all of it. */
+  turn(handler: FrameHandler, timeoutMs: number): void {
+    this.handler = handler;
+    this.poller.wait(timeoutMs);
+  }
+
+  /** Called by the poller. */
+  onReady(client: Client, events: number): void {
+    if (this.muted.has(client)) this.poller.takeOut(client.fd);
+    else {
+      if ((events & EPOLLOUT) !== 0) this.flush(client);
+      if ((events & ~EPOLLOUT) !== 0) this.read(client);
+    }
+  }
+
+  /** Adds a four-byte acknowledgement to what answers the read being handled. */
+  reply(head: number, packetId: number): void {
+    this.replies.view.setUint32(this.repliesLength, (head << 24) | (2 << 16) | packetId);
+    this.repliesLength += 4;
+  }
+
+  /** Sends a frame that is not worth a buffer of its own. */
+  sendFrame(client: Client, frame: Uint8Array): void {
+    const memory = this.system.memory(frame.length);
+    memory.bytes.set(frame);
+    this.send(client, memory, 0, frame.length);
+  }
+
+  /** Sends [start, end) of a memory that the caller may reuse at once. */
+  send(client: Client, memory: Memory, start: number, end: number): void {
+    let sent = 0;
+    if (!client.blocked) {
+      sent = this.system.transmit(client.fd, memory.address + start, end - start);
+      if (sent === end - start) return;
+      if (sent < 0) {
+        if (!this.system.wouldBlock()) throw lost(client, 'while sending');
+        sent = 0;
+      }
+      this.poller.change(client.fd, EPOLLIN | EPOLLOUT);
+    }
+    this.keepUnsent(client, memory.bytes.subarray(start + sent, end));
+  }
+
+  close(): void {
+    for (const client of this.clients) {
+      this.poller.forget(client.fd);
+      this.system.close(client.fd);
+    }
+    this.poller.close();
+  }
+
+  private flush(client: Client): void {
+    const length = client.unsentEnd - client.unsentStart;
+    const address = client.unsent!.address + client.unsentStart;
+    const sent = this.system.transmit(client.fd, address, length);
+    if (sent < 0) {
+      if (this.system.wouldBlock()) return;
+      throw lost(client, 'while sending');
+    }
+    client.unsentStart += sent;
+    if (client.blocked) return;
+    client.unsentStart = 0;
+    client.unsentEnd = 0;
+    this.poller.change(client.fd, EPOLLIN);
+    this.handler.onDrained(client);
+  }
+
+  private read(client: Client): void {
+    const { handler, inbound } = this;
+    const { bytes, address } = inbound;
+    const kept = client.carryLength;
+    if (kept > 0) bytes.set(client.carry.subarray(0, kept));
+    const count = this.system.receive(client.fd, address + kept, RECEIVE_BYTES - kept);
+    if (count <= 0) {
+      if (count < 0 && this.system.wouldBlock()) return;
+      throw lost(client, 'the broker closed it');
+    }
+    handler.onRead(performance.now());
+    const limit = kept + count;
+    const rest = this.scan(client, limit, handler);
+    if (rest < limit) keepRest(client, bytes, rest, limit);
+    else client.carryLength = 0;
+    if (this.repliesLength > 0) {
+      this.send(client, this.replies, 0, this.repliesLength);
+      this.repliesLength = 0;
+    }
+  }
+
+  private keepUnsent(client: Client, rest: Uint8Array): void {
+    const waiting = client.unsentEnd - client.unsentStart;
+    if (client.unsentEnd + rest.length > (client.unsent?.bytes.length ?? 0)) {
+      const size = Math.max(4096, (waiting + rest.length) * 2);
+      if (size > UNSENT_BYTES_MAX) throw lost(client, 'the broker has stopped reading');
+      const grown = this.system.memory(size);
+      const old = client.unsent?.bytes.subarray(client.unsentStart, client.unsentEnd);
+      if (old) grown.bytes.set(old);
+      client.unsent = grown;
+      client.unsentStart = 0;
+      client.unsentEnd = waiting;
+    }
+    client.unsent!.bytes.set(rest, client.unsentEnd);
+    client.unsentEnd += rest.length;
+  }
+
+  /** Hands every whole frame to the handler; returns where the first incomplete one begins. */
+  private scan(client: Client, limit: number, handler: FrameHandler): number {
+    const { inbound, scanner } = this;
+    let at = 0;
+    for (;;) {
+      const next = scanner.next(inbound.bytes, at, limit);
+      if (next < 0) {
+        if (next === MALFORMED) throw lost(client, 'the broker sent what is no MQTT frame');
+        return at;
+      }
+      handler.onFrame(client, scanner, inbound);
+      at = next;
+    }
+  }
+}
+
+function lost(client: Client, how: string): Error {
+  return new Error(`client ${client.index} lost its connection: ${how}`);
+}
+
+function keepRest(client: Client, bytes: Uint8Array, from: number, to: number): void {
+  const length = to - from;
+  if (length >= RECEIVE_BYTES) throw new Error(`a frame exceeds ${RECEIVE_BYTES} bytes`);
+  if (client.carry.length < length) client.carry = new Uint8Array(Math.max(256, length * 2));
+  client.carry.set(bytes.subarray(from, to));
+  client.carryLength = length;
+}
