@@ -45,7 +45,8 @@ export class Door {
   private readonly present = new Set<Arrival>();
   /** Those in the middle of their handshakes, the longest first. */
   private readonly arriving = new Set<Arrival>();
-  private readonly links = new Set<DoorLink>();
+  /** With the names of their certificates. */
+  private readonly links = new Map<DoorLink, string>();
   private held = false;
   /** What all have in common of whom nothing else is known. */
   private nobody!: Origin;
@@ -127,13 +128,19 @@ export class Door {
     return () => {
       this.warn(files.warnings);
       tls.renew(files);
+      for (const [link, name] of this.links) {
+        if (!files.revoked.has(name)) continue;
+        const { peer } = link;
+        this.tell('warn', 'its certificate is revoked', { peer, listener: this.name });
+        link.abort();
+      }
     };
   }
 
   /** Nothing is read from anybody for a while. */
   hold(held: boolean): void {
     this.held = held;
-    for (const link of this.links) link.hold(held);
+    for (const link of this.links.keys()) link.hold(held);
   }
 
   stopListening(): void {
@@ -216,7 +223,7 @@ export class Door {
     const link = frames
       ? new WebSocketLink(frames, passage, this.side)
       : new StreamLink(passage, this.side);
-    this.links.add(link);
+    this.links.set(link, arrival.certificateName);
     stream.once('close', () => this.links.delete(link));
     if (this.held) link.hold(true);
     link.open();

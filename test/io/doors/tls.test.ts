@@ -389,23 +389,29 @@ describe('files that change while a TLS door is open', () => {
     assert.equal(socket.getPeerCertificate().subject.CN, 'steady');
   });
 
-  test('shut out who is revoked, with a session from before too', async () => {
+  test('shut out who is revoked, also who is in, and who has a session from before', async () => {
     const revoked = authority.issue('leaver');
     const crl = authority.revocations('moving.crl');
     const place = await open(tls(asking('required', `crl = "${crl}"`)));
     const sessions: [ConnectionOptions, Buffer][] = [];
+    const inside: Promise<void>[] = [];
     for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
-      const { session } = await visit(place, { ...shown(revoked), maxVersion });
+      const { session, socket } = await visit(place, { ...shown(revoked), maxVersion });
       sessions.push([{ ...shown(revoked), maxVersion }, session!]);
+      inside.push(closed(socket));
     }
+    const stays = await visit(place, shown(client));
     authority.revoke(revoked);
     authority.revocations('moving.crl');
     place.doors.prepareReload()();
+    await Promise.all(inside);
     for (const [options, session] of sessions) {
       await closed(secure(place, { ...options, session }));
     }
-    assert.equal(place.guests.links.length, 2);
-    await visit(place, shown(client));
+    assert.equal(place.guests.links.length, 3);
+    assert.deepEqual([...place.guests.left], place.guests.links.slice(0, 2));
+    stays.socket.write('still');
+    assert.equal(await receive(stays.socket, 5), 'still');
   });
 });
 

@@ -10,6 +10,8 @@ export class Arrival {
   /** The client's address, which a proxy may correct. */
   peer: string;
   certificate: Certificate | null = null;
+  /** Issuer and number of the certificate that was shown in our handshake, or ''. */
+  certificateName = '';
   /** The account behind a unix socket. */
   account: string | null = null;
   /** It has become a link. */

@@ -5,6 +5,7 @@ import { constants, createPrivateKey, type KeyObject, X509Certificate } from 'no
 import { readFileSync } from 'node:fs';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import type { TlsTable } from '../../../config/sections/listeners.ts';
+import { revokedNames } from './revocations.ts';
 
 /** A certificate that ends so soon that somebody should know. */
 const ENDS_SOON_MS = 14 * 86_400_000;
@@ -20,6 +21,8 @@ export interface TlsFiles {
   readonly options: SecureContextOptions;
   /** Served to those who ask for a name that the certificate stands for. */
   readonly alternatives: readonly Alternative[];
+  /** Certificates that are revoked, by certificateName. */
+  readonly revoked: ReadonlySet<string>;
   /** What works, but should be looked at. */
   readonly warnings: readonly string[];
 }
@@ -53,7 +56,16 @@ export function readTlsFiles(tls: TlsTable, now: number): TlsFiles {
     const { options, certificate } = readPair(pair, now, warnings);
     return { certificate, context: checked(options, pair.certificate) };
   });
-  return { options: { ...common, ...own.options }, alternatives, warnings };
+  const options = { ...common, ...own.options };
+  return { options, alternatives, revoked: readRevoked(tls.crl), warnings };
+}
+
+function readRevoked(path: string): Set<string> {
+  if (path === '') return new Set();
+  const lists = blocks(path, 'X509 CRL').map(pem =>
+    Buffer.from(pem.replaceAll(/-----[^-]+-----|\s/g, ''), 'base64'),
+  );
+  return new Set(parsed(path, 'revocation list', () => lists.flatMap(revokedNames)));
 }
 
 interface Pair {

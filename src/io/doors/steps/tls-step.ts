@@ -6,6 +6,7 @@ import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node
 import type { DoorConfig } from '../../../config/sections/doors.ts';
 import type { Arrival, Step } from './arrival.ts';
 import { readCertificate } from './identity.ts';
+import { certificateName } from './revocations.ts';
 import { readTlsFiles, type TlsFiles } from './tls-files.ts';
 
 interface Waiting {
@@ -78,7 +79,10 @@ export class TlsStep {
     if (this.config.clientCertificate !== 'none') {
       const peer = socket.getPeerCertificate();
       const presented = peer?.fingerprint256 !== undefined;
-      if (presented) arrival.certificate = readCertificate(peer);
+      if (presented) {
+        arrival.certificate = readCertificate(peer);
+        arrival.certificateName = certificateName(peer.raw);
+      }
       const why = this.fault(arrival, presented, socket);
       if (why !== null) {
         refuse(why, { commonName: arrival.certificate?.commonName ?? '' });
