@@ -12,7 +12,7 @@ import type { Admission } from './admission.ts';
 import { type DoorLink, StreamLink } from './door-link.ts';
 import { listenAt } from './listening.ts';
 import type { DoorSide } from './side.ts';
-import { Arrival, type Step } from './steps/arrival.ts';
+import { Arrival, addressOf, type Step } from './steps/arrival.ts';
 import { nameFrom } from './steps/identity.ts';
 import { proxyStep } from './steps/proxy-step.ts';
 import { readTlsFiles } from './steps/tls-files.ts';
@@ -160,8 +160,8 @@ export class Door {
       this.tell('warn', 'too many connections by this listener', { listener: this.name });
       return;
     }
-    const { remoteAddress, remotePort = 0 } = raw;
-    const peer = remoteAddress === undefined ? 'unix:' : formatAddress(remoteAddress, remotePort);
+    const host = addressOf(raw);
+    const peer = host === undefined ? 'unix:' : formatAddress(host, raw.remotePort ?? 0);
     const arrival = new Arrival(raw, peer, () => {
       present.delete(arrival);
       arriving.delete(arrival);

@@ -9,12 +9,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../../src/config/config.ts';
 import { Doors } from '../../../src/io/doors/doors.ts';
-import { nearSide } from '../../../src/io/doors/side.ts';
+import { type DoorSide, nearSide } from '../../../src/io/doors/side.ts';
 import type { Hallway, Link } from '../../../src/io/driver.ts';
 import { afterEach } from '../../harness.ts';
 
 /** A hallway that remembers, and answers what came with the same when it is told to. */
-export class Guests implements Omit<Hallway, 'turn'> {
+export class Guests implements Hallway {
   readonly links: Link[] = [];
   readonly left = new Set<Link>();
   readonly drains: Link[] = [];
@@ -55,13 +55,18 @@ export class Guests implements Omit<Hallway, 'turn'> {
     this.planned = true;
     setImmediate(() => {
       this.planned = false;
-      this.turns++;
-      for (const [link, bytes] of this.echoes.splice(0)) {
-        if (!this.left.has(link)) assert.equal(link.write(bytes, 0, bytes.length), bytes.length);
-      }
-      for (const watcher of [...this.watchers]) watcher();
+      this.turn();
     });
   };
+
+  turn(): number {
+    this.turns++;
+    for (const [link, bytes] of this.echoes.splice(0)) {
+      if (!this.left.has(link)) assert.equal(link.write(bytes, 0, bytes.length), bytes.length);
+    }
+    for (const watcher of [...this.watchers]) watcher();
+    return Number.POSITIVE_INFINITY;
+  }
 
   /** Resolves when `holds` does after a turn. */
   until(holds: () => boolean): Promise<void> {
@@ -111,6 +116,8 @@ afterEach(() => {
 });
 
 interface Wish {
+  /** How the doors reach the guests; directly where nothing is said. */
+  readonly side?: (guests: Guests) => DoorSide;
   readonly handshakeTimeoutMs?: number;
   readonly env?: Record<string, string>;
 }
@@ -125,7 +132,7 @@ export async function open(toml: string, wish: Wish = {}): Promise<Open> {
   const told: Told[] = [];
   const waiting: ((line: Told) => void)[] = [];
   const doors = new Doors(
-    nearSide(guests, guests.wake),
+    wish.side?.(guests) ?? nearSide(guests, guests.wake),
     {
       ...loaded.config.io,
       handshakeTimeoutMs: wish.handshakeTimeoutMs ?? 20_000,

@@ -4,7 +4,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
+import { addressOf } from '../../../src/io/doors/steps/arrival.ts';
 import { afterAll, afterEach, describe, test } from '../../harness.ts';
 import { Authority } from './authority.ts';
 import { closed, dial, folder, open, receive } from './kit.ts';
@@ -81,6 +83,14 @@ describe('a door behind a proxy', () => {
     assert.equal(await receive(socket, 5), 'hello');
     assert.equal((await place.guests.link()).peer, '192.0.2.7:51234');
     remove();
+  });
+
+  test('knows IPv4 addresses in sockets that serve both families', () => {
+    const of = (remoteAddress?: string) => addressOf({ remoteAddress } as Socket);
+    assert.equal(of('::ffff:192.0.2.7'), '192.0.2.7');
+    assert.equal(of('192.0.2.7'), '192.0.2.7');
+    assert.equal(of('::1'), '::1');
+    assert.equal(of(undefined), undefined);
   });
 
   test('takes a certificate that the proxy has verified for the user name', async () => {

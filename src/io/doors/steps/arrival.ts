@@ -68,3 +68,9 @@ export type Step = (
   next: () => void,
   refuse: (why: string, fields?: Readonly<Record<string, string | number>>) => void,
 ) => void;
+
+/** The address of the other end; undefined for a unix socket. A socket that systemd has opened may
+ *  serve both families, and IPv4 addresses then come in the clothes of IPv6. */
+export function addressOf({ remoteAddress }: Socket): string | undefined {
+  return remoteAddress?.replace(/^::ffff:(?=\d+\.)/i, '');
+}

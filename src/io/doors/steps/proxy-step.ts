@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { formatAddress } from '../../../config/address.ts';
 import { networkList } from '../../../config/sections/listeners.ts';
 import type { Certificate } from '../../../core/access.ts';
-import type { Step } from './arrival.ts';
+import { addressOf, type Step } from './arrival.ts';
 import { MALFORMED, NEED_MORE, type ProxyHeader, readProxyHeader } from './proxy-protocol.ts';
 
 /** Nobody but `proxies` gets in; a unix socket is guarded by its permissions. */
@@ -16,7 +16,7 @@ export function proxyStep(proxies: readonly string[]): Step {
   };
   return (arrival, next, refuse) => {
     const { raw } = arrival;
-    if (!trusts(raw.remoteAddress)) {
+    if (!trusts(addressOf(raw))) {
       refuse('no proxy that listeners.proxyProtocol.from names');
       return;
     }

@@ -12,6 +12,9 @@ import type { Arrival, Step } from './arrival.ts';
 /** Packets may be joined in a frame: it may be somewhat larger than the largest packet. */
 const FRAME_EXTRA_BYTES = 64 * KB;
 
+/** Of what a stranger says, so much is logged. */
+const SHOWN_MAX = 200;
+
 const SUB_PROTOCOLS: readonly string[] = ['mqtt', 'mqttv3.1'];
 
 type Refuse = Parameters<Step>[2];
@@ -72,7 +75,9 @@ export class WebSocketStep {
     if (status !== 0) {
       const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close`;
       stream.write(`${head}\r\n\r\n${why}\n`);
-      waiting.refuse(why, { path: request.url ?? '', origin: request.headers.origin ?? '' });
+      const { url = '', headers } = request;
+      const shown = (text: string) => text.slice(0, SHOWN_MAX);
+      waiting.refuse(why, { path: shown(url), origin: shown(headers.origin ?? '') });
       return;
     }
     this.frames.handleUpgrade(request, stream, head, socket => {
