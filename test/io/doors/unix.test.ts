@@ -98,7 +98,7 @@ describe('a unix socket', () => {
 });
 
 describe('accounts', () => {
-  const passwd = 'root:x:0:0:root:/root:/bin/sh\nmeter:x:1001:1001::/home/m:\n:x:7:7::/:\n';
+  const passwd = 'root:x:0:0:root:/root:/bin/sh\nmeter:x:1001:1001::/srv/m:\n:x:7:7::/:\n';
   test('have names, or the number where this machine has none for it', () => {
     assert.equal(accountName(0, passwd), 'root');
     assert.equal(accountName(1001, passwd), 'meter');
