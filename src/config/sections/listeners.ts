@@ -285,7 +285,8 @@ export const listenersOption = option(
     description:
       'Where to listen. `HOST:PORT`, IPv6 in brackets; `:1883` is every interface; `1883` and ' +
       '`localhost:1883` are 127.0.0.1 and ::1; port 0 lets the system choose. For TLS, WebSocket ' +
-      'and all else there are `[[listeners]]` tables, below. A listener that others than this ' +
+      'and all else there are `[[listeners]]` tables, below; those with more than `host` and ' +
+      '`port` are served from an event loop in both I/O modes. A listener that others than this ' +
       'machine can reach needs a word about `anonymous`.',
   },
 );

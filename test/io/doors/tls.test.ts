@@ -226,6 +226,22 @@ key = "${other.key}"`;
     }
   });
 
+  test('is a resumption for everybody who comes back at once', async () => {
+    const place = await open(tls(asking('required')));
+    const crowd = Array.from({ length: 60 }, () => visit(place, shown(client)));
+    const before = await Promise.all(crowd);
+    for (const { socket } of before) socket.destroy();
+    await place.guests.until(() => place.guests.left.size === before.length);
+    const again = await Promise.all(
+      before.map(({ session }) => visit(place, { ...shown(client), session: session! })),
+    );
+    assert.ok(again.every(({ reused }) => reused));
+    assert.equal(place.guests.links.length, 120);
+    assert.ok(
+      place.guests.links.every(({ origin }) => origin?.certificate?.commonName === 'meter-7'),
+    );
+  });
+
   test('that is none, or is not begun in time, ends the connection', async () => {
     const place = await open(tls(), { handshakeTimeoutMs: 50 });
     const noise = await dial(place.port);
