@@ -12,6 +12,7 @@ export class FarSide implements DoorSide {
   onHold: (held: boolean) => void = () => {};
   private readonly forwarder: Forwarder;
   private planned = false;
+  private stopped = false;
 
   /** `wakeCore` wakes the core's thread; to be told by that, call `wake`. */
   constructor(up: RingMemory, down: RingMemory, wakeCore: () => void) {
@@ -43,11 +44,17 @@ export class FarSide implements DoorSide {
     this.forwarder.closed(link);
   }
 
+  /** The core's thread is gone, and so is its bell. */
+  stop(): void {
+    this.stopped = true;
+  }
+
   readonly wake = (): void => {
-    if (this.planned) return;
+    if (this.planned || this.stopped) return;
     this.planned = true;
     setImmediate(() => {
       this.planned = false;
+      if (this.stopped) return;
       this.forwarder.work();
       if (!this.forwarder.settle()) this.wake();
     });
