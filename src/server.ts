@@ -1,11 +1,14 @@
 // A running broker: the engine on the thread that its I/O mode wants, and around it what needs an
 // event loop: the authenticator and the control socket.
 
-import { createAuthenticator } from './auth/create.ts';
+import { createAuthenticator, readAccess } from './auth/create.ts';
+import { AuthFault } from './auth/fault.ts';
+import { ReplaceableAdmission } from './auth/replaceable.ts';
+import type { Admission } from './auth/step.ts';
 import type { Config } from './config/config.ts';
 import { type ControlServer, type ControlTarget, startControl } from './control.ts';
 import type { Engine } from './engine/engine.ts';
-import type { Answer, Question } from './engine/questions.ts';
+import type { Answer, Question, Results } from './engine/questions.ts';
 import type { ThreadEngine } from './engine/thread/thread-engine.ts';
 import { createAsyncDriver, createAsyncPoolDriver } from './io/create.ts';
 import type { Doors } from './io/doors/doors.ts';
@@ -30,7 +33,9 @@ export async function startServer(
   log: Logger,
   reload: ControlTarget['reload'],
 ): Promise<Server> {
-  const engine = await startEngine(config, log);
+  const authLog = log.child('auth');
+  const admission = new ReplaceableAdmission(await createAuthenticator(config.auth, authLog));
+  const engine = await startEngine(config, log, admission);
   const doors = await openDoors(config, engine, log);
   const ask = (question: Question) => new Promise<Answer>(resolve => engine.ask(question, resolve));
   let control: ControlServer | null = null;
@@ -54,18 +59,51 @@ export async function startServer(
     stop,
     async reconfigure(changed) {
       const renewDoors = prepareReload(doors);
-      await ask({ about: 'reconfigure', config: changed });
+      const { authenticator, access } = await readAuth(changed, authLog);
       renewDoors();
+      admission.replace(authenticator);
+      await ask({ about: 'reconfigure', config: changed, access });
+      await expelGuests(ask, admission);
     },
   };
 }
 
+/** What [auth] and its files say now. */
+async function readAuth(config: Config, log: Logger) {
+  try {
+    const authenticator = await createAuthenticator(config.auth, log);
+    return { authenticator, access: await readAccess(config.auth) };
+  } catch (error) {
+    if (error instanceof AuthFault) throw new ReloadError(error.lines);
+    throw error;
+  }
+}
+
+let lastList = 0;
+
+/** Ends the connections of those who would not be let in any more. */
+async function expelGuests(ask: ControlTarget['ask'], admission: Admission): Promise<void> {
+  const list = --lastList; // the control socket counts its lists upwards
+  for (let more = true; more; ) {
+    const answer = await ask({ about: 'guests', list });
+    if (!answer.ok) throw new Error(answer.message);
+    const page = answer.result as Results['guests'];
+    const ids = page.rows.filter(guest => !admission.mayStay(guest)).map(guest => guest.clientId);
+    if (ids.length > 0) await ask({ about: 'expel', ids });
+    more = page.more;
+  }
+}
+
 /** On this thread, or on one of its own where that is blocked most of the time. */
-async function startEngine(config: Config, log: Logger): Promise<Engine | ThreadEngine> {
-  const authenticator = await createAuthenticator(config.auth, log.child('auth'));
+async function startEngine(
+  config: Config,
+  log: Logger,
+  authenticator: Admission,
+): Promise<Engine | ThreadEngine> {
+  const access = await readAccess(config.auth);
   if (config.io.mode === 'sync') {
     const { ThreadEngine } = await import('./engine/thread/thread-engine.ts');
-    return ThreadEngine.start(config, { log, authenticator });
+    return ThreadEngine.start(config, { log, authenticator, access });
   }
   // Loaded only where it is used: in the other mode all of it is on the other thread.
   const { Engine } = await import('./engine/engine.ts');
@@ -73,6 +111,8 @@ async function startEngine(config: Config, log: Logger): Promise<Engine | Thread
   return Engine.start(config, {
     log,
     authenticator,
+    access,
+    makeAccess: null,
     storeBell: null,
     createDriver: hallway => {
       const { io } = config;

@@ -75,7 +75,10 @@ class FakeBroker {
       case 'delete-retained':
         this.calls.push(`delete ${question.filter}`);
         return 3;
+      case 'guests':
+        return { rows: [], more: false };
       case 'reconfigure':
+      case 'expel':
         return true;
       case 'stats':
         if (this.known.has('broken')) throw new Error('a bug in the broker');

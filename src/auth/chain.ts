@@ -2,11 +2,13 @@
 // (a certificate, the account behind a unix socket). What nobody knows is let in without a name or
 // refused.
 
-import type { Authenticator, AuthResult, Credentials } from '../core/access.ts';
+import type { AuthResult, Credentials } from '../core/access.ts';
 import {
+  type Admission,
   ALLOWED,
   ANONYMOUS,
   type AuthStep,
+  type Guest,
   NOT_AUTHORIZED,
   UNAVAILABLE,
   type Verdict,
@@ -21,7 +23,10 @@ export interface ChainOptions {
   readonly onError?: (error: unknown) => void;
 }
 
-export class Chain implements Authenticator {
+/** What letting somebody in rests on where no step has: the listener has proved the name. */
+const PROVED = 'listener';
+
+export class Chain implements Admission {
   private readonly steps: readonly AuthStep[];
   private readonly anonymous: boolean;
   private readonly onError: (error: unknown) => void;
@@ -35,8 +40,8 @@ export class Chain implements Authenticator {
   authenticate(credentials: Credentials, done: (result: AuthResult) => void): void {
     const proved = credentials.origin?.username ?? null;
     // Enhanced authentication was asked for by the client: it is not skipped.
-    if (proved !== null && credentials.authMethod === null) done({ ...ALLOWED, username: proved });
-    else this.ask(credentials, 0, done);
+    if (proved === null || credentials.authMethod !== null) this.ask(credentials, 0, done);
+    else done({ ...ALLOWED, username: proved, standing: PROVED });
   }
 
   /** Asks the steps from `first` on; at once as long as they answer at once. */
@@ -53,16 +58,32 @@ export class Chain implements Authenticator {
           .catch(error => this.failed(error))
           .then(late => {
             if (late === null) this.ask(credentials, i + 1, done);
-            else done(late);
+            else done(this.withStanding(i, credentials, late));
           });
         return;
       }
       if (verdict !== null) {
-        done(verdict);
+        done(this.withStanding(i, credentials, verdict));
         return;
       }
     }
     done(this.unknown(credentials));
+  }
+
+  /** `verdict` with what it rests on, when it lets the client in. */
+  private withStanding(step: number, { username }: Credentials, verdict: AuthResult): AuthResult {
+    const { standing } = this.steps[step]!;
+    if (verdict.reason !== 0 || standing === undefined) return verdict;
+    const name = verdict.username === undefined ? username : verdict.username;
+    return { ...verdict, standing: standing.call(this.steps[step], name) };
+  }
+
+  mayStay({ username, origin, standing }: Guest): boolean {
+    if (standing === PROVED) return true;
+    // Let in without a question: by an open broker, anonymously, or by a step that has no reasons.
+    if (standing !== '') return this.steps.some(step => step.standing?.(username) === standing);
+    const unproved = username === null || this.steps.every(step => step.standing === undefined);
+    return unproved && (origin?.anonymous ?? this.anonymous);
   }
 
   private unknown({ username, authMethod, origin }: Credentials): AuthResult {

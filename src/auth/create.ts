@@ -3,23 +3,22 @@
 
 import { availableParallelism } from 'node:os';
 import type { AuthConfig } from '../config/config.ts';
-import type { Access, Authenticator } from '../core/access.ts';
+import type { Access } from '../core/access.ts';
 import type { Logger } from '../log.ts';
 import { allowAll } from './allow-all.ts';
 import { Chain } from './chain.ts';
 import { AuthFault } from './fault.ts';
 import type { StoredHash } from './passwords/stored-hash.ts';
-import type { AuthStep } from './step.ts';
+import type { Admission, AuthStep } from './step.ts';
 
 const now = () => performance.now();
 
 /** The one that asks and waits is not on the core's thread where that is blocked. Rejects with an
- *  AuthFault when a file is not as it should be, the ACL file included. */
+ *  AuthFault when a file is not as it should be. */
 export async function createAuthenticator(
   config: AuthConfig,
   log: Logger | null = null,
-): Promise<Authenticator> {
-  await createAccess(config);
+): Promise<Admission> {
   if (isOpen(config)) return allowAll;
   const trouble = (what: string) => (why: string) => log?.warn(what, { why });
   const hashes = await readHashes(config);
@@ -37,18 +36,44 @@ export async function createAuthenticator(
   return new Chain(steps, { anonymous, onError });
 }
 
-/** The one that the core asks on its hot path; rejects like the above. */
-export async function createAccess(config: AuthConfig): Promise<Access> {
+/** What an Access is made of, as plain data; null: everybody may do everything. */
+export interface AccessSpec {
+  readonly rules: AuthConfig['rules'];
+  readonly superusers: readonly string[];
+  /** The text of the ACL file, and where it stands. */
+  readonly aclFile: { readonly name: string; readonly text: string } | null;
+}
+
+/** Reads and checks it; rejects with an AuthFault. */
+export async function readAccess(config: AuthConfig): Promise<AccessSpec | null> {
   const { rules, aclFile, superusers } = config;
   // Rules also come with tokens and answers.
-  const ruled = rules.length > 0 || aclFile !== '' || bringsRules(config);
-  if (!ruled) return allowAll;
+  if (rules.length === 0 && aclFile === '' && !bringsRules(config)) return null;
+  const file = aclFile === '' ? null : (await import('./files.ts')).readAclText(aclFile);
+  return { rules, superusers, aclFile: file };
+}
+
+/** Makes the one that the core asks on its hot path. */
+export type AccessMaker = (spec: AccessSpec | null) => Access;
+
+/** Loads what a maker needs, which costs half a megabyte. */
+export async function loadAccessMaker(): Promise<AccessMaker> {
   const { Acl } = await import('./rules/acl.ts');
   const { rulesOf } = await import('./rules/rule-spec.ts');
-  const own = rules.flatMap((rule, index) => rulesOf(rule, `auth.rules.${index}`));
-  if (aclFile === '') return new Acl({ rules: own, superusers });
-  const { readAclFile } = await import('./files.ts');
-  return new Acl({ rules: [...own, ...readAclFile(aclFile).rules], superusers });
+  const { parseAclFile } = await import('./rules/acl-file.ts');
+  return spec => {
+    if (spec === null) return allowAll;
+    const { rules, superusers, aclFile } = spec;
+    const own = rules.flatMap((rule, index) => rulesOf(rule, `auth.rules.${index}`));
+    const filed = aclFile === null ? [] : parseAclFile(aclFile.text, aclFile.name).rules;
+    return new Acl({ rules: [...own, ...filed], superusers });
+  };
+}
+
+/** Both at once. */
+export async function createAccess(config: AuthConfig): Promise<Access> {
+  const spec = await readAccess(config);
+  return spec === null ? allowAll : (await loadAccessMaker())(spec);
 }
 
 /** Whether everybody is let in without a question. */

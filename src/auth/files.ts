@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { AuthFault } from './fault.ts';
 import { type PasswordFile, parsePasswords } from './passwords/password-file.ts';
-import { type AclFile, parseAclFile } from './rules/acl-file.ts';
+import { parseAclFile } from './rules/acl-file.ts';
 
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
@@ -20,20 +20,23 @@ export function readAuthFile(option: string, path: string): Uint8Array {
   }
 }
 
-function readParsed<File extends { readonly faults: readonly string[] }>(
+/** A text file that makes sense to `check`. */
+function readText<File extends { readonly faults: readonly string[] }>(
   option: string,
   path: string,
-  parse: (text: string, name: string) => File,
-): File {
-  const file = parse(Buffer.from(readAuthFile(option, path)).toString('utf8'), path);
-  if (file.faults.length > 0) throw new AuthFault(file.faults.map(fault => `${path}:${fault}`));
-  return file;
+  check: (text: string, name: string) => File,
+): { readonly text: string; readonly parsed: File } {
+  const text = Buffer.from(readAuthFile(option, path)).toString('utf8');
+  const parsed = check(text, path);
+  if (parsed.faults.length > 0) throw new AuthFault(parsed.faults.map(fault => `${path}:${fault}`));
+  return { text, parsed };
 }
 
 export function readPasswordFile(path: string): PasswordFile {
-  return readParsed('auth.passwordFile', path, parsePasswords);
+  return readText('auth.passwordFile', path, parsePasswords).parsed;
 }
 
-export function readAclFile(path: string): AclFile {
-  return readParsed('auth.aclFile', path, parseAclFile);
+/** As text, which goes to the thread that asks its rules. */
+export function readAclText(path: string): { readonly name: string; readonly text: string } {
+  return { name: path, text: readText('auth.aclFile', path, parseAclFile).text };
 }

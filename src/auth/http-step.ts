@@ -7,7 +7,15 @@ import type { Credentials } from '../core/access.ts';
 import { addressOf } from './address.ts';
 import { BoundedMap } from './bounded-map.ts';
 import { rulesFromOutside } from './rules/rule-spec.ts';
-import { ALLOWED, type AuthStep, BUSY, NOT_AUTHORIZED, UNAVAILABLE, type Verdict } from './step.ts';
+import {
+  ALLOWED,
+  type AuthStep,
+  BUSY,
+  NOT_AUTHORIZED,
+  standingOf,
+  UNAVAILABLE,
+  type Verdict,
+} from './step.ts';
 
 export interface HttpOptions {
   readonly url: string;
@@ -33,6 +41,10 @@ export class HttpStep implements AuthStep {
   constructor(options: HttpOptions) {
     this.options = options;
     this.answers = new BoundedMap(CACHE_MAX, options.now);
+  }
+
+  standing(): string {
+    return standingOf('http', this.options.url);
   }
 
   authenticate(credentials: Credentials): Verdict | Promise<Verdict> {

@@ -19,6 +19,7 @@ import {
   type AuthStep,
   BUSY,
   NOT_AUTHORIZED,
+  standingOf,
   UNAVAILABLE,
   type Verdict,
   WRONG,
@@ -28,6 +29,8 @@ export interface TokenKeys {
   readonly find: JWTVerifyGetKey;
   /** Whether they are fetched, which may fail through nobody's fault here. */
   readonly remote: boolean;
+  /** What is believed when a token is: the keys, or where they come from. */
+  readonly believed: string;
 }
 
 export interface JwtOptions {
@@ -67,6 +70,11 @@ export class JwtStep implements AuthStep {
     if (this.verifying >= VERIFYING_MAX) return BUSY;
     this.verifying++;
     return this.verify(token).finally(() => this.verifying--);
+  }
+
+  standing(): string {
+    const { issuer, audience, algorithms } = this.options;
+    return standingOf('jwt', this.keys.believed, issuer, audience, ...algorithms);
   }
 
   private async verify(token: string): Promise<Verdict> {
@@ -119,13 +127,14 @@ export function remoteKeys(url: string): TokenKeys {
     timeoutDuration: KEYS_TIMEOUT_MS,
     cooldownDuration: KEYS_COOLDOWN_MS,
   });
-  return { find, remote: true };
+  return { find, remote: true, believed: url };
 }
 
 /** The key in a file: PEM, JSON or the bytes of a shared secret; throws with words about what is
  *  wrong. */
 export function localKeys(bytes: Uint8Array): TokenKeys {
-  return { find: keysIn(Buffer.from(bytes).toString('utf8').trim()), remote: false };
+  const text = Buffer.from(bytes).toString('utf8').trim();
+  return { find: keysIn(text), remote: false, believed: text };
 }
 
 function keysIn(text: string): JWTVerifyGetKey {

@@ -1,7 +1,8 @@
 // One way to tell who a client is. Several are asked in order (chain.ts): each lets in, refuses or
 // leaves it to the next.
 
-import type { AuthResult, Credentials } from '../core/access.ts';
+import { createHmac, randomBytes } from 'node:crypto';
+import type { Authenticator, AuthResult, Credentials, Principal } from '../core/access.ts';
 import { Reason } from '../mqtt/reason.ts';
 
 /** Null: this step does not know the client; the next one is asked. */
@@ -10,6 +11,30 @@ export type Verdict = AuthResult | null;
 export interface AuthStep {
   /** Given at once or later. A step that throws or rejects refuses: nobody gets in by an error. */
   authenticate(credentials: Credentials): Verdict | Promise<Verdict>;
+  /** What letting in `username` rests on: as long as it is the same, who is in may stay. Left out:
+   *  nothing that could change. */
+  standing?(username: string | null): string;
+}
+
+/** Who asked to be let in and was. */
+export interface Guest extends Pick<Principal, 'username' | 'origin'> {
+  /** As AuthResult.standing. */
+  readonly standing: string;
+}
+
+/** The whole of it, as the composition root has it. */
+export interface Admission extends Authenticator {
+  /** Whether somebody who was let in, by this or by its predecessor, would be so now. */
+  mayStay(guest: Guest): boolean;
+}
+
+const standingKey = randomBytes(32);
+
+/** A standing that tells nobody what it is made of, comparable within this process. */
+export function standingOf(kind: string, ...parts: readonly string[]): string {
+  const mac = createHmac('sha256', standingKey);
+  for (const part of parts) mac.update(`${part.length}:${part}`);
+  return `${kind}:${mac.digest('base64')}`;
 }
 
 export const ALLOWED: AuthResult = Object.freeze({ reason: Reason.Success });

@@ -59,6 +59,9 @@ export interface AuthResult {
   readonly username?: string | null;
   /** Kept as the principal's `grants`. */
   readonly grants?: object | null;
+  /** What letting it in rests on, in the authenticator's own words: kept with the connection, to be
+   *  asked about again when users or rules have changed. */
+  readonly standing?: string;
   /** How long the client may stay, e.g. until its token expires; left out: as long as it likes. */
   readonly expiresInMs?: number;
 }

@@ -453,6 +453,12 @@ export class Broker {
     state.retained.bytesMax = options.retainedBytesMax;
   }
 
+  /** From here on `access` decides; recipients are worked out anew. */
+  handleAccess(access: Access): void {
+    this.state.access = access;
+    this.state.router.changed();
+  }
+
   /** MQTT 5 clients are told, everybody is closed [MQTT 5.0 4.13]; nobody new is let in. */
   handleShutdown(now: number): void {
     const b = this.state;

@@ -2,7 +2,8 @@
 // hallway, driver, listeners. It knows nothing of the thread it is on: in the asynchronous mode
 // that is the main one, in the synchronous mode a worker that is blocked most of the time.
 
-import { createAccess } from '../auth/create.ts';
+import { allowAll } from '../auth/allow-all.ts';
+import { type AccessMaker, type AccessSpec, loadAccessMaker } from '../auth/create.ts';
 import { formatAddress } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
 import type { Authenticator } from '../core/access.ts';
@@ -11,10 +12,11 @@ import type { LogEvent } from '../core/effects.ts';
 import {
   deleteRetained,
   dropSession,
+  expel,
   findSession,
   kick,
+  listGuests,
   listSessions,
-  type SessionInfo,
 } from '../core/report/control.ts';
 import { statistics } from '../core/report/statistics.ts';
 import { type DoorSide, nearSide } from '../io/doors/side.ts';
@@ -26,11 +28,14 @@ import type { StoreLog } from '../store/log.ts';
 import { type OpenedStore, openStore } from '../store/open.ts';
 import { StoreError } from '../store/store.ts';
 import type { UpkeepRequest } from '../store/upkeep/upkeep.ts';
-import type { Answer, ClientRows, Question, Results } from './questions.ts';
+import type { Answer, Page, Question, Results } from './questions.ts';
 
 export interface EngineParts {
   readonly log: Logger;
   readonly authenticator: Authenticator;
+  readonly access: AccessSpec | null;
+  /** Null: loaded when there are rules; a thread that runs no promises has it from the start. */
+  readonly makeAccess: AccessMaker | null;
   /** The eventfd that a store on its own thread rings when it has answered, for a thread that hears
    *  no messages: then it calls `Engine.hearStore`. */
   readonly storeBell: number | null;
@@ -52,12 +57,14 @@ export class Engine {
   private readonly keeper: StoreLog | null;
   /** The core's milliseconds. */
   private readonly clock: () => number;
-  private readonly lists = new Map<number, Iterator<SessionInfo>>();
+  private makeAccess: AccessMaker | null = null;
+  private readonly lists = new Map<number, Iterator<unknown>>();
 
   /** Rejects with a StoreError, or an error that has `code` when a listener cannot be opened. */
   static async start(config: Config, parts: EngineParts): Promise<Engine> {
     const { log } = parts;
-    const access = await createAccess(config.auth);
+    const makeAccess = parts.makeAccess ?? (parts.access && (await loadAccessMaker()));
+    const access = makeAccess?.(parts.access) ?? allowAll;
     const kept = await openStore(config.store, parts.storeBell);
     // The core's clock goes on where it was when the store was last written.
     const start = (kept?.clock ?? 0) - performance.now();
@@ -83,6 +90,7 @@ export class Engine {
     const driver = await parts.createDriver(loop);
     loop.wake = () => driver.wake();
     const engine = new Engine(broker, loop, driver, kept, keeper ?? null, clock);
+    engine.makeAccess = makeAccess;
     try {
       engine.addresses = await listenAll(config, driver, log.child('io'));
     } catch (error) {
@@ -116,6 +124,13 @@ export class Engine {
       this.askStore(question.request, done);
       return;
     }
+    if (question.about === 'reconfigure' && question.access !== null && this.makeAccess === null) {
+      loadAccessMaker().then(maker => {
+        this.makeAccess = maker;
+        this.ask(question, done);
+      });
+      return;
+    }
     done({ ok: true, result: this.answer(question) });
     this.driver.wake(); // what was done may have said something to somebody
   }
@@ -124,7 +139,12 @@ export class Engine {
     const { state } = this.broker;
     switch (question.about) {
       case 'clients':
-        return this.nextRows(question.list);
+        return this.nextRows(question.list, () => listSessions(state, this.clock));
+      case 'guests':
+        return this.nextRows(question.list, () => listGuests(state));
+      case 'expel':
+        expel(state, question.ids, this.clock());
+        return true;
       case 'client':
         return findSession(state, question.id, this.clock());
       case 'kick':
@@ -137,20 +157,21 @@ export class Engine {
         return statistics(state, this.clock());
       case 'reconfigure':
         this.broker.handleOptions(question.config.broker);
+        this.broker.handleAccess(this.makeAccess?.(question.access) ?? allowAll);
         return true;
     }
   }
 
-  private nextRows(list: number): ClientRows {
+  private nextRows<Row>(list: number, begin: () => Iterator<Row>): Page<Row> {
     const { lists } = this;
-    let rest = lists.get(list);
+    let rest = lists.get(list) as Iterator<Row> | undefined;
     if (rest === undefined) {
-      rest = listSessions(this.broker.state, this.clock);
+      rest = begin();
       const [oldest] = lists.keys();
       if (lists.size >= LISTS_MAX && oldest !== undefined) lists.delete(oldest);
       lists.set(list, rest);
     }
-    const rows: SessionInfo[] = [];
+    const rows: Row[] = [];
     while (rows.length < ROWS_PER_ANSWER) {
       const { done, value } = rest.next();
       if (done) {

@@ -2,8 +2,9 @@
 // socket, and whatever else looks at it. Plain data both ways, so that the broker may live on
 // another thread.
 
+import type { AccessSpec } from '../auth/create.ts';
 import type { Config } from '../config/config.ts';
-import type { SessionDetail, SessionInfo } from '../core/report/control.ts';
+import type { GuestInfo, SessionDetail, SessionInfo } from '../core/report/control.ts';
 import type { UpkeepRequest, UpkeepResult } from '../store/upkeep/upkeep.ts';
 
 export type Question =
@@ -16,15 +17,24 @@ export type Question =
   | { readonly about: 'stats' }
   | { readonly about: 'store'; readonly request: UpkeepRequest }
   /** What of a new configuration can be taken over is taken over. */
-  | { readonly about: 'reconfigure'; readonly config: Config };
+  | {
+      readonly about: 'reconfigure';
+      readonly config: Config;
+      readonly access: AccessSpec | null;
+    }
+  /** The next of those who are connected; `list` as above. */
+  | { readonly about: 'guests'; readonly list: number }
+  /** These may not be here any more. */
+  | { readonly about: 'expel'; readonly ids: readonly string[] };
 
-export interface ClientRows {
-  readonly rows: readonly SessionInfo[];
+/** A part of a list. */
+export interface Page<Row> {
+  readonly rows: readonly Row[];
   readonly more: boolean;
 }
 
 export interface Results {
-  clients: ClientRows;
+  clients: Page<SessionInfo>;
   client: SessionDetail | null;
   /** False: there is no such connection, no such session. */
   kick: boolean;
@@ -34,6 +44,8 @@ export interface Results {
   stats: Record<string, number | string>;
   store: UpkeepResult;
   reconfigure: true;
+  guests: Page<GuestInfo>;
+  expel: true;
 }
 
 export type Answer =

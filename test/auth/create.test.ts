@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { allowAll } from '../../src/auth/allow-all.ts';
 import { Chain } from '../../src/auth/chain.ts';
-import { createAccess, createAuthenticator } from '../../src/auth/create.ts';
+import { createAccess, createAuthenticator, readAccess } from '../../src/auth/create.ts';
 import { AuthFault } from '../../src/auth/fault.ts';
 import { makeToken } from '../../src/auth/passwords/compute.ts';
 import { formatHash } from '../../src/auth/passwords/stored-hash.ts';
@@ -59,7 +59,7 @@ describe('what a configuration asks for', () => {
   test('users: who is let in may do everything', async () => {
     const config = configured('users = { alice = "secret" }');
     const authenticator = await createAuthenticator(config);
-    assert.equal(await ask(authenticator, alice), ALLOWED);
+    assert.equal((await ask(authenticator, alice)).reason, 0);
     assert.equal(await ask(authenticator, offer('alice', 'x')), WRONG);
     assert.equal(await ask(authenticator, offer('bob', 'secret')), WRONG);
     assert.equal(await ask(authenticator, offer(null, null)), ANONYMOUS);
@@ -95,7 +95,7 @@ describe('what a configuration asks for', () => {
         'rules = [{ deny = "publish", filter = "a/secret" }]',
     );
     const authenticator = await createAuthenticator(config);
-    assert.equal(await ask(authenticator, offer('alice', token)), ALLOWED);
+    assert.equal((await ask(authenticator, offer('alice', token))).reason, 0);
     assert.equal(await ask(authenticator, offer('alice', 'secret')), WRONG);
     const access = await createAccess(config);
     assert.equal(access.mayPublish(alice, 'a/b', false), true);
@@ -136,7 +136,9 @@ describe('what a configuration asks for', () => {
   ];
   for (const [title, toml, lines] of faults) {
     test(`says what is wrong: ${title}`, async () => {
-      await assert.rejects(createAuthenticator(configured(toml())), error => {
+      const config = configured(toml());
+      const read = async () => [await readAccess(config), await createAuthenticator(config)];
+      await assert.rejects(read, error => {
         assert.ok(error instanceof AuthFault);
         assert.deepEqual(error.lines, lines());
         return true;
@@ -187,9 +189,64 @@ describe('steps in order', () => {
     const origin = originWith({ username: 'meter' });
     const chain = new Chain([deny], closed);
     const result = await ask(chain, { ...alice, origin });
-    assert.deepEqual(result, { reason: Reason.Success, username: 'meter' });
+    assert.deepEqual(result, { reason: Reason.Success, username: 'meter', standing: 'listener' });
     const enhanced = { ...alice, origin, authMethod: 'SCRAM-SHA-256' };
     assert.equal(await ask(chain, enhanced), WRONG);
     assert.equal(await ask(new Chain([next], closed), enhanced), NOT_AUTHORIZED);
+  });
+});
+
+describe('who was let in', () => {
+  const guest = (result: AuthResult, username: string | null) => ({
+    username: result.username === undefined ? username : result.username,
+    origin: null,
+    standing: result.standing ?? '',
+  });
+  const before = 'users = { alice = "secret", bob = "hidden" }';
+  const login = async (toml: string, name: string | null, password: string | null) => {
+    const admission = await createAuthenticator(configured(toml));
+    return guest(await ask(admission, offer(name, password)), name);
+  };
+  const stays = async (toml: string, who: ReturnType<typeof guest>) =>
+    (await createAuthenticator(configured(toml))).mayStay(who);
+
+  test('stays as long as what let it in is there', async () => {
+    const inside = await login(before, 'alice', 'secret');
+    assert.equal(await stays(before, inside), true);
+    assert.equal(await stays('users = { alice = "secret" }', inside), true, 'others went');
+    assert.equal(await stays('users = { alice = "other" }', inside), false, 'a new password');
+    assert.equal(await stays('users = { bob = "secret" }', inside), false, 'the user has gone');
+    const passwordFile = file('moved', `alice:${formatHash(makeToken().hash)}\n`);
+    assert.equal(await stays(`passwordFile = "${passwordFile}"`, inside), false);
+  });
+
+  test('without a name: as long as that is allowed', async () => {
+    const inside = await login(before, null, null);
+    assert.equal(await stays(before, inside), true);
+    assert.equal(await stays(`anonymous = false\n${before}`, inside), false);
+  });
+
+  test('by an open broker: as long as nobody has to prove the name it brought', async () => {
+    const named = await login('', 'alice', null);
+    assert.equal(await stays('', named), true);
+    assert.equal(await stays(before, named), false);
+    assert.equal(await stays(before, await login('', null, null)), true);
+  });
+
+  test('by a token: as long as the same keys are believed', async () => {
+    const believing = async (secret: string) =>
+      (await createAuthenticator(
+        configured(`jwtKeys = "${file('jwt', secret.repeat(32))}"`),
+      )) as Chain;
+    const step = async (secret: string) => {
+      const { JwtStep, localKeys } = await import('../../src/auth/jwt-step.ts');
+      const { jwtAlgorithms: algorithms, jwtIssuer: issuer } = configured('');
+      const names = { issuer, audience: '', userClaim: 'sub', rulesClaim: 'acl' };
+      const keys = localKeys(Buffer.from(secret.repeat(32)));
+      return new JwtStep(keys, { algorithms, ...names, onTrouble() {} });
+    };
+    const inside = { username: 'x', origin: null, standing: (await step('a')).standing() };
+    assert.equal((await believing('a')).mayStay(inside), true);
+    assert.equal((await believing('b')).mayStay(inside), false);
   });
 });

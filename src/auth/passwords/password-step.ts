@@ -10,11 +10,11 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Credentials } from '../../core/access.ts';
 import { networkOf } from '../address.ts';
 import { BoundedMap } from '../bounded-map.ts';
-import { ALLOWED, type AuthStep, BANNED, BUSY, type Verdict, WRONG } from '../step.ts';
+import { ALLOWED, type AuthStep, BANNED, BUSY, standingOf, type Verdict, WRONG } from '../step.ts';
 import { BackOff } from './back-off.ts';
 import { decoyOf, isCheap, verify, verifyNow } from './compute.ts';
 import { HashQueue, type QueueBounds } from './hash-queue.ts';
-import { parseHash, type StoredHash } from './stored-hash.ts';
+import { formatHash, parseHash, type StoredHash } from './stored-hash.ts';
 
 export interface PasswordOptions {
   /** Names with plain passwords, or hashes as `minnow passwd` writes them. */
@@ -31,6 +31,7 @@ export interface PasswordOptions {
  *  comparing takes equal time. */
 interface Plain {
   readonly kind: 'plain';
+  readonly text: string;
   readonly digest: Uint8Array;
 }
 
@@ -95,6 +96,13 @@ export class PasswordStep implements AuthStep {
     });
   }
 
+  standing(username: string | null): string {
+    const known = username === null ? undefined : this.users.get(username);
+    if (username === null || known === undefined) return 'password';
+    const secret = known.kind === 'plain' ? known.text : formatHash(known);
+    return standingOf('password', username, secret);
+  }
+
   private compute(
     login: string,
     hash: StoredHash,
@@ -123,7 +131,7 @@ export class PasswordStep implements AuthStep {
     const all = new Map<string, Known>();
     for (const [name, text] of Object.entries(users)) {
       const digest = this.plainDigest(Buffer.from(text));
-      all.set(name, parseHash(text) ?? { kind: 'plain', digest });
+      all.set(name, parseHash(text) ?? { kind: 'plain', text, digest });
     }
     for (const [name, hash] of hashes) all.set(name, hash);
     return all;
@@ -146,7 +154,7 @@ export class PasswordStep implements AuthStep {
 /** For names that are unknown: like most of those that are known. */
 function decoyFor(users: ReadonlyMap<string, Known>): Known {
   const counts = new Map<string, number>();
-  let most: Known = { kind: 'plain', digest: randomBytes(32) };
+  let most: Known = { kind: 'plain', text: '', digest: randomBytes(32) };
   let mostCount = 0;
   for (const hash of users.values()) {
     const costs = costsOf(hash);
@@ -154,7 +162,9 @@ function decoyFor(users: ReadonlyMap<string, Known>): Known {
     counts.set(costs, count);
     if (count > mostCount) [most, mostCount] = [hash, count];
   }
-  return most.kind === 'plain' ? { kind: 'plain', digest: randomBytes(32) } : decoyOf(most);
+  return most.kind === 'plain'
+    ? { kind: 'plain', text: '', digest: randomBytes(32) }
+    : decoyOf(most);
 }
 
 function costsOf(hash: Known): string {

@@ -8,8 +8,15 @@ import { Reason } from '../../mqtt/reason.ts';
 import { BoundedMap } from '../bounded-map.ts';
 import { BackOff } from '../passwords/back-off.ts';
 import { hmac, sha256 } from '../passwords/compute.ts';
-import type { ScramHash, StoredHash } from '../passwords/stored-hash.ts';
-import { ALLOWED, type AuthStep, BANNED, NOT_AUTHORIZED, type Verdict } from '../step.ts';
+import { formatHash, type ScramHash, type StoredHash } from '../passwords/stored-hash.ts';
+import {
+  ALLOWED,
+  type AuthStep,
+  BANNED,
+  NOT_AUTHORIZED,
+  standingOf,
+  type Verdict,
+} from '../step.ts';
 import { parseClientFirst, ScramExchange } from './exchange.ts';
 
 export const SCRAM_METHOD = 'SCRAM-SHA-256';
@@ -51,6 +58,12 @@ export class ScramStep implements AuthStep {
     // A beginning cannot be taken for an end: that one starts with "c=".
     if (exchange === undefined || !text.startsWith('c=')) return this.begin(credentials, key, text);
     return this.finish(credentials, exchange, text);
+  }
+
+  standing(username: string | null): string {
+    const hash = username === null ? undefined : this.hashes.get(username);
+    if (username === null || hash === undefined) return 'scram';
+    return standingOf('scram', username, formatHash(hash));
   }
 
   private begin({ username, peer }: Credentials, key: string, text: string): AuthResult {

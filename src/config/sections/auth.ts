@@ -2,7 +2,17 @@
 
 import * as z from 'zod/mini';
 import { areActions, areFilters } from '../../auth/rules/rule-spec.ts';
-import { count, flag, milliseconds, option, path, scalar, section } from '../option.ts';
+import {
+  type About,
+  count,
+  flag,
+  milliseconds,
+  option,
+  path,
+  type Reload,
+  scalar,
+  section,
+} from '../option.ts';
 import { type Field, type Path, type Report, readTable, textField, type Values } from '../table.ts';
 import { parseNetwork } from './listeners.ts';
 
@@ -86,6 +96,7 @@ function names<const T extends string>(about: {
   readonly expected: string;
   readonly example?: string;
   readonly description: string;
+  readonly reload?: Reload;
 }) {
   const fits = (word: unknown) =>
     typeof word === 'string' && word !== '' && (about.of?.includes(word as T) ?? true);
@@ -103,7 +114,7 @@ function urlOf(value: unknown): string | undefined {
 }
 
 const secretText = z.string().check(z.minLength(1));
-const text = (about: { readonly default: string; readonly description: string }) =>
+const text = (about: About<string>) =>
   scalar(
     value => (typeof value === 'string' ? value : undefined),
     { unit: 'text', expected: 'text, in quotes' },
@@ -115,6 +126,7 @@ export const authSection = section(
     'each lets a client in, refuses it or leaves it to the next.',
   {
     anonymous: flag({
+      reload: 'live',
       default: true,
       description: 'Whether clients without a user name are let in.',
     }),
@@ -127,6 +139,7 @@ export const authSection = section(
         secret: true,
       },
       {
+        reload: 'live',
         default: {},
         example: 'users = { alice = "a long secret", meter = "another" }',
         description:
@@ -136,6 +149,7 @@ export const authSection = section(
       },
     ),
     passwordFile: path({
+      reload: 'live',
       default: '',
       example: 'passwordFile = "/etc/minnow/passwd"',
       description:
@@ -143,6 +157,7 @@ export const authSection = section(
         'mosquitto_passwd are read as well.',
     }),
     passwordCacheMs: milliseconds({
+      reload: 'live',
       default: 60_000,
       min: 0,
       max: 3_600_000,
@@ -150,6 +165,7 @@ export const authSection = section(
     }),
     order: names({
       of: authSteps,
+      reload: 'live',
       default: authSteps,
       expected: `a list of ${authSteps.join(', ')}`,
       example: 'order = ["jwt", "password"]',
@@ -159,6 +175,7 @@ export const authSection = section(
         '(`identity`) comes before them.',
     }),
     scram: flag({
+      reload: 'live',
       default: false,
       description:
         'Whether MQTT 5 clients may prove their password without sending it (SCRAM-SHA-256); ' +
@@ -168,6 +185,7 @@ export const authSection = section(
       value => (typeof value === 'string' && !/^https?:/i.test(value) ? value : urlOf(value)),
       { unit: 'path or URL', expected: 'the path of a file, or an http or https URL' },
       {
+        reload: 'live',
         default: '',
         example: 'jwtKeys = "https://login.example/.well-known/jwks.json"',
         description:
@@ -177,24 +195,29 @@ export const authSection = section(
       },
     ),
     jwtAlgorithms: names<string>({
+      reload: 'live',
       default: ['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519', 'RS256', 'RS384', 'RS512', 'HS256'],
       expected: 'a list of algorithms such as ["RS256", "ES256"]',
       example: 'jwtAlgorithms = ["ES256"]',
       description: 'Algorithms that tokens may be signed with.',
     }),
     jwtIssuer: text({
+      reload: 'live',
       default: '',
       description: 'What the `iss` of a token must be; empty: anything.',
     }),
     jwtAudience: text({
+      reload: 'live',
       default: '',
       description: 'What must be in the `aud` of a token; empty: anything.',
     }),
     jwtUserClaim: text({
+      reload: 'live',
       default: 'sub',
       description: 'The claim that is the user name.',
     }),
     jwtRulesClaim: text({
+      reload: 'live',
       default: 'acl',
       description:
         'The claim with rules of the token: `[{"allow": ["publish"], "filter": "a/%u/#"}]`. They ' +
@@ -204,6 +227,7 @@ export const authSection = section(
       value => (value === '' ? '' : urlOf(value)),
       { unit: 'URL', expected: 'an http or https URL without a user name and password in it' },
       {
+        reload: 'live',
         default: '',
         example: 'httpUrl = "http://127.0.0.1:8080/mqtt/login"',
         description:
@@ -222,24 +246,28 @@ export const authSection = section(
         secret: true,
       },
       {
+        reload: 'live',
         default: {},
         example: 'httpHeaders = { Authorization = "Bearer a long secret" }',
         description: 'Headers to send along.',
       },
     ),
     httpTimeoutMs: milliseconds({
+      reload: 'live',
       default: 5_000,
       min: 100,
       max: 60_000,
       description: 'How long the service may take.',
     }),
     httpCacheMs: milliseconds({
+      reload: 'live',
       default: 30_000,
       min: 0,
       max: 3_600_000,
       description: 'How long an answer is remembered for the same client and password.',
     }),
     httpRequestsMax: count({
+      reload: 'live',
       default: 64,
       min: 1,
       max: 10_000,
@@ -255,6 +283,7 @@ export const authSection = section(
           'filter, and whom it is about: user, client, certificate, address, listener',
       },
       {
+        reload: 'live',
         default: [],
         example: 'rules = [{ user = "meter", allow = "publish", filter = "meters/%c/#" }]',
         description:
@@ -270,6 +299,7 @@ export const authSection = section(
       },
     ),
     aclFile: path({
+      reload: 'live',
       default: '',
       example: 'aclFile = "/etc/minnow/acl"',
       description:
@@ -277,6 +307,7 @@ export const authSection = section(
         '`rules` too they are asked first, and the file decides what they leave open.',
     }),
     superusers: names<string>({
+      reload: 'live',
       default: [],
       expected: 'a list of user names',
       example: 'superusers = ["admin"]',

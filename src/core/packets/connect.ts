@@ -146,6 +146,7 @@ export function onAuthResult(b: State, c: Connection, result: AuthResult, now: n
 function takeIdentity(c: Connection, result: AuthResult): void {
   if (result.username !== undefined) c.username = result.username;
   c.grants = result.grants ?? null;
+  c.standing = result.standing ?? '';
 }
 
 /** Who the session acts for, also when its connection is gone. */

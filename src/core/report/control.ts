@@ -2,6 +2,7 @@
 // shows these shapes as they are. Nothing here waits or throws.
 
 import { Reason } from '../../mqtt/reason.ts';
+import type { Origin } from '../access.ts';
 import { endConnection, endSession } from '../ending.ts';
 import { clearRetained } from '../packets/publish.ts';
 import type { Session } from '../session/session.ts';
@@ -52,6 +53,30 @@ function describe(session: Session, now: number): SessionInfo {
 /** Every session, described when it is its turn: the caller may take its time. */
 export function* listSessions(b: State, clock: () => number): Generator<SessionInfo> {
   for (const session of b.sessions.values()) yield describe(session, clock());
+}
+
+/** Who is connected, and what letting it in rested on. */
+export interface GuestInfo {
+  readonly clientId: string;
+  readonly username: string | null;
+  readonly origin: Origin | null;
+  readonly standing: string;
+}
+
+export function* listGuests(b: State): Generator<GuestInfo> {
+  for (const { connection: c } of b.sessions.values()) {
+    if (c === null) continue;
+    const { clientId, username, origin, standing } = c;
+    yield { clientId, username, origin, standing };
+  }
+}
+
+/** Ends the connections of clients that may not be here any more. */
+export function expel(b: State, clientIds: readonly string[], now: number): void {
+  for (const id of clientIds) {
+    const c = b.sessions.get(id)?.connection ?? null;
+    if (c !== null) endConnection(b, c, Reason.NotAuthorized, 'users or rules have changed', now);
+  }
 }
 
 export function findSession(b: State, clientId: string, now: number): SessionDetail | null {

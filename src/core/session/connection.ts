@@ -38,6 +38,8 @@ export class Connection implements Principal {
   bridge = false;
   username: string | null = null;
   grants: object | null = null;
+  /** As AuthResult.standing. */
+  standing = '';
   connectedAt = 0;
   /** 0: no keep alive. */
   keepAliveMs = 0;

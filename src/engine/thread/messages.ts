@@ -1,6 +1,7 @@
 // What the main thread and an engine on a thread of its own say to each other. It travels as JSON
 // (src/io/sync/mailbox.ts), so bytes are written as base64.
 
+import type { AccessSpec } from '../../auth/create.ts';
 import type { Config, LogModule } from '../../config/config.ts';
 import type { AuthResult, Credentials } from '../../core/access.ts';
 import type { MailboxMemory } from '../../io/sync/mailbox.ts';
@@ -12,6 +13,7 @@ import type { Answer, Question } from '../questions.ts';
 export interface EngineThreadData {
   readonly minnowEngine: {
     readonly config: Config;
+    readonly access: AccessSpec | null;
     readonly mailbox: MailboxMemory;
     /** The Doorbell that is rung for the engine. */
     readonly bell: number;

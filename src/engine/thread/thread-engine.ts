@@ -2,6 +2,7 @@
 // goes by messages; the authenticator and the logger are asked here on the engine's behalf.
 
 import { Worker } from 'node:worker_threads';
+import type { AccessSpec } from '../../auth/create.ts';
 import type { Config } from '../../config/config.ts';
 import type { Authenticator } from '../../core/access.ts';
 import { FarSide } from '../../io/doors/far-side.ts';
@@ -27,6 +28,7 @@ const MAILBOX_BYTES = 256 * 1024;
 interface Parts {
   readonly log: Logger;
   readonly authenticator: Authenticator;
+  readonly access: AccessSpec | null;
 }
 
 export class ThreadEngine {
@@ -62,7 +64,7 @@ export class ThreadEngine {
         ? null
         : { up: createRing(config.io.ringBytes), down: createRing(config.io.ringBytes) };
     const workerData: EngineThreadData = {
-      minnowEngine: { config, mailbox, bell: bell.fd, doors },
+      minnowEngine: { config, access: parts.access, mailbox, bell: bell.fd, doors },
     };
     this.farSide = doors && new FarSide(doors.up, doors.down, () => bell.ring());
     this.parts = parts;
@@ -100,6 +102,7 @@ export class ThreadEngine {
   /** As Engine.close, once `stop` has called back. */
   async close(): Promise<void> {
     await this.closed;
+    this.farSide?.stop();
     await this.worker.terminate();
     this.bell.close();
   }

@@ -4,7 +4,8 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { allowAll } from '../../auth/allow-all.ts';
-import { isOpen } from '../../auth/create.ts';
+import { isOpen, loadAccessMaker } from '../../auth/create.ts';
+import type { Authenticator } from '../../core/access.ts';
 import { createSyncDriver } from '../../io/create.ts';
 import type { BlockingDriver } from '../../io/driver.ts';
 import { Mailbox } from '../../io/sync/mailbox.ts';
@@ -14,7 +15,7 @@ import { Engine } from '../engine.ts';
 import { DistantAuthenticator, DistantLogger } from './distant.ts';
 import type { EngineThreadData, FromEngine, StartFault, ToEngine } from './messages.ts';
 
-const { config, mailbox, bell, doors } = (workerData as EngineThreadData).minnowEngine;
+const { config, access, mailbox, bell, doors } = (workerData as EngineThreadData).minnowEngine;
 let logConfig = config.log;
 const wakeMain = () => parentPort!.postMessage(null);
 const mail = new Mailbox(mailbox, 'second', wakeMain);
@@ -28,10 +29,16 @@ async function runEngine(): Promise<void> {
   const offer = (message: FromEngine) => mail.send(message);
   const log = new DistantLogger('main', offer, () => logConfig);
   const distant = new DistantAuthenticator(offer);
+  // Who asks nobody needs no message.
+  let open = isOpen(config.auth);
+  const authenticate: Authenticator['authenticate'] = (credentials, done) =>
+    (open ? allowAll : distant).authenticate(credentials, done);
   let driver!: BlockingDriver;
   const engine = await Engine.start(config, {
     log,
-    authenticator: isOpen(config.auth) ? allowAll : distant,
+    authenticator: { authenticate },
+    access,
+    makeAccess: await loadAccessMaker(),
     storeBell: bell,
     createDriver: async hallway => {
       const ioLog = log.child('io');
@@ -54,7 +61,10 @@ async function runEngine(): Promise<void> {
     switch (message.type) {
       case 'ask': {
         const { id, question } = message;
-        if (question.about === 'reconfigure') logConfig = question.config.log;
+        if (question.about === 'reconfigure') {
+          logConfig = question.config.log;
+          open = isOpen(question.config.auth);
+        }
         engine.ask(question, answer => tell({ type: 'answer', id, answer }));
         break;
       }
