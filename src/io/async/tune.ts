@@ -4,15 +4,28 @@
 
 import type { Tell } from '../driver.ts';
 import type { IoOptions } from '../options.ts';
-import { checked, IPPROTO_TCP, TCP_USER_TIMEOUT } from '../sync/libc.ts';
+import { checked, functions, IPPROTO_TCP, TCP_USER_TIMEOUT } from '../sync/libc.ts';
 import { openListeningSockets, resolveHost } from '../sync/listening-socket.ts';
-import { openLibc } from '../sync/open-libc.ts';
+import { bindLibc, openLibc } from '../sync/open-libc.ts';
+
+let opened: ReturnType<typeof open> | null = null;
+
+/** Two functions only: each costs the start of the program half a millisecond. */
+function open() {
+  const { listen, setsockopt } = functions;
+  return bindLibc({ listen, setsockopt });
+}
+
+function listenerCalls(): ReturnType<typeof open> {
+  opened ??= open();
+  return opened;
+}
 
 /** `fd` listens already. Where libc cannot be reached, tells so and leaves it as it is. */
 export async function tuneListener(fd: number, options: IoOptions, tell: Tell): Promise<void> {
   if (process.platform !== 'linux') return;
   try {
-    const libc = await openLibc();
+    const libc = await listenerCalls();
     checked(libc, 'listen', libc.listen(fd, options.backlog));
     if (options.userTimeoutMs === 0) return;
     const value = new DataView(new ArrayBuffer(4));
@@ -20,7 +33,7 @@ export async function tuneListener(fd: number, options: IoOptions, tell: Tell): 
     const address = libc.address(value);
     checked(libc, 'setsockopt', libc.setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, address, 4));
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const [why] = String(error instanceof Error ? error.message : error).split('\n');
     tell('warn', 'io.userTimeoutMs and io.backlog could not be set', { why });
   }
 }
