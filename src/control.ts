@@ -5,8 +5,8 @@
 // in pieces so that it neither fills memory nor holds up a turn.
 
 import { once } from 'node:events';
-import { chmodSync, lstatSync, rmSync } from 'node:fs';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { rmSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
 import { isAbsolute } from 'node:path';
 import type { Answer, Question, Results } from './engine/questions.ts';
 import { limits } from './limits.ts';
@@ -14,6 +14,7 @@ import type { Logger } from './log.ts';
 import { filterValid } from './mqtt/topic.ts';
 import { ReloadError, type ReloadReport } from './reload.ts';
 import type { UpkeepRequest } from './store/upkeep/upkeep.ts';
+import { listenOnFile } from './unix-socket.ts';
 
 /** Who answers. */
 export interface ControlTarget {
@@ -35,7 +36,6 @@ export async function startControl(
   target: ControlTarget,
   log: Logger,
 ): Promise<ControlServer> {
-  await removeStale(path);
   const sockets = new Set<Socket>();
   const server = createServer(socket => {
     sockets.add(socket);
@@ -43,7 +43,7 @@ export async function startControl(
     new Session(socket, target, log).run();
   });
   server.maxConnections = limits.controlConnectionsMax;
-  await listen(server, path);
+  await listenOnFile(server, path, 0o600);
   return {
     async stop() {
       const closed = once(server, 'close');
@@ -53,41 +53,6 @@ export async function startControl(
       rmSync(path, { force: true });
     },
   };
-}
-
-/** Removes a socket file that nobody answers on: its broker ended without a farewell. */
-async function removeStale(path: string): Promise<void> {
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  if (!found) return;
-  if (!found.isSocket() || (await answers(path))) {
-    const why = found.isSocket() ? 'another minnow answers there' : 'it is not a socket';
-    throw Object.assign(new Error(why), { code: 'EADDRINUSE', address: path });
-  }
-  rmSync(path);
-}
-
-function answers(path: string): Promise<boolean> {
-  return new Promise(resolve => {
-    const socket = connect({ path });
-    const settle = (answered: boolean) => {
-      socket.destroy();
-      resolve(answered);
-    };
-    socket.on('connect', () => settle(true));
-    socket.on('error', error => settle((error as NodeJS.ErrnoException).code === 'EACCES'));
-  });
-}
-
-async function listen(server: Server, path: string): Promise<void> {
-  // The file is created inside listen(): the mask keeps it closed to others from its first moment.
-  const mask = process.umask(0o177);
-  try {
-    server.listen({ path });
-  } finally {
-    process.umask(mask);
-  }
-  await once(server, 'listening');
-  chmodSync(path, 0o600);
 }
 
 type Request = Readonly<Record<string, unknown>>;

@@ -9,6 +9,7 @@ import { type Logger as Pino, pino } from 'pino';
 import type { LogConfig, LogLevel, LogModule } from './config/config.ts';
 import { Bursts } from './log/bursts.ts';
 import { type LogClock, systemClock } from './log/clock.ts';
+import { Leveled } from './log/leveled.ts';
 import { escapeControls, shorten, TextLines } from './log/text.ts';
 import { openSink, type Sink, Writer } from './log/writer.ts';
 
@@ -120,12 +121,13 @@ class Tree {
   }
 }
 
-class ModuleLogger implements Logger {
+class ModuleLogger extends Leveled implements Logger {
   private readonly module: LogModule;
   private readonly out: Pino;
   private readonly tree: Tree;
 
   constructor(module: LogModule, out: Pino, tree: Tree) {
+    super();
     this.module = module;
     this.out = out;
     this.tree = tree;
@@ -141,22 +143,6 @@ class ModuleLogger implements Logger {
 
   shows(level: LineLevel): boolean {
     return this.out.isLevelEnabled(level);
-  }
-
-  debug(message: string, fields?: LogFields): void {
-    this.log('debug', message, fields);
-  }
-
-  info(message: string, fields?: LogFields): void {
-    this.log('info', message, fields);
-  }
-
-  warn(message: string, fields?: LogFields): void {
-    this.log('warn', message, fields);
-  }
-
-  error(message: string, fields?: LogFields): void {
-    this.log('error', message, fields);
   }
 
   log(level: LineLevel, message: string, fields: LogFields = {}): void {

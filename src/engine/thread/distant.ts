@@ -3,6 +3,7 @@
 
 import type { LogConfig, LogLevel, LogModule } from '../../config/config.ts';
 import type { Authenticator, AuthResult, Credentials } from '../../core/access.ts';
+import { Leveled } from '../../log/leveled.ts';
 import type { LineLevel, LogFields, Logger } from '../../log.ts';
 import { Reason } from '../../mqtt/reason.ts';
 import {
@@ -24,7 +25,7 @@ const weight: Readonly<Record<LogLevel, number>> = {
 };
 
 /** Sends what would be shown; lines for which there is no room are lost, and counted. */
-export class DistantLogger implements Logger {
+export class DistantLogger extends Leveled implements Logger {
   private readonly module: LogModule;
   private readonly send: Send;
   private readonly config: () => LogConfig;
@@ -32,6 +33,7 @@ export class DistantLogger implements Logger {
 
   /** `config` tells what is in force. */
   constructor(module: LogModule, send: Send, config: () => LogConfig) {
+    super();
     this.module = module;
     this.send = send;
     this.config = config;
@@ -44,22 +46,6 @@ export class DistantLogger implements Logger {
   shows(level: LineLevel): boolean {
     const { levels, level: common } = this.config();
     return weight[level] >= weight[levels[this.module] ?? common];
-  }
-
-  debug(message: string, fields?: LogFields): void {
-    this.log('debug', message, fields);
-  }
-
-  info(message: string, fields?: LogFields): void {
-    this.log('info', message, fields);
-  }
-
-  warn(message: string, fields?: LogFields): void {
-    this.log('warn', message, fields);
-  }
-
-  error(message: string, fields?: LogFields): void {
-    this.log('error', message, fields);
   }
 
   log(level: LineLevel, message: string, fields: LogFields = {}): void {

@@ -1,9 +1,10 @@
 // Sockets that a door listens on: an address, a path, or what systemd has opened for us.
 
-import { chmodSync, chownSync, lstatSync, readFileSync, rmSync } from 'node:fs';
-import { connect, type Server } from 'node:net';
+import { chmodSync, chownSync, readFileSync } from 'node:fs';
+import type { Server } from 'node:net';
 import { formatAddress } from '../../config/address.ts';
 import type { Place } from '../../config/sections/doors.ts';
+import { listenOnFile } from '../../unix-socket.ts';
 import type { IoOptions } from '../options.ts';
 
 /** What a supervisor hands over: file descriptors by name. */
@@ -70,43 +71,16 @@ async function listenOnPath(
   { path, mode, owner }: Extract<Place, { kind: 'unix' }>,
   backlog: number,
 ): Promise<string> {
-  await removeStale(path);
   const ids = owner === '' ? null : ownerIds(owner, path);
-  // The file is made inside listen(): the mask keeps it closed to others from its first moment.
-  const mask = process.umask(0o177);
   try {
-    const listening = started(server, { path, backlog }, path);
-    process.umask(mask);
-    await listening;
+    await listenOnFile(server, path, 0o600, { backlog });
     if (ids !== null) chownSync(path, ids.uid, ids.gid);
     chmodSync(path, mode);
   } catch (error) {
-    process.umask(mask);
     const { code, message } = error as NodeJS.ErrnoException;
     throw listenError(code ?? 'EIO', message, path);
   }
   return `unix:${path}`;
-}
-
-/** Removes a socket file that nobody answers on: its broker ended without a farewell. */
-async function removeStale(path: string): Promise<void> {
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  if (!found) return;
-  if (!found.isSocket()) throw listenError('EADDRINUSE', 'it is not a socket', path);
-  if (await answers(path)) throw listenError('EADDRINUSE', 'somebody answers there', path);
-  rmSync(path);
-}
-
-function answers(path: string): Promise<boolean> {
-  return new Promise(resolve => {
-    const socket = connect({ path });
-    const settle = (answered: boolean) => {
-      socket.destroy();
-      resolve(answered);
-    };
-    socket.on('connect', () => settle(true));
-    socket.on('error', error => settle((error as NodeJS.ErrnoException).code === 'EACCES'));
-  });
 }
 
 /** "minnow:mqtt", ":mqtt", "1000" → numbers; -1 leaves the group or the user as it is. */
