@@ -31,6 +31,22 @@ export const limits = {
   outputUrgent: 128 * KB,
   /** Longest time a publisher is not read from on behalf of one slow consumer. */
   publisherPauseMaxMs: 2_000,
+  /** Rates: what may come at once after a while without any, and pauses of publishers that are too
+   *  fast: the shortest worth its trouble, the longest before they are disconnected. */
+  rateBurstMs: 1_000,
+  ratePauseMinMs: 100,
+  ratePauseMaxMs: 10_000,
+  /** Client ids and addresses remembered for the rate at which they connect, each. */
+  trackedNamesMax: 16_384,
+  /** Clients that connect too often: the time their connects are counted in, and that of a ban. */
+  flapWindowMs: 60_000,
+  flapBanMs: 300_000,
+  /** Shares of the memory target from which on, in this order: QoS 0 messages to slow clients are
+   *  dropped; new retained messages are refused; messages to clients that are away are dropped if
+   *  they cannot wait on disk; new clients are turned away and nothing more waits for anybody. A
+   *  step ends when less than so much of it is in use. */
+  memorySteps: [0.7, 0.8, 0.9, 1],
+  memoryRelief: 0.95,
   connectionsMax: 1_000_000,
   /** Sockets: connections that wait to be accepted, transports let in per second, silence before
    *  the system asks, time what was sent may stay unacknowledged or untaken (devices on cellular
@@ -81,3 +97,4 @@ relation(limits.outputHighWater < limits.outputBytesMax, 'high water lies below 
 relation(limits.receiveMaximum <= 65_535, 'receive maximum is a two-byte integer');
 relation(limits.inflightMax <= 65_535, 'packet identifiers are two-byte integers');
 relation(limits.queueBytesMax <= limits.queuedBytesTotalMax, 'one queue fits into all queues');
+relation(limits.ratePauseMinMs < limits.ratePauseMaxMs, 'a pause may be as long as it has to be');

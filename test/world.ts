@@ -4,7 +4,7 @@
 // unless `sysIntervalMs` says otherwise.
 
 import assert from 'node:assert/strict';
-import type { Access, AuthResult, Credentials } from '../src/core/access.ts';
+import type { Access, AuthResult, Credentials, Origin } from '../src/core/access.ts';
 import { Broker } from '../src/core/broker.ts';
 import type { LogEvent } from '../src/core/effects.ts';
 import type { Journal } from '../src/core/journal.ts';
@@ -24,6 +24,17 @@ import {
 
 /** What a CONNECT says, apart from the version; what is not given has its usual value. */
 export type ConnectFields = Omit<Extract<WireInput, { type: 'connect' }>, 'type' | 'version'>;
+
+/** Where a transport comes from, and the listener it comes in by: a plain one without a name. */
+export interface Place {
+  readonly peer?: string;
+  readonly listener?: string;
+  readonly mountPoint?: string;
+}
+
+function originOf({ listener = '', mountPoint = '' }: Place): Origin {
+  return { listener, mountPoint, username: null, certificate: null, anonymous: null };
+}
 
 /** Output that is as good as none: the broker is told that there is room (see src/loop.ts). */
 const lowWater = 64 * KB;
@@ -132,8 +143,8 @@ export class World {
   }
 
   /** A client past a successful CONNACK. Without a client id it gets one of its own. */
-  connect(version: Version, fields: ConnectFields = {}): Client {
-    const client = this.open(version);
+  connect(version: Version, fields: ConnectFields = {}, place: Place = {}): Client {
+    const client = this.open(version, place);
     client.send({ type: 'connect', version, clientId: `client-${++this.#named}`, ...fields });
     const [connack, ...rest] = client.take();
     assert.ok(connack?.type === 'connack', 'the first packet is CONNACK');
@@ -144,8 +155,10 @@ export class World {
   }
 
   /** A new transport that speaks `version`. */
-  open(version: Version): Client {
-    const connection = this.broker.handleOpen(`192.0.2.1:${1024 + this.clients.size}`, this.now);
+  open(version: Version, place: Place = {}): Client {
+    const peer = place.peer ?? `192.0.2.1:${1024 + this.clients.size}`;
+    const origin = place.listener === undefined ? null : originOf(place);
+    const connection = this.broker.handleOpen(peer, this.now, origin);
     if (connection === null) throw new Error('the broker refused the connection');
     const client = new Client(this, connection, version);
     this.clients.set(connection, client);

@@ -195,7 +195,9 @@ export class Broker {
     switch (byte0 >> 4) {
       case PacketType.PUBLISH: {
         const reason = onPublish(b, c, buf, byte0, start, end, now);
-        if (reason !== 0) this.fail(c, reason, 'in PUBLISH', now);
+        if (reason === 0) return;
+        if (reason !== Reason.MessageRateTooHigh) this.fail(c, reason, 'in PUBLISH', now);
+        else endConnection(b, c, reason, 'publishes far too fast', now);
         return;
       }
       case PacketType.PUBACK:
@@ -451,6 +453,7 @@ export class Broker {
     state.options = options;
     state.retained.countMax = options.retainedMessagesMax;
     state.retained.bytesMax = options.retainedBytesMax;
+    state.guard.configure(state);
   }
 
   /** From here on `access` decides; recipients are worked out anew. */

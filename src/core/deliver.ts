@@ -11,6 +11,7 @@ import {
 } from '../mqtt/encode/publish.ts';
 import { PacketType } from '../mqtt/packet.ts';
 import { Durability } from './journal.ts';
+import { type MemoryWatch, Pressure } from './limits/memory.ts';
 import type { Message } from './routing/message.ts';
 import type { Subscription } from './routing/subscription.ts';
 import { noteCongestion, relieve, resumeReading } from './session/congestion.ts';
@@ -78,7 +79,7 @@ function deliverQoS0(
     // Behind those that came while the client was away [MQTT-4.6.0-6].
     const delivery = new Delivery(owned(b, m), 0, retain, hit.identifiers, hit.group);
     enqueue(b, session, session.needOutbox(), delivery, now);
-  } else if (c.out.length > b.options.outputBytesMax) {
+  } else if (c.out.length > b.qos0OutputMax) {
     b.counters.droppedSlowConsumer++;
     noteCongestion(b, session);
   } else {
@@ -227,6 +228,8 @@ function enqueue(b: State, session: Session, outbox: Outbox, d: Delivery, now: n
   }
   if (queueFull(b, outbox, size)) {
     b.counters.droppedQueueFull++;
+  } else if (b.guard.memory !== null && noMemoryFor(b, b.guard.memory, session, d)) {
+    b.counters.droppedMemoryQueued++;
   } else {
     note(b, session, outbox, d);
     if (d.rank > 0 && spills(b, outbox)) {
@@ -239,7 +242,7 @@ function enqueue(b: State, session: Session, outbox: Outbox, d: Delivery, now: n
       if (d.rank > 0) outbox.loadedRank = d.rank;
     }
     // Its acknowledgements are what frees the queue: go on reading them.
-    if (session.connection?.paused) resumeReading(b, session.connection);
+    if (session.connection?.pausedFor) resumeReading(b, session.connection);
   }
   if (session.connection !== null && aboveHalf(b, outbox)) noteCongestion(b, session);
 }
@@ -251,6 +254,14 @@ function queueFull(b: State, outbox: Outbox, size: number): boolean {
     outbox.queuedBytes + outbox.spilledBytes + size > o.queueBytesMax ||
     b.queuedBytes + size > o.queuedBytesTotalMax
   );
+}
+
+/** Whether the memory target forbids that `d` waits; on disk it may, if nothing else can. */
+function noMemoryFor(b: State, { pressure }: MemoryWatch, session: Session, d: Delivery): boolean {
+  if (pressure < (session.connection === null ? Pressure.Offline : Pressure.Newcomers))
+    return false;
+  const lasts = session.kept && d.message.durability > Durability.None;
+  return !lasts || b.journal.windowMessages === Number.POSITIVE_INFINITY;
 }
 
 function dequeue(b: State, outbox: Outbox): Delivery {
@@ -299,7 +310,10 @@ export function pump(b: State, session: Session, now: number): void {
 
 /** Whether the next stored delivery waits on disk only: nothing may overtake those that do. */
 function spills(b: State, outbox: Outbox): boolean {
-  return outbox.spilled > 0 || outbox.queued >= b.journal.windowMessages;
+  if (outbox.spilled > 0 || outbox.queued >= b.journal.windowMessages) return true;
+  const { memory } = b.guard;
+  if (memory === null || memory.pressure < Pressure.Offline) return false;
+  return b.journal.windowMessages < Number.POSITIVE_INFINITY;
 }
 
 /** Asks for the next of what waits on disk when little of it is left in memory. */

@@ -45,6 +45,7 @@ export function leaveSession(b: State, c: Connection, now: number): void {
   session.connection = null;
   c.session = null;
   b.clientCount--;
+  b.guard.users?.disconnected(session);
   relieve(b, session);
   // A stop is to sessions what a crash is: the store knows them as connected, and the next start
   // takes it from there, wills and all [MQTT 5.0 3.1.2.5].
@@ -112,6 +113,7 @@ export function reviveSession(b: State, session: Session): void {
 /** The end of a session: its will if it still has one, then everything it held. */
 export function endSession(b: State, session: Session, now: number): void {
   b.sessions.delete(session.clientId);
+  b.guard.users?.remove(session);
   b.timers.cancel(session.timer);
   session.walks = null;
   session.received = null;

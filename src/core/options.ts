@@ -35,6 +35,32 @@ export interface BrokerOptions {
   readonly subscriptionsPerSessionMax: number;
   readonly retainedMessagesMax: number;
   readonly retainedBytesMax: number;
+  /** Levels of a filter that are wildcards; 0: as many as it has. */
+  readonly filterWildcardsMax: number;
+  /** How fast one client, all of one user, all by one listener may publish; 0: as fast as they
+   *  can. */
+  readonly clientMessagesPerSecond: number;
+  readonly clientBytesPerSecond: number;
+  readonly userMessagesPerSecond: number;
+  readonly userBytesPerSecond: number;
+  readonly listenerMessagesPerSecond: number;
+  readonly listenerBytesPerSecond: number;
+  /** Who would have to wait longer than this is far too fast and has to go. */
+  readonly ratePauseMaxMs: number;
+  /** How often clients may connect, by one listener and from one address; 0: at any rate. */
+  readonly listenerConnectsPerSecond: number;
+  readonly addressConnectsPerSecond: number;
+  /** What the clients of one user may have together; 0: as much as they like. */
+  readonly connectionsPerUserMax: number;
+  readonly sessionsPerUserMax: number;
+  /** Connects within a window of time, of one client id and from one address, before a ban; 0: as
+   *  many as they like. */
+  readonly flapsPerClientMax: number;
+  readonly flapsPerAddressMax: number;
+  readonly flapWindowMs: number;
+  readonly flapBanMs: number;
+  /** What queues, outputs and retained messages should take together; 0: no bound but theirs. */
+  readonly memoryTargetBytes: number;
   /** Capabilities announced in CONNACK and enforced. */
   readonly maximumQoS: 0 | 1 | 2;
   readonly retainAvailable: boolean;
@@ -78,6 +104,23 @@ export const defaultOptions: BrokerOptions = Object.freeze({
   subscriptionsPerSessionMax: limits.subscriptionsPerSessionMax,
   retainedMessagesMax: limits.retainedMessagesMax,
   retainedBytesMax: limits.retainedBytesMax,
+  filterWildcardsMax: 0,
+  clientMessagesPerSecond: 0,
+  clientBytesPerSecond: 0,
+  userMessagesPerSecond: 0,
+  userBytesPerSecond: 0,
+  listenerMessagesPerSecond: 0,
+  listenerBytesPerSecond: 0,
+  ratePauseMaxMs: limits.ratePauseMaxMs,
+  listenerConnectsPerSecond: 0,
+  addressConnectsPerSecond: 0,
+  connectionsPerUserMax: 0,
+  sessionsPerUserMax: 0,
+  flapsPerClientMax: 0,
+  flapsPerAddressMax: 0,
+  flapWindowMs: limits.flapWindowMs,
+  flapBanMs: limits.flapBanMs,
+  memoryTargetBytes: 0,
   maximumQoS: 2,
   retainAvailable: true,
   wildcardSubscriptionAvailable: true,

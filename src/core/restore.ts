@@ -107,6 +107,7 @@ export function restoreSession(b: State, kept: KeptSession, now: number): void {
     return;
   }
   b.sessions.set(s.clientId, s);
+  b.guard.users?.add(s);
   for (const kept_ of kept.subscriptions) {
     const { filter, qos, noLocal, retainAsPublished, identifier } = kept_;
     const ids = identifier === 0 ? null : [identifier];

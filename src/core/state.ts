@@ -8,6 +8,7 @@ import { PublishExtras } from '../mqtt/encode/publish.ts';
 import type { Access } from './access.ts';
 import { Effects } from './effects.ts';
 import type { Journal } from './journal.ts';
+import { Guard } from './limits/guard.ts';
 import type { BrokerOptions } from './options.ts';
 import { Counters } from './report/counters.ts';
 import { FrameSet } from './routing/frame-set.ts';
@@ -53,6 +54,10 @@ export class State {
   clientCount = 0;
   /** Bytes waiting in all outboxes together. */
   queuedBytes = 0;
+  /** Rates, quotas and the memory target. */
+  readonly guard = new Guard();
+  /** Output of one client past which QoS 0 is dropped; less where memory is short. */
+  qos0OutputMax: number;
   stopping = false;
 
   /** Work put off to the next `handleTime`: connections to read from again, walks to go on with. */
@@ -85,6 +90,8 @@ export class State {
     this.forgettableStart = Math.floor(random() * 0x8000);
     this.topics = new Topics(this.router, journal, limits.routeCacheMax, this);
     this.retained = new RetainedStore(options.retainedMessagesMax, options.retainedBytesMax);
+    this.qos0OutputMax = options.outputBytesMax;
+    this.guard.configure(this);
   }
 
   /** Lets `session` go on with its retained messages (subscribe.ts) next turn. */

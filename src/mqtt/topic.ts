@@ -64,6 +64,11 @@ export function hasWildcard(filter: string): boolean {
   return filter.includes('#') || filter.includes('+');
 }
 
+/** Levels of a valid filter that are wildcards. */
+export function countWildcards(filter: string): number {
+  return filter.split('/').filter(level => level === '+' || level === '#').length;
+}
+
 /** Whether a valid, unshared filter matches a valid topic name. */
 export function filterMatches(filter: string, topic: string): boolean {
   const wanted = filter.split('/');

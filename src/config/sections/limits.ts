@@ -98,6 +98,147 @@ export const limitsSection = section('Bounds on what clients can make the broker
     max: 1024 * GB,
     description: 'Retained messages together.',
   }),
+  filterWildcardsMax: count({
+    reload: 'live',
+    default: d.filterWildcardsMax,
+    min: 0,
+    max: 65_535,
+    description: 'Levels of a filter that may be wildcards; 0 sets no bound.',
+  }),
+  clientMessagesPerSecond: count({
+    reload: 'live',
+    default: d.clientMessagesPerSecond,
+    min: 0,
+    max: MANY,
+    description:
+      'Messages a client may publish per second, after a second of them at once. A client that is ' +
+      'faster is not read from for as long as that takes to even out. 0 sets no bound.',
+  }),
+  clientBytesPerSecond: bytes({
+    reload: 'live',
+    default: d.clientBytesPerSecond,
+    min: 0,
+    max: 1024 * GB,
+    description: 'The same in bytes: of topic, properties and payload.',
+  }),
+  userMessagesPerSecond: count({
+    reload: 'live',
+    default: d.userMessagesPerSecond,
+    min: 0,
+    max: MANY,
+    description:
+      'The same for all clients of one user together; not for clients without a user name.',
+  }),
+  userBytesPerSecond: bytes({
+    reload: 'live',
+    default: d.userBytesPerSecond,
+    min: 0,
+    max: 1024 * GB,
+    description: 'The same in bytes.',
+  }),
+  listenerMessagesPerSecond: count({
+    reload: 'live',
+    default: d.listenerMessagesPerSecond,
+    min: 0,
+    max: MANY,
+    description:
+      'The same for all clients of one listener together. Listeners that are nothing but an ' +
+      'address count as one.',
+  }),
+  listenerBytesPerSecond: bytes({
+    reload: 'live',
+    default: d.listenerBytesPerSecond,
+    min: 0,
+    max: 1024 * GB,
+    description: 'The same in bytes.',
+  }),
+  ratePauseMaxMs: milliseconds({
+    reload: 'live',
+    default: d.ratePauseMaxMs,
+    min: 100,
+    max: DAY_MS,
+    description:
+      'Longest time a publisher is not read from because of these rates. A client that would have ' +
+      'to wait longer, for a message that is far too large or behind too many others, is ' +
+      'disconnected (0x96).',
+  }),
+  listenerConnectsPerSecond: count({
+    reload: 'live',
+    default: d.listenerConnectsPerSecond,
+    min: 0,
+    max: MANY,
+    description:
+      'Clients that may connect per second by one listener, after a second of them at once; ' +
+      'further ones are refused (0x9F). 0 sets no bound.',
+  }),
+  addressConnectsPerSecond: count({
+    reload: 'live',
+    default: d.addressConnectsPerSecond,
+    min: 0,
+    max: MANY,
+    description: 'The same from one address; of IPv6 addresses the first half counts.',
+  }),
+  connectionsPerUserMax: count({
+    reload: 'live',
+    default: d.connectionsPerUserMax,
+    min: 0,
+    max: MANY,
+    description:
+      'Connections of one user at once; further ones are refused (0x97). 0 sets no bound.',
+  }),
+  sessionsPerUserMax: count({
+    reload: 'live',
+    default: d.sessionsPerUserMax,
+    min: 0,
+    max: MANY,
+    description: 'Sessions of one user, connected or not; 0 sets no bound.',
+  }),
+  flapsPerClientMax: count({
+    reload: 'live',
+    default: d.flapsPerClientMax,
+    min: 0,
+    max: MANY,
+    description:
+      'How often a client id may connect within `flapWindowMs`. One that does so more often is ' +
+      'banned (0x8A) for `flapBanMs`. Counted once its password is known. 0 sets no bound.',
+  }),
+  flapsPerAddressMax: count({
+    reload: 'live',
+    default: d.flapsPerAddressMax,
+    min: 0,
+    max: MANY,
+    description:
+      'The same for an address, whether or not its clients are let in. Mind that many clients may ' +
+      'share one. 0 sets no bound.',
+  }),
+  flapWindowMs: milliseconds({
+    reload: 'live',
+    default: d.flapWindowMs,
+    min: 1_000,
+    max: DAY_MS,
+    description: 'The time in which connects are counted for this.',
+  }),
+  flapBanMs: milliseconds({
+    reload: 'live',
+    default: d.flapBanMs,
+    min: 1_000,
+    max: 365 * DAY_MS,
+    description: 'How long a ban lasts; it is forgotten at a restart.',
+  }),
+  memoryTargetBytes: bytes({
+    reload: 'live',
+    default: d.memoryTargetBytes,
+    min: 0,
+    max: 1024 * GB,
+    description:
+      'Bytes that queues in memory, output and retained messages should take together; 0 sets no ' +
+      'bound but theirs. As it fills up work is refused in this order: from 70 % on QoS 0 ' +
+      'messages to clients with more than 128 kB of output waiting are dropped; from 80 % on new ' +
+      'retained messages are refused (0x97) unless they take no more room than what they replace; ' +
+      'from 90 % on messages to clients that are away are dropped, or wait on disk only where the ' +
+      'store keeps them; at 100 % clients without a session are turned away (0x97, or 0x89 if ' +
+      'theirs would end with the connection) and nothing more waits in memory for anybody.',
+  }),
   outputBytesMax: bytes({
     reload: 'live',
     default: d.outputBytesMax,

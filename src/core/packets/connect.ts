@@ -20,6 +20,8 @@ import type { AuthResult } from '../access.ts';
 import { pump } from '../deliver.ts';
 import { endConnection, endSession, leaveSession, noteSession, reviveSession } from '../ending.ts';
 import { Durability } from '../journal.ts';
+import { refuseKnown, refuseUnknown } from '../limits/newcomers.ts';
+import { measurePublishing } from '../limits/publish-rate.ts';
 import { resumeReading } from '../session/congestion.ts';
 import { type Connection, ConnectionState } from '../session/connection.ts';
 import { Session } from '../session/session.ts';
@@ -63,6 +65,11 @@ export function onConnect(
   const reason = judge(b, packet);
   if (reason !== 0) {
     refuse(b, c, reason, null, now);
+    return;
+  }
+  const refusal = refuseUnknown(b, c, packet, now);
+  if (refusal !== null) {
+    refuse(b, c, refusal.reason, refusal.why, now);
     return;
   }
   if (c.clientId === '') c.clientId = assignClientId(b);
@@ -153,7 +160,11 @@ function takeIdentity(c: Connection, result: AuthResult): void {
 function identifySession(b: State, session: Session, c: Connection): void {
   // Others may have subscribed as this session: what they were to get is not for everybody.
   if (session.subscriptions !== null && b.access.mayReceive !== undefined) b.router.changed();
-  session.username = c.username;
+  if (session.username !== c.username) {
+    b.guard.users?.remove(session);
+    session.username = c.username;
+    b.guard.users?.add(session);
+  }
   session.peer = c.peer;
   session.origin = c.origin;
   session.grants = c.grants;
@@ -176,6 +187,7 @@ function onReauthenticated(b: State, c: Connection, result: AuthResult, now: num
     c.reauthenticating = false;
     takeIdentity(c, result);
     identifySession(b, c.session!, c);
+    measurePublishing(b, c);
     limitStay(b, c, result, now);
   }
   sendPacket(b, c, encodeAuth(reason, c.authMethod!, result.data ?? null));
@@ -220,6 +232,11 @@ function admit(
 ): void {
   const noted = b.journal.last;
   const known = b.sessions.get(c.clientId);
+  const refusal = refuseKnown(b, c, known ?? null, now);
+  if (refusal !== null) {
+    refuse(b, c, refusal.reason, refusal.why, now);
+    return;
+  }
   const resumed = known !== undefined && !packet.cleanStart && takeOver(b, known, now);
   if (known !== undefined && !resumed) discard(b, known, now); // [MQTT-3.1.2-4]
   if (!resumed && b.sessions.size >= b.options.sessionsMax) {
@@ -284,8 +301,9 @@ function attach(
   now: number,
 ): void {
   const o = b.options;
-  session.connection = c;
   identifySession(b, session, c);
+  session.connection = c;
+  b.guard.users?.connected(session);
   session.will = packet.will;
   session.expirySeconds = Math.min(packet.sessionExpirySeconds, o.sessionExpiryMaxSeconds);
   session.stalled = false;
@@ -296,6 +314,7 @@ function attach(
   c.connectedAt = now;
   c.inflightMax = Math.min(packet.receiveMaximum, o.inflightMax);
   c.outAliasMax = Math.min(packet.topicAliasMaximum, o.topicAliasOutMax);
+  measurePublishing(b, c);
   c.keepAliveMs = keepAliveSeconds(b, packet) * 1000;
   c.lastReceivedAt = now;
   b.clientCount++;

@@ -11,6 +11,8 @@ import { Reason } from '../../mqtt/reason.ts';
 import { payloadUtf8Valid, utf8Valid } from '../../mqtt/utf8.ts';
 import { deliver, sendAck } from '../deliver.ts';
 import { Durability } from '../journal.ts';
+import { Pressure } from '../limits/memory.ts';
+import { keepsPace } from '../limits/publish-rate.ts';
 import { type Message, NEVER } from '../routing/message.ts';
 import type { Retained } from '../routing/retained.ts';
 import { mergeHits, type Subscription } from '../routing/subscription.ts';
@@ -41,6 +43,10 @@ export function onPublish(
   if (malformed !== 0) return malformed;
   b.counters.publishReceived++;
   b.counters.publishBytesReceived += end - start;
+  if (c.pacer !== null && !keepsPace(b, c, c.pacer, end - start, now)) {
+    return Reason.MessageRateTooHigh;
+  }
+  if (b.guard.memory !== null) b.guard.memory.look(b);
   const topic = topicOf(b, c, view, buf);
   if (typeof topic === 'number') return topic;
   if (topic.levels > b.options.topicLevelsMax) return Reason.TopicNameInvalid;
@@ -282,6 +288,11 @@ function retain(b: State, m: Message, now: number): boolean {
   }
   if (!b.retained.accepts(m)) {
     b.counters.droppedRetainedFull++;
+    return false;
+  }
+  const { memory } = b.guard;
+  if (memory !== null && memory.pressure >= Pressure.Retained && b.retained.growsBy(m) > 0) {
+    b.counters.droppedMemoryRetained++;
     return false;
   }
   if (m === b.borrowed) b.ownedCopy ??= m.own();

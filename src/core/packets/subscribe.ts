@@ -7,7 +7,13 @@ import { encodeSuback, encodeUnsuback } from '../../mqtt/encode/packets.ts';
 import { Fault } from '../../mqtt/fault.ts';
 import type { QoS, SubscribeEntry, SubscribePacket } from '../../mqtt/packet.ts';
 import { Reason } from '../../mqtt/reason.ts';
-import { countLevels, filterValid, hasWildcard, parseShare } from '../../mqtt/topic.ts';
+import {
+  countLevels,
+  countWildcards,
+  filterValid,
+  hasWildcard,
+  parseShare,
+} from '../../mqtt/topic.ts';
 import { mayReceive } from '../access.ts';
 import { deliver } from '../deliver.ts';
 import { Subscription } from '../routing/subscription.ts';
@@ -103,6 +109,9 @@ function refusalOf(b: State, c: Connection, session: Session, entry: SubscribeEn
     return Reason.WildcardSubscriptionsNotSupported;
   }
   if (countLevels(filter) > o.topicLevelsMax) return Reason.TopicFilterInvalid;
+  if (o.filterWildcardsMax > 0 && countWildcards(filter) > o.filterWildcardsMax) {
+    return Reason.TopicFilterInvalid;
+  }
   if (!b.access.maySubscribe(c, filter)) return Reason.NotAuthorized;
   const known = session.subscriptions;
   if (known !== null && known.size >= o.subscriptionsPerSessionMax && !known.has(entry.filter)) {

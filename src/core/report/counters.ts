@@ -35,7 +35,20 @@ export class Counters {
   rejectedByClient = 0;
   /** Refused because the store could not keep it. */
   droppedStoreFailing = 0;
+  /** The memory target: retained messages, and those that would have had to wait. */
+  droppedMemoryRetained = 0;
+  droppedMemoryQueued = 0;
   publishersPaused = 0;
+  /** Publishers that were too fast and had to wait, and those that were far too fast. */
+  publishersSlowed = 0;
+  disconnectedRate = 0;
+  /** Connects refused: too many at once, banned, too many of a user, no memory. */
+  refusedRate = 0;
+  refusedBanned = 0;
+  refusedQuota = 0;
+  refusedMemory = 0;
+  /** Bans of clients and addresses that connected too often. */
+  bans = 0;
   protocolErrors = 0;
 
   /** Everything dropped, whatever the reason. */
@@ -48,6 +61,8 @@ export class Counters {
       this.droppedTooLarge +
       this.droppedNotAuthorized +
       this.droppedRetainedFull +
+      this.droppedMemoryRetained +
+      this.droppedMemoryQueued +
       this.droppedStoreFailing
     );
   }

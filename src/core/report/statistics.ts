@@ -1,6 +1,7 @@
 // The broker's figures by name, for $SYS and for `minnow ctl stats`. Names follow mosquitto's $SYS
 // tree where it has one for the thing.
 
+import { memoryBytes } from '../limits/memory.ts';
 import type { State } from '../state.ts';
 
 export type Statistics = Record<string, number | string>;
@@ -40,8 +41,19 @@ export function statistics(b: State, now: number): Statistics {
     'dropped/not authorized': c.droppedNotAuthorized,
     'dropped/retained full': c.droppedRetainedFull,
     'dropped/store failing': c.droppedStoreFailing,
+    'dropped/memory target/retained': c.droppedMemoryRetained,
+    'dropped/memory target/queued': c.droppedMemoryQueued,
     'rejected by clients': c.rejectedByClient,
+    'refused/rate': c.refusedRate,
+    'refused/banned': c.refusedBanned,
+    'refused/quota': c.refusedQuota,
+    'refused/memory target': c.refusedMemory,
+    bans: c.bans,
     'publishers paused': c.publishersPaused,
+    'publishers slowed': c.publishersSlowed,
+    'publishers disconnected': c.disconnectedRate,
+    'memory/bytes': memoryBytes(b),
+    'memory/pressure': b.guard.memory?.pressure ?? 0,
     'protocol errors': c.protocolErrors,
     ...b.journal.figures(),
   };

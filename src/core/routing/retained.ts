@@ -53,6 +53,11 @@ export class RetainedStore {
     return (old !== null || this.count < this.countMax) && bytes <= this.bytesMax;
   }
 
+  /** Bytes that it would take to keep `message` in place of what its topic has. */
+  growsBy(message: Message): number {
+    return message.size - (this.find(message.topic)?.message?.size ?? 0);
+  }
+
   /** Keeps `message` (owned) as the last of its topic [MQTT-3.3.1-5]. */
   set(message: Message): Retained {
     let node = this.root;

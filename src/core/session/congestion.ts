@@ -47,6 +47,14 @@ export function pauseReading(b: State, c: Connection, slow: Session, now: number
   b.timers.arm(c.needPauseTimer(), now + b.options.publisherPauseMaxMs);
 }
 
+/** Stops reading from a client that publishes faster than it may, for so long. */
+export function pauseForRate(b: State, c: Connection, ms: number, now: number): void {
+  if (c.paused) return;
+  c.paused = true;
+  b.effects.paused.push(c);
+  b.timers.arm(c.needPauseTimer(), now + ms);
+}
+
 /** Reading goes on: first, next turn, what was kept meanwhile. */
 export function resumeReading(b: State, c: Connection): void {
   if (!c.paused) return;

@@ -3,6 +3,7 @@
 
 import { type ConnectPacket, PACKET_SIZE_LIMIT, type ProtocolVersion } from '../../mqtt/packet.ts';
 import type { Credentials, Origin, Principal } from '../access.ts';
+import type { Pacer } from '../limits/publish-rate.ts';
 import type { Counters } from '../report/counters.ts';
 import { NO_BYTES } from '../routing/message.ts';
 import type { Topic } from '../routing/topics.ts';
@@ -74,9 +75,12 @@ export class Connection implements Principal {
   /** The topic last published to: the next PUBLISH most likely names it too. */
   lastTopic: Topic | null = null;
 
+  /** What its publishing is measured by; null while it may publish as fast as it can. */
+  pacer: Pacer | null = null;
   /** Not read from. */
   paused = false;
-  /** The session that reading waits for while `paused`. */
+  /** The session that reading waits for while `paused`; null: it waits for the authenticator, or
+   *  has been too fast. */
   pausedFor: Session | null = null;
   pauseTimer: Timer<unknown> | null = null;
   /** Armed while it may stay only for a while. */

@@ -12,6 +12,8 @@ const KEPT_PER_CLASS = 2 << 20;
 
 /** Free buffers by power of two. Larger ones than the last class are left to the collector. */
 export class BufferPool {
+  /** Bytes of the buffers that are in use. */
+  lentBytes = 0;
   private readonly free: Uint8Array[][] = [];
 
   constructor() {
@@ -21,12 +23,15 @@ export class BufferPool {
   /** A buffer of at least `bytes`; its content is whatever it was. */
   take(bytes: number): Uint8Array {
     const size = sizeClass(bytes);
-    if (size > CLASS_MAX) return new Uint8Array(bytes);
-    return this.free[size].pop() ?? new Uint8Array(1 << size);
+    const length = size > CLASS_MAX ? bytes : 1 << size;
+    this.lentBytes += length;
+    const kept = size > CLASS_MAX ? undefined : this.free[size].pop();
+    return kept ?? new Uint8Array(length);
   }
 
   give(buffer: Uint8Array): void {
     const size = sizeClass(buffer.length);
+    this.lentBytes -= buffer.length;
     if (size > CLASS_MAX || buffer.length !== 1 << size) return;
     const list = this.free[size];
     if ((list.length + 1) << size <= KEPT_PER_CLASS || list.length < 2) list.push(buffer);
