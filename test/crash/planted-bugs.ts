@@ -82,7 +82,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'new messages overtake those that wait on disk',
     file: 'src/core/deliver.ts',
-    find: 'return outbox.spilled > 0 || outbox.queued >= b.journal.windowMessages;',
-    replace: 'return outbox.queued >= b.journal.windowMessages;',
+    find: 'if (outbox.spilled > 0 || outbox.queued >= b.journal.windowMessages) return true;',
+    replace: 'if (outbox.queued >= b.journal.windowMessages) return true;',
   },
 ];

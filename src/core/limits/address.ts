@@ -1,6 +1,6 @@
 // Whom an address stands for where addresses are counted.
 
-/** "192.0.2.7:51234" → "192.0.2.7"; of an IPv6 address the first half, which is one customer's. */
+/** "192.0.2.7:51234" → "192.0.2.7"; of an IPv6 address the first half: one customer's. */
 export function networkOf(peer: string): string {
   const bracketed = /^\[(?:::ffff:)?([^\]%]*)[^\]]*\](?::\d+)?$/i.exec(peer);
   const address = bracketed === null ? peer.replace(/^([^:]*):\d+$/, '$1') : bracketed[1];

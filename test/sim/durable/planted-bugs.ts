@@ -63,8 +63,8 @@ export const durabilityBugs: readonly PlantedBug[] = [
   {
     name: 'new messages overtake those that wait on disk',
     file: deliver,
-    find: 'return outbox.spilled > 0 || outbox.queued >= b.journal.windowMessages;',
-    replace: 'return outbox.queued >= b.journal.windowMessages;',
+    find: 'if (outbox.spilled > 0 || outbox.queued >= b.journal.windowMessages) return true;',
+    replace: 'if (outbox.queued >= b.journal.windowMessages) return true;',
   },
   {
     name: 'what was sent at once is read back with what waits',
