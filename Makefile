@@ -5,12 +5,13 @@ BUN       := node_modules/.bin/bun
 BIOME     := node_modules/.bin/biome
 INSTALLED := node_modules/.package-lock.json
 ROUNDS    ?= 20
+SCENARIO  ?= p2p-50-50-qos1
 # Programs of threads: entry points of their own, which keep their places below the program's.
 THREADS   := $(shell find src -name 'worker.ts' -o -name '*-worker.ts')
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test soak check format build build-node build-armv7 clean
-.PHONY: bench bench-quick config-reference spec-table
+.PHONY: bench bench-quick profile config-reference spec-table
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,11 +43,18 @@ build-node: install ## bundle the program for Node >= 20 to dist/node/minnow.mjs
 build-armv7: install ## cross-compile the runner for armv7, with a Node of its own, to dist/armv7
 	@$(BUN) targets/armv7.ts
 
-bench: install ## measure minnow and mosquitto side by side; ARGS="..."
-	@$(BUN) bench/main.ts $(ARGS)
+# The executable is what people run, so it is what is measured. The report: dist/bench/report.html.
+bench: build ## compare brokers side by side in at most 15 minutes; ARGS="..."
+	@$(BUN) bench/main.ts --program dist --seconds 1 --minutes 14 \
+		--peer minnow-async --peer minnow-sync --peer mosquitto --once aedes --once nats \
+		--html dist/bench/report.html --json dist/bench/report.json $(ARGS)
 
-bench-quick: install ## the same in a minute: fewer cases, shorter runs
-	@$(BUN) bench/main.ts --quick $(ARGS)
+bench-quick: build ## the same in two minutes: fewer scenarios, one short run
+	@$(BUN) bench/main.ts --program dist --quick \
+		--html dist/bench/quick.html --json dist/bench/quick.json $(ARGS)
+
+profile: install ## processor profile and flame graph; SCENARIO=p2p-50-50-qos1 ARGS="..."
+	@$(BUN) bench/profile.ts --scenario $(SCENARIO) $(ARGS)
 
 config-reference: install ## write docs/CONFIG.md from the configuration schema
 	@$(BUN) src/main.ts config --reference > docs/CONFIG.md.new

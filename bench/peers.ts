@@ -5,6 +5,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { QoS } from '../src/mqtt/packet.ts';
+import { which } from './which.ts';
 
 export interface Peer {
   readonly name: string;
@@ -23,7 +24,7 @@ export interface Peer {
   missing?(): string | null;
 }
 
-const root = join(import.meta.dir, '..');
+const root = join(import.meta.dirname, '..');
 const bun = process.execPath;
 
 /** What minnow is started from. */
@@ -44,7 +45,7 @@ function missingProgram(program: Program): string | null {
 }
 
 const needs = (program: string, packageName: string) => (): string | null =>
-  Bun.which(program) ? null : `${program} is not installed (Debian's package ${packageName})`;
+  which(program) ? null : `${program} is not installed (Debian's package ${packageName})`;
 
 /** A backlog is bounded by the measurement, for all brokers alike. */
 const unbounded = ['queue.messagesMax=10000000', 'queue.bytesMax=2GB', 'queue.totalBytesMax=2GB'];
@@ -211,6 +212,6 @@ export function peerFor(text: string, program: Program = 'source'): Peer {
     io: '–',
     command: (port, directory) => words.map(word => fill(word, port, directory)),
     versionCommand: [],
-    missing: () => (Bun.which(words[0]!) ? null : `there is no program ${words[0]}`),
+    missing: () => (which(words[0]!) ? null : `there is no program ${words[0]}`),
   };
 }

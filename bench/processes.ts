@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { which } from './which.ts';
 
 type Child = ReturnType<typeof spawn>;
 
@@ -37,8 +38,8 @@ export function removeDirectory(directory: string): void {
 }
 
 function wrapped(command: readonly string[], cpu: number | null): string[] {
-  const pinned = cpu !== null && Bun.which('taskset') ? ['taskset', '-c', String(cpu)] : [];
-  const tied = Bun.which('setpriv') ? ['setpriv', '--pdeathsig', 'KILL'] : [];
+  const pinned = cpu !== null && which('taskset') ? ['taskset', '-c', String(cpu)] : [];
+  const tied = which('setpriv') ? ['setpriv', '--pdeathsig', 'KILL'] : [];
   // Each of these replaces itself with the next, so the process identifier stays the broker's.
   return [...pinned, ...tied, ...command];
 }

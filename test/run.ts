@@ -2,8 +2,9 @@
 // where `node` means every suite on Node.
 // Suites are found in the tree, so that none can be forgotten: a folder of test/ that mirrors one
 // of src/, and every file beside them, is `unit`; tidy.test.ts is `tidy`; any other folder is the
-// suite of its own name. Types and lint count as one check each. A suite that crashes, runs no
-// test, outlives its bound or leaves a process behind has failed. The last line is the sum.
+// suite of its own name. Types, lint and ratios (minnow against mosquitto) count as one check each.
+// A suite that crashes, runs no test, outlives its bound or leaves a process behind has failed. The
+// last line is the sum.
 
 import { spawn } from 'node:child_process';
 import {
@@ -66,7 +67,7 @@ const nodeSuffix = '-node';
 const runBoundMinutes = 18;
 /** How many suites run at once; those with real sockets and clients run alone. */
 const lanes = 2;
-const alone = ['contract', 'crash', 'integration', 'power'];
+const alone = ['contract', 'crash', 'integration', 'power', 'ratios'];
 /** How long what a suite has ended itself may take to be gone. */
 const graceMs = 2_000;
 /** Every process of a suite inherits this variable, which is how those left behind are found. */
@@ -84,6 +85,7 @@ function discover(): Suite[] {
   const suites: Suite[] = [
     check('types', [bin('tsc'), '-p', '.', '--noEmit']),
     check('lint', [bin('biome'), 'check', '--error-on-warnings']),
+    check('ratios', [process.execPath, join('bench', 'ratios.ts')]),
   ];
   const files = new Map<string, string[]>();
   for (const path of readdirSync(join(root, 'test'), {
@@ -102,7 +104,7 @@ function discover(): Suite[] {
 }
 
 function check(name: string, command: readonly string[]): Suite {
-  return { name, command, minutes: 2, counts: false, alone: false, share: 1 };
+  return { name, command, minutes: 2, counts: false, alone: alone.includes(name), share: 1 };
 }
 
 function onBun(name: string, paths: readonly string[]): Suite {
@@ -254,9 +256,11 @@ function withoutPasses(output: string): string {
   return output.replace(/^\(pass\) .*\n/gm, '').trimEnd();
 }
 
-/** What a reader wants of a suite that passed: the seeds that replay it, and what it left out. */
+/** What a reader wants of a suite that passed: seeds that replay it, what it left out, ratios. */
 function worthTelling(output: string): string[] {
-  const lines = output.split('\n').filter(line => /^(?!\(pass\)).*(seed|\(skipped: )/i.test(line));
+  const lines = output
+    .split('\n')
+    .filter(line => /^(?!\(pass\)).*(seed|\(skipped: |^ratio )/i.test(line));
   const told = lines.map(line => line.trim()).map(line => line.slice(0, 160));
   return [...new Set(told)].slice(0, 20);
 }

@@ -3,10 +3,11 @@
 // thereby cost a little more. The broker stays its own process: the tracer is a grandchild.
 
 import { existsSync, readFileSync } from 'node:fs';
+import { which } from '../which.ts';
 
 /** What to put in front of a broker's command; nothing where there is no strace. */
 export function syncTracing(path: string): string[] {
-  if (Bun.which('strace') === null) return [];
+  if (which('strace') === null) return [];
   const detached = ['strace', '-D', '-f', '--seccomp-bpf', '-qq', '-e', 'signal=none'];
   return [...detached, '-e', 'trace=fsync,fdatasync', '-ttt', '-o', path];
 }

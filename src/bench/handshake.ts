@@ -104,14 +104,21 @@ export function connectClients(engine: Engine, identity: Identity, count: number
 /** Counts SUBACKs and refuses refusals. */
 class Subscribing implements FrameHandler {
   answers = 0;
+  private readonly others: FrameHandler | null;
+
+  constructor(others: FrameHandler | null) {
+    this.others = others;
+  }
 
   onRead(): void {}
   onDrained(): void {}
 
-  onFrame(_client: Client, scanner: FrameScanner, memory: Memory): void {
+  onFrame(client: Client, scanner: FrameScanner, memory: Memory): void {
     const type = scanner.head >> 4;
     if (type !== PacketType.SUBACK) {
-      throw new Error(`the broker answered SUBSCRIBE with packet type ${type}`);
+      if (!this.others) throw new Error(`the broker answered SUBSCRIBE with packet type ${type}`);
+      this.others.onFrame(client, scanner, memory);
+      return;
     }
     const code = memory.bytes[scanner.end - 1]!;
     if (code >= SUBACK_FAILURE) throw new Error(`the broker refused SUBSCRIBE with code ${code}`);
@@ -119,15 +126,17 @@ class Subscribing implements FrameHandler {
   }
 }
 
-/** Subscribes each client to the filters made for its place in the list. */
+/** Subscribes each client to the filters made for its place in the list; `others` gets what comes
+ *  besides the answers. */
 export function subscribeClients(
   engine: Engine,
   clients: readonly Client[],
   version: ProtocolVersion,
   qos: QoS,
   filtersOf: (n: number) => readonly string[],
+  others: FrameHandler | null = null,
 ): void {
-  const subscribing = new Subscribing();
+  const subscribing = new Subscribing(others);
   clients.forEach((client, n) => {
     engine.sendFrame(client, subscribeFrame(version, filtersOf(n), qos));
   });

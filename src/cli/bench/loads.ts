@@ -115,8 +115,8 @@ async function subscribers({ system, target, settings, screen }: Stage): Promise
     { version, credentials, prefix: prefix('sub') },
     clients,
   );
-  subscribeClients(engine, listening, version, qos, () => [filter]);
   const listener = new Listener(engine, version);
+  subscribeClients(engine, listening, version, qos, () => [filter], listener);
   const usage = new Usage();
   const rate = sinceLast(() => listener.messages);
   const progress = new Progress(

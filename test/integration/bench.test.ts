@@ -1,0 +1,62 @@
+// `minnow bench` against a running broker: every kind of load counts what it should and ends.
+
+import assert from 'node:assert/strict';
+import type { Outcome } from '../../src/cli/bench/outcome.ts';
+import { Exit } from '../../src/cli/exit.ts';
+import { describe, test } from '../harness.ts';
+import { minnow, ok, run, useMinnow } from './process.ts';
+
+describe('minnow bench', () => {
+  const broker = useMinnow();
+  const bench = async (...args: string[]) => {
+    const flags = [...broker.address, '--seconds', '1', '--json'];
+    const { stdout } = await ok([...minnow, 'bench', ...args, ...flags]);
+    return JSON.parse(stdout.toString()) as Outcome;
+  };
+  const faultless = { lost: 0, repeated: 0, outOfOrder: 0 };
+
+  for (const [counted, ...args] of [
+    ['received', 'p2p', '-q', '2', '-c', '3', '--window', '20'],
+    ['received', 'p2p', '-q', '1', '-V', '5', '--properties', '--rate', '300'],
+    ['received', 'fan-in', '-q', '1', '--window', '20'],
+    ['received', 'fan-out', '-q', '1', '--window', '10', '-s', '2000'],
+    ['received', 'share', '-q', '1', '--window', '20'],
+  ] as const) {
+    test(`${args.join(' ')}: everything arrives once and in order`, async () => {
+      const outcome = await bench(...args);
+      assert.equal(outcome.counted, counted);
+      assert.ok(outcome.count > 0 && outcome.perSecond > 0);
+      assert.deepEqual(outcome.faults, faultless);
+      const { p50, p99, max } = outcome.latencyMs!;
+      assert.ok(p50 <= p99 && p99 <= max);
+    });
+  }
+
+  test('pub counts what was acknowledged, or at QoS 0 what was sent', async () => {
+    const acknowledged = await bench('pub', '-q', '1');
+    assert.equal(acknowledged.counted, 'acknowledged');
+    assert.ok(acknowledged.count > 0 && acknowledged.latencyMs !== null);
+    const sent = await bench('pub', '--rate', '100');
+    assert.deepEqual([sent.counted, sent.latencyMs, sent.faults], ['sent', null, null]);
+    assert.ok(sent.count > 0 && sent.count <= 110, `${sent.count} of about 100`);
+  });
+
+  test('sub counts what others send', async () => {
+    const retained = ['-t', 'bench/kept', '-m', 'x', '-r'];
+    await ok([...minnow, 'pub', ...broker.address, ...retained]);
+    const outcome = await bench('sub', '-c', '3', '-t', 'bench/kept', '-q', '1');
+    assert.deepEqual([outcome.counted, outcome.count], ['received', 3]);
+  });
+
+  test('conn brings its clients up at the rate that was asked for', async () => {
+    const outcome = await bench('conn', '-c', '40', '--connect-rate', '100');
+    assert.deepEqual([outcome.counted, outcome.count], ['connected', 40]);
+    assert.ok(outcome.seconds >= 0.38, `${outcome.seconds} s`);
+  });
+
+  test('where nobody listens it says so', async () => {
+    const { code, stderr } = await run([...minnow, 'bench', 'p2p', '-h', '127.0.0.1', '-p', '1']);
+    assert.equal(code, Exit.unavailable);
+    assert.match(stderr, /bench: nobody listens on 127\.0\.0\.1 port 1\n/);
+  });
+});
