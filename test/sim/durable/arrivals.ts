@@ -9,6 +9,8 @@ import type { Talk } from './talk.ts';
 const decoder = new TextDecoder();
 
 interface Incoming {
+  /** The session it came in: another one may use its identifier anew. */
+  readonly session: SessionState;
   readonly topic: string;
   readonly text: string;
   readonly retain: boolean;
@@ -39,11 +41,14 @@ export class Arrivals {
     const known = incoming.get(packetId);
     if (known !== undefined) {
       const same = known.topic === topic && known.text === text && known.retain === retain;
-      const may = state.weakened && this.#classOf(topic) < Durability.Strict;
+      // Its session has ended, and the CONNACK that would have said so got lost: by the next one
+      // there is a session, and the client cannot know that it is another.
+      const another = known.session !== state;
+      const may = another || (state.weakened && this.#classOf(topic) < Durability.Strict);
       demand(same || may, () => `${topic} «${text}» passes for «${known.text}» sent again`);
-      if (same) return;
+      if (same && !another) return;
     }
-    incoming.set(packetId, { topic, text, retain });
+    incoming.set(packetId, { session: state, topic, text, retain });
     if (retain || text === '') return;
     const copies = state.copiesOf(topic, text);
     copies.arrived++;
