@@ -1,6 +1,6 @@
-// Carries out a plan: every scenario with every broker, run after run. Each measurement gets a fresh
-// broker on one processor and a fresh load generator on another; brokers alternate within a scenario
-// and change places from run to run.
+// Carries out a plan: every scenario with every broker, run after run. Each measurement gets a
+// fresh broker on one processor and a fresh load generator on another; brokers alternate within a
+// scenario and change places from run to run.
 
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
@@ -44,12 +44,14 @@ class Bench {
 
   async runAll(): Promise<Series[]> {
     const { plan } = this;
-    const started = performance.now();
-    for (let longest = 0; this.runs < plan.runs; this.runs++) {
+    const end = performance.now() + plan.budgetMs;
+    let peerMs = 0;
+    for (; this.runs < plan.runs; this.runs++) {
       const begun = performance.now();
-      if (begun + longest > started + plan.budgetMs) break;
-      await this.run();
-      if (this.runs > 0 || plan.once.length === 0) longest = performance.now() - begun;
+      const taking = plan.peers.filter(({ name }) => this.runs === 0 || !plan.once.includes(name));
+      if (this.runs > 0 && begun + peerMs * taking.length > end) break;
+      await this.run(taking);
+      peerMs = (performance.now() - begun) / taking.length;
     }
     if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
     return plan.scenarios.flatMap(scenario =>
@@ -61,9 +63,8 @@ class Bench {
     );
   }
 
-  private async run(): Promise<void> {
+  private async run(taking: readonly Peer[]): Promise<void> {
     const { plan, runs } = this;
-    const taking = plan.peers.filter(({ name }) => runs === 0 || !plan.once.includes(name));
     const order = runs % 2 === 0 ? taking : taking.toReversed();
     const total = plan.scenarios.length * order.length;
     let done = 0;

@@ -75,6 +75,8 @@ function session(sid: number): Op {
     endsAt: NEVER,
     willDueAt: NEVER,
     connected: false,
+    origin: null,
+    grants: null,
     will: null,
   };
 }
