@@ -441,7 +441,9 @@ export class Oracle {
       const last = fact.value?.state;
       if (fact.rollBack(through, needed).broken) note(`the session of ${clientId}`);
       const record = fact.value;
-      if (record !== null && record.state !== last && this.#defaultClass < needed) {
+      // Nobody was promised that it had ended, or this is a broken promise. Its client may think
+      // so all the same: it was told so for a session after it that nothing was stored of.
+      if (record !== null && record.state !== last) {
         record.state.revived = true;
         record.state.weakened = true;
       }
