@@ -14,7 +14,12 @@ function write(path: string, text: string): void {
 }
 
 async function main(): Promise<void> {
-  const plan = planFrom(process.argv.slice(2));
+  const args = process.argv.slice(2);
+  if (args.includes('--help')) {
+    process.stdout.write(`${USAGE}\n`);
+    return;
+  }
+  const plan = planFrom(args);
   if (plan.listOnly) {
     const lines = plan.scenarios.map(scenario => `${JSON.stringify(scenario)}\n`);
     process.stdout.write(lines.join(''));
