@@ -4,14 +4,14 @@
 import { createAuthenticator, readAccess } from './auth/create.ts';
 import { AuthFault } from './auth/fault.ts';
 import { ReplaceableAdmission } from './auth/replaceable.ts';
-import type { Admission } from './auth/step.ts';
+import type { Admission, Guest } from './auth/step.ts';
 import type { Config } from './config/config.ts';
 import { type ControlServer, type ControlTarget, startControl } from './control.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Answer, Question, Results } from './engine/questions.ts';
 import type { ThreadEngine } from './engine/thread/thread-engine.ts';
 import { createAsyncDriver, createAsyncPoolDriver } from './io/create.ts';
-import type { Doors } from './io/doors/doors.ts';
+import type { Doors, IsRevoked } from './io/doors/doors.ts';
 import type { Logger } from './log.ts';
 import { ReloadError } from './reload.ts';
 
@@ -60,10 +60,11 @@ export async function startServer(
     async reconfigure(changed) {
       const renewDoors = prepareReload(doors);
       const { authenticator, access } = await readAuth(changed, authLog);
-      renewDoors();
+      const isRevoked = renewDoors();
       admission.replace(authenticator);
       await ask({ about: 'reconfigure', config: changed, access });
-      await expelGuests(ask, admission);
+      const mayStay = (guest: Guest) => !isRevoked(guest.origin) && admission.mayStay(guest);
+      await expelGuests(ask, mayStay);
     },
   };
 }
@@ -82,13 +83,16 @@ async function readAuth(config: Config, log: Logger) {
 let lastList = 0;
 
 /** Ends the connections of those who would not be let in any more. */
-async function expelGuests(ask: ControlTarget['ask'], admission: Admission): Promise<void> {
+async function expelGuests(
+  ask: ControlTarget['ask'],
+  mayStay: (guest: Guest) => boolean,
+): Promise<void> {
   const list = --lastList; // the control socket counts its lists upwards
   for (let more = true; more; ) {
     const answer = await ask({ about: 'guests', list });
     if (!answer.ok) throw new Error(answer.message);
     const page = answer.result as Results['guests'];
-    const ids = page.rows.filter(guest => !admission.mayStay(guest)).map(guest => guest.clientId);
+    const ids = page.rows.filter(guest => !mayStay(guest)).map(guest => guest.clientId);
     if (ids.length > 0) await ask({ about: 'expel', ids });
     more = page.more;
   }
@@ -146,9 +150,9 @@ async function openDoors(
   }
 }
 
-function prepareReload(doors: Doors | null): () => void {
+function prepareReload(doors: Doors | null): () => IsRevoked {
   try {
-    return doors?.prepareReload() ?? (() => {});
+    return doors?.prepareReload() ?? (() => () => false);
   } catch (error) {
     // All that it reads are files, and a wrong one is somebody's to put right.
     throw new ReloadError([(error as Error).message]);

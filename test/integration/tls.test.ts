@@ -1,7 +1,10 @@
 // TLS with the clients that people have: mosquitto's and openssl's, in both I/O modes.
 
 import assert from 'node:assert/strict';
-import { copyFileSync } from 'node:fs';
+import type { EventEmitter } from 'node:events';
+import { copyFileSync, readFileSync } from 'node:fs';
+import mqtt, { type MqttClient } from 'mqtt';
+import { Reason } from '../../src/mqtt/reason.ts';
 import { afterAll, describe, skipped, test } from '../harness.ts';
 import { Authority, type Pair } from '../io/doors/authority.ts';
 import { modes, useDoors } from './door-kit.ts';
@@ -134,6 +137,38 @@ for (const mode of modes) {
       const what = ['-i', text, '-q', '1', '-t', 'a', '-m', text];
       return run(['mosquitto_pub', ...address, ...trust, ...proof, ...what]);
     };
+
+    /** What comes with the next event of that name. */
+    const once = (client: MqttClient, event: string): Promise<unknown[]> => {
+      const emitter = client as unknown as EventEmitter;
+      return new Promise(resolve => emitter.once(event, (...values) => resolve(values)));
+    };
+
+    test('that are revoked while their clients are in: they are told so, nobody else', async () => {
+      const enter = async (pair: Pair, clientId: string) => {
+        const [ca, cert, key] = [authority.certificate, pair.certificate, pair.key].map(file =>
+          readFileSync(file),
+        );
+        const client = mqtt.connect(`mqtts://localhost:${broker.portOf('mqtts')}`, {
+          ...{ ca, cert, key, clientId, protocolVersion: 5, reconnectPeriod: 0 },
+        });
+        client.on('error', () => {}); // what follows tells
+        await once(client, 'connect');
+        return client;
+      };
+      const leaver = authority.issue(`leaver-${mode}`);
+      const [goes, stays] = [await enter(leaver, 'leaver'), await enter(meter, 'stays')];
+      authority.revoke(leaver);
+      authority.revocations();
+      const [told, gone] = [once(goes, 'disconnect'), once(goes, 'close')];
+      await ok([...minnow, 'reload', '--data', broker.data]);
+      const [packet] = (await told) as [{ reasonCode: number }];
+      assert.equal(packet.reasonCode, Reason.NotAuthorized);
+      await gone;
+      await stays.publishAsync('a', 'still here', { qos: 1 });
+      await stays.endAsync();
+    });
+
     if (missing !== null) {
       skipped('mosquitto_pub', missing);
       return;

@@ -34,6 +34,7 @@ export abstract class DoorLink implements Link {
   private endSeen = false;
   private paused = false;
   private held = false;
+  private condemned = false;
   /** Ends the wait for a peer that does not take its last answers. */
   private farewell: ReturnType<typeof setTimeout> | undefined;
   /** The hallway was told that not all was taken. */
@@ -87,7 +88,16 @@ export abstract class DoorLink implements Link {
     this.setReading(); // the peer's end of stream must be seen
     this.sayGoodbye();
     // The core bounds a goodbye that it says itself, but knows nothing of this one.
-    if (this.endSeen) this.farewell = setTimeout(() => this.abort(), limits.doorFarewellMs);
+    if (this.endSeen) this.abortIn(limits.doorFarewellMs);
+  }
+
+  /** It may not be here any more: nothing is read from it, and so long it has to take what it is
+   *  told. */
+  condemn(farewellMs: number): void {
+    if (this.condemned) return;
+    this.condemned = true;
+    this.setReading();
+    this.abortIn(farewellMs);
   }
 
   abort(): void {
@@ -128,7 +138,12 @@ export abstract class DoorLink implements Link {
   }
 
   private setReading(): void {
-    this.stopReading((this.paused || this.held) && !this.finished);
+    this.stopReading((this.paused || this.held || this.condemned) && !this.finished);
+  }
+
+  private abortIn(ms: number): void {
+    clearTimeout(this.farewell);
+    this.farewell = setTimeout(() => this.abort(), ms);
   }
 
   private drained(): void {

@@ -27,6 +27,9 @@ export interface DoorOptions extends IoOptions {
   readonly packetSizeMax: number;
 }
 
+/** A client whose certificate is revoked has so long to be told. */
+const REVOKED_FAREWELL_MS = 500;
+
 type Fields = Readonly<Record<string, string | number>>;
 
 export class Door {
@@ -120,20 +123,22 @@ export class Door {
     return this.name;
   }
 
-  /** Reads its files; what is returned puts them in force. */
-  prepareReload(): () => void {
+  /** Reads its files; what is returned puts them in force, and gives the origins of those whose
+   *  certificates are revoked: they are heard no more and soon gone, whoever tells them why. */
+  prepareReload(): () => readonly Origin[] {
     const { tls } = this;
-    if (tls === null) return () => {};
+    if (tls === null) return () => [];
     const files = tls.readFiles();
     return () => {
       this.warn(files.warnings);
       tls.renew(files);
-      for (const [link, name] of this.links) {
-        if (!files.revoked.has(name)) continue;
-        const { peer } = link;
+      const revoked = [...this.links].filter(([, name]) => files.revoked.has(name));
+      return revoked.map(([link]) => {
+        const { peer, origin } = link;
         this.tell('warn', 'its certificate is revoked', { peer, listener: this.name });
-        link.abort();
-      }
+        link.condemn(REVOKED_FAREWELL_MS);
+        return origin;
+      });
     };
   }
 

@@ -3,6 +3,7 @@
 // to the hallway as links like any other.
 
 import type { DoorConfig } from '../../config/sections/doors.ts';
+import type { Origin } from '../../core/access.ts';
 import type { Tell } from '../driver.ts';
 import { Admission } from './admission.ts';
 import { Door, type DoorOptions } from './door.ts';
@@ -12,6 +13,9 @@ import { TlsFileError } from './steps/tls-files.ts';
 
 /** Missing on this machine: an optional address of that kind is no fault. */
 const MISSING: readonly string[] = ['EADDRNOTAVAIL', 'EAFNOSUPPORT'];
+
+/** Whether somebody is in who came with a certificate that is revoked now. */
+export type IsRevoked = (origin: Origin | null | undefined) => boolean;
 
 export class Doors {
   private readonly side: DoorSide;
@@ -91,11 +95,13 @@ export class Doors {
   }
 
   /** Reads certificates, authorities and revocations anew; throws a TlsFileError. What is returned
-   *  puts them in force: connections go on, who comes next meets the new ones. */
-  prepareReload(): () => void {
+   *  puts them in force: who comes next meets the new ones, and connections go on but for those
+   *  whose certificates are revoked now. */
+  prepareReload(): () => IsRevoked {
     const renewals = this.doors.map(door => door.prepareReload());
     return () => {
-      for (const renew of renewals) renew();
+      const revoked = new Set(renewals.flatMap(renew => renew()).map(keyOf));
+      return origin => origin != null && revoked.has(keyOf(origin));
     };
   }
 
@@ -108,6 +114,11 @@ export class Doors {
     for (const door of this.doors) door.stop();
     this.admission.stop();
   }
+}
+
+/** By certificate, and by listener: each has lists of its own. */
+function keyOf({ listener, certificate }: Origin): string {
+  return `${certificate?.fingerprint} ${listener}`;
 }
 
 function nothingInherited(name: string, inherited: Inherited): Error {
