@@ -1,6 +1,6 @@
-// The short look at regressions that `make test` takes: minnow against mosquitto, in one run. Ratios
-// are told, with a word where one is below its generous margin, and never fail: the machine may be
-// busy. What does fail are messages that minnow loses, repeats or brings out of order.
+// The short look at regressions that `make test` takes: minnow against mosquitto, in one run.
+// Ratios are told, with a word where one is below its generous margin, and never fail: the machine
+// may be busy. What does fail are messages that minnow loses, repeats or brings out of order.
 
 import { measured } from './bench.ts';
 import { peerFor } from './peers.ts';

@@ -1,12 +1,12 @@
-// A processor profile (.cpuprofile, as Bun and Node write it) as a flame graph in SVG, and as a list
-// of the functions that took most by themselves. Callers stand above what they call; a block's width
-// is its share of the time; hovering shows its name, place and figures.
+// A processor profile (.cpuprofile, as Bun and Node write it) as a flame graph in SVG, and as a
+// list of the functions that took most by themselves. Callers stand above what they call; a block's
+// width is its share of the time; hovering shows its name, place and figures.
 
 import { escapeHtml } from './chart.ts';
 
 export interface Profile {
   readonly nodes: readonly ProfileNode[];
-  /** The node that was found at work, sample by sample, and the microseconds since the one before. */
+  /** The node that was found at work, by sample, and the microseconds since the one before. */
   readonly samples: readonly number[];
   readonly timeDeltas: readonly number[];
 }
