@@ -43,6 +43,8 @@ export interface IoConfig extends IoOptions {
   readonly mode: IoMode;
   /** Threads in all: one has the core, the others the sockets; or one has both. */
   readonly poolSize: number;
+  /** A worker that holds the core keeps its heap small. */
+  readonly smallHeap: boolean;
 }
 
 export interface Config {

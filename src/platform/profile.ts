@@ -95,15 +95,16 @@ function chooseClass(facts: Facts, wish: Wishes['profile']): Choice<ProfileName>
 }
 
 /** The rule behind `auto`: detection follows measurement, and the measurements stand in
- *  docs/PERFORMANCE.md. Asynchronous on Bun, where `Bun.listen` sets up faster and costs no more;
- *  synchronous on Node on a small machine, where it spares a third to a half of the processor's
- *  time per message. Elsewhere many connections matter more than the last microsecond. */
+ *  docs/PERFORMANCE.md. Blocking calls spare a tenth to a third of the processor's time per message
+ *  on both runtimes. On Bun their thread costs 15 to 20 MB, which a router has not; on Node, with a
+ *  small heap, they take less memory as well. Where there is memory, many connections matter more
+ *  than the last microsecond. */
 function measuredMode(facts: Facts, name: ProfileName): Choice<IoMode> {
   if (facts.runtime.name === 'bun') {
-    return choose('async', "Bun's own sockets cost no more than blocking calls, and start faster");
+    return choose('async', "Bun's own sockets take less memory than a thread that blocks");
   }
   if (name === 'constrained') {
-    return choose('sync', 'on Node, blocking calls cost less time per message and less memory');
+    return choose('sync', 'on Node, blocking calls take less time per message and less memory');
   }
   return choose('async', `on Node, for the many connections of a ${name}`);
 }

@@ -19,6 +19,7 @@ export interface Values {
   readonly 'io.poolSize': number;
   readonly 'io.readBufferBytes': number;
   readonly 'io.ringBytes': number;
+  readonly 'io.smallHeap': boolean;
   readonly 'io.backlog': number;
   readonly 'io.acceptsPerSecond': number;
   readonly 'limits.connectionsMax': number;
@@ -53,6 +54,7 @@ export const table: Readonly<Record<ProfileName, ClassValues>> = {
   constrained: {
     'io.readBufferBytes': 32 * KB,
     'io.ringBytes': 64 * KB,
+    'io.smallHeap': true,
     'io.backlog': 512,
     'io.acceptsPerSecond': 200,
     'limits.connectionsMax': 1_000,
@@ -73,6 +75,7 @@ export const table: Readonly<Record<ProfileName, ClassValues>> = {
   gateway: {
     'io.readBufferBytes': 64 * KB,
     'io.ringBytes': 256 * KB,
+    'io.smallHeap': false,
     'io.backlog': limits.backlog,
     'io.acceptsPerSecond': limits.acceptsPerSecond,
     'limits.connectionsMax': 25_000,
@@ -93,6 +96,7 @@ export const table: Readonly<Record<ProfileName, ClassValues>> = {
   server: {
     'io.readBufferBytes': 256 * KB,
     'io.ringBytes': 1 * MB,
+    'io.smallHeap': false,
     'io.backlog': limits.backlog,
     'io.acceptsPerSecond': 50_000,
     'limits.connectionsMax': 1_000_000,
@@ -116,6 +120,7 @@ export const table: Readonly<Record<ProfileName, ClassValues>> = {
 const common: Readonly<Record<keyof ClassValues, string>> = {
   'io.readBufferBytes': 'one buffer per worker, however many connections there are',
   'io.ringBytes': 'what the core may lag behind a worker before reading pauses',
+  'io.smallHeap': 'memory is what a small machine has least of',
   'io.backlog': 'a crowd that comes back at once can wait in it',
   'io.acceptsPerSecond': 'the connects per second it has to carry, with room',
   'limits.connectionsMax': 'the connections it has to carry, with room',

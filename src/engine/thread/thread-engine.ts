@@ -24,6 +24,8 @@ import {
 } from './messages.ts';
 
 const MAILBOX_BYTES = 256 * 1024;
+/** Only Node heeds it. */
+const SMALL_HEAP = { maxYoungGenerationSizeMb: 2 };
 
 interface Parts {
   readonly log: Logger;
@@ -70,7 +72,9 @@ export class ThreadEngine {
     this.parts = parts;
     this.bell = bell;
     this.mail = new Mailbox(mailbox, 'first', () => bell.ring());
-    this.worker = new Worker(threadProgram('engine/thread/worker'), { workerData });
+    const resourceLimits = config.io.smallHeap ? SMALL_HEAP : {};
+    const options = { workerData, resourceLimits };
+    this.worker = new Worker(threadProgram('engine/thread/worker'), options);
     this.worker.on('message', () => {
       this.readMail();
       this.farSide?.wake();
