@@ -102,6 +102,7 @@ const direction: Rule = {
     file('src/core/a.ts', "export type A = import('../io/b.ts').B;\n"),
     file('src/io/a.ts', "const loop = await import('../loop.ts');\n"),
     file('src/cli/a.ts', "export { main } from '../main.ts';\n"),
+    file('src/server.ts', "import { Engine } from './bench/engine.ts';\n"),
   ],
 };
 
