@@ -1,5 +1,5 @@
-// Listening on a socket file: one that a crash left behind is replaced, one that somebody answers on
-// is not, and nobody else can open it before its mode is set.
+// Listening on a socket file: one that a crash left behind is replaced, one that somebody answers
+// on is not, and nobody else can open it before its mode is set.
 
 import { once } from 'node:events';
 import { chmodSync, lstatSync, rmSync } from 'node:fs';

@@ -48,8 +48,8 @@ export const ioSection = section('How bytes are moved between clients and the br
   smallHeap: flag({
     default: false,
     description:
-      'Whether the thread of the `sync` mode keeps its heap small on Node: ten megabytes less, and ' +
-      'about twice the processor time per message at full load, not at what routers carry.',
+      'Whether the thread of the `sync` mode keeps its heap small on Node: ten megabytes less, ' +
+      'and twice the processor time per message at full load, not at what routers carry.',
   }),
   backlog: count({
     default: d.backlog,
