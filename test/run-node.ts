@@ -45,7 +45,7 @@ const hook = `
 /** Copies the sources and the tests to `out`, readable for Node. */
 function copyTree(out: string): void {
   const transpiler = new Bun.Transpiler({ loader: 'ts', target: 'node' });
-  for (const folder of ['src', 'test', 'bench']) {
+  for (const folder of ['src', 'test', 'bench', 'targets']) {
     for (const entry of readdirSync(join(root, folder), { recursive: true, withFileTypes: true })) {
       if (!entry.isFile()) continue;
       const from = join(entry.parentPath, entry.name);
