@@ -4,6 +4,7 @@
 
 import type { QoS, Will } from '../mqtt/packet.ts';
 import { utf8Encode } from '../mqtt/utf8.ts';
+import type { Origin } from './access.ts';
 import { armSession, noteSession } from './ending.ts';
 import { Durability, ESTATE_NAME } from './journal.ts';
 import { Message, NEVER } from './routing/message.ts';
@@ -47,6 +48,8 @@ export interface KeptSession {
   readonly endsAt: number;
   readonly willDueAt: number;
   readonly connected: boolean;
+  readonly origin: Origin | null;
+  readonly grants: object | null;
   readonly will: Will | null;
   readonly subscriptions: readonly {
     readonly filter: string;
@@ -88,6 +91,8 @@ export function restoreSession(b: State, kept: KeptSession, now: number): void {
   const s = new Session(kept.sid, kept.clientId);
   s.username = kept.username;
   s.peer = kept.peer;
+  s.origin = kept.origin;
+  s.grants = kept.grants;
   s.expirySeconds = kept.expirySeconds;
   s.will = kept.will;
   s.stored = true;

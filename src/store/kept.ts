@@ -1,5 +1,6 @@
 // From rows to what the core restores: everything of one session brought together.
 
+import type { Origin } from '../core/access.ts';
 import type { KeptDelivery, KeptMessage, KeptSession } from '../core/restore.ts';
 import type { StoreLog } from './log.ts';
 import type { SubscriptionPut } from './ops.ts';
@@ -12,6 +13,7 @@ export function keptSessions(loaded: Loaded, log: StoreLog): KeptSession[] {
   const subscriptions = bySession<SubscriptionPut>(loaded.subscriptions);
   const inflight = bySession<InflightRow>(loaded.inflight);
   const received = bySession(loaded.received);
+  const identities = new Identities();
   const queues = new Map<number, QueueSummary>();
   for (const queue of loaded.queues) queues.set(queue.sid, queue);
   return loaded.sessions.map(session => {
@@ -19,6 +21,8 @@ export function keptSessions(loaded: Loaded, log: StoreLog): KeptSession[] {
     const queued = queue?.queued ?? 0;
     return {
       ...session,
+      origin: identities.origin(session.origin),
+      grants: identities.grants(session.grants),
       will: session.will === null ? null : { ...session.will, payloadIsUtf8: false },
       subscriptions: subscriptions.get(session.sid) ?? [],
       waiting: queued,
@@ -32,6 +36,25 @@ export function keptSessions(loaded: Loaded, log: StoreLog): KeptSession[] {
       received: (received.get(session.sid) ?? []).map(({ packetId }) => packetId),
     };
   });
+}
+
+/** Reads who sessions act for; what many of them have in common stands once in memory. */
+export class Identities {
+  private readonly known = new Map<string, object>();
+
+  origin(text: string | null): Origin | null {
+    return this.grants(text) as Origin | null;
+  }
+
+  grants(text: string | null): object | null {
+    if (text === null) return null;
+    let value = this.known.get(text);
+    if (value === undefined) {
+      value = JSON.parse(text) as object;
+      this.known.set(text, value);
+    }
+    return value;
+  }
 }
 
 /** A window as the core takes it. */

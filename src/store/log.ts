@@ -12,7 +12,14 @@ import type { Session } from '../core/session/session.ts';
 import type { QoS } from '../mqtt/packet.ts';
 import { FlashBudget } from './budget.ts';
 import { type Entry, StoredDelivery, StoredMessage } from './entry.ts';
-import { type Op, OpKind, type QueuePut, type QueueState, type QueueStateValue } from './ops.ts';
+import {
+  type Op,
+  OpKind,
+  type QueuePut,
+  type QueueState,
+  type QueueStateValue,
+  type SessionPut,
+} from './ops.ts';
 import { Pending } from './pending.ts';
 import { Schedule } from './schedule.ts';
 import type { Store, StoreError, WindowRow } from './store.ts';
@@ -59,6 +66,19 @@ interface WantedWindow {
   readonly afterRank: number;
 }
 
+const identityTexts = new WeakMap<object, string>();
+
+/** Who a session acts for beside its user name, as text for the disk: plain data, never changed. */
+export function identityText(value: object | null): string | null {
+  if (value === null) return null;
+  let text = identityTexts.get(value);
+  if (text === undefined) {
+    text = JSON.stringify(value);
+    identityTexts.set(value, text);
+  }
+  return text;
+}
+
 export class StoreLog implements Journal {
   last = 0;
   /** Over its bound, and nobody is left whose session could go. */
@@ -72,6 +92,7 @@ export class StoreLog implements Journal {
   private readonly pending = new Pending();
   private readonly schedule: Schedule;
   private underWay: readonly Entry[] | null = null;
+  private batchEnded: () => void = () => {};
   private readonly budget: FlashBudget;
   private flushedAt = 0;
   private commits = 0;
@@ -118,7 +139,7 @@ export class StoreLog implements Journal {
 
   session(s: Session): void {
     const { will } = s;
-    const op: Op = {
+    const op: SessionPut = {
       kind: OpKind.SessionPut,
       sid: s.id,
       clientId: s.clientId,
@@ -128,9 +149,12 @@ export class StoreLog implements Journal {
       endsAt: s.endsAt,
       willDueAt: s.willDueAt,
       connected: s.connection !== null,
+      origin: identityText(s.origin),
+      grants: identityText(s.grants),
       will: will === null ? null : { ...will },
     };
-    this.add(op, this.defaultClass, 128 + (will?.payload.length ?? 0));
+    const more = (op.origin?.length ?? 0) + (op.grants?.length ?? 0);
+    this.add(op, this.defaultClass, 128 + more + (will?.payload.length ?? 0));
   }
 
   sessionEnded(s: Session): void {
@@ -148,6 +172,8 @@ export class StoreLog implements Journal {
       endsAt: 0,
       willDueAt: Number.POSITIVE_INFINITY,
       connected: false,
+      origin: null,
+      grants: null,
       will: null,
     };
     this.add(op, this.defaultClass, 64);
@@ -346,6 +372,7 @@ export class StoreLog implements Journal {
     // that is strict up to its end was synced before.
     this.advance(through);
     this.listener.ready();
+    this.batchEnded();
   }
 
   /** Asked after each commit: one session goes at a time, and the next commit tells what it gave.
@@ -366,6 +393,7 @@ export class StoreLog implements Journal {
     this.schedule.failed();
     if (first) this.listener.trouble(error);
     this.listener.ready();
+    this.batchEnded();
   }
 
   private advance(through: number): void {
@@ -440,9 +468,14 @@ export class StoreLog implements Journal {
     };
   }
 
-  /** Hands over what is left and waits for it. */
+  /** Hands over what is left, behind the batch that is under way, and waits for it. */
   async close(now: number): Promise<void> {
-    if (this.underWay === null && this.pending.alive > 0) this.commit(now);
+    while (this.underWay !== null) {
+      await new Promise<void>(resolve => {
+        this.batchEnded = resolve;
+      });
+    }
+    if (this.pending.alive > 0) this.commit(now);
     await this.store.close();
   }
 }

@@ -48,6 +48,9 @@ export interface SessionPut {
   readonly endsAt: number;
   readonly willDueAt: number;
   readonly connected: boolean;
+  /** Where its client came in, and what it was granted, as JSON. */
+  readonly origin: string | null;
+  readonly grants: string | null;
   readonly will: WillRecord | null;
 }
 

@@ -65,6 +65,8 @@ export class StoreHistory {
       endsAt: this.time(),
       willDueAt: this.time(),
       connected: prng.chance(0.5),
+      origin: prng.chance(0.5) ? null : JSON.stringify({ listener: this.text('door') }),
+      grants: prng.chance(0.5) ? null : JSON.stringify({ rules: [this.text('rule')] }),
       will: prng.chance(0.5) ? null : will,
     };
   }

@@ -21,6 +21,8 @@ export function sessionPut(sid: number, changes: Partial<SessionPut> = {}): Sess
     endsAt: NEVER,
     willDueAt: NEVER,
     connected: false,
+    origin: null,
+    grants: null,
     will: null,
     ...changes,
   };

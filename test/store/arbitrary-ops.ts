@@ -36,6 +36,8 @@ const will = fc.record(
   plain,
 );
 
+const identity = fc.dictionary(text, text).map(value => JSON.stringify(value));
+
 function of<Kind extends Op['kind']>(kind: Kind) {
   return fc.constant(kind);
 }
@@ -54,6 +56,8 @@ export const arbitraryOp: fc.Arbitrary<Op> = fc.oneof(
       endsAt: time,
       willDueAt: time,
       connected: fc.boolean(),
+      origin: fc.option(identity),
+      grants: fc.option(identity),
       will: fc.option(will),
     },
     plain,

@@ -1,17 +1,20 @@
 // A World whose broker keeps what it must on a model disk: crash it, and the next one on the same
 // disk is the broker after the restart.
 
+import type { Access } from '../../src/core/access.ts';
 import { Durability } from '../../src/core/journal.ts';
 import { type BrokerOptions, defaultOptions } from '../../src/core/options.ts';
 import { resumedClock } from '../../src/store/clock.ts';
 import { keptRow, keptSessions } from '../../src/store/kept.ts';
 import { type LogOptions, StoreLog } from '../../src/store/log.ts';
-import { allowAll, World } from '../world.ts';
+import { type Authenticate, allowAll, World } from '../world.ts';
 import { ModelDisk, ModelStore } from './model-store.ts';
 
 export interface KeptOptions {
   readonly broker?: Partial<BrokerOptions>;
   readonly log?: Partial<LogOptions>;
+  readonly access?: Access;
+  readonly authenticate?: Authenticate;
 }
 
 export class KeptWorld {
@@ -63,8 +66,8 @@ export class KeptWorld {
     );
     world = new World(
       { ...defaultOptions, sysIntervalMs: 0, ...options.broker },
-      allowAll,
-      undefined,
+      options.access ?? allowAll,
+      options.authenticate,
       { journal: this.log, now },
     );
     this.world = world;

@@ -55,6 +55,23 @@ describe('strict', () => {
   });
 });
 
+describe('an orderly stop', () => {
+  test('keeps what came while a batch was under way', async () => {
+    const kept = new KeptWorld();
+    away(kept);
+    const publisher = kept.world.connect(5);
+    publish(publisher, 'strict/a', 'x', 1, 1);
+    publish(publisher, 'batched/a', 'y', 1, 2);
+    kept.world.turn();
+    assert.equal(kept.store.asked.length, 1, 'a batch is under way');
+    publish(publisher, 'batched/a', 'z', 1, 3);
+    const closed = kept.log.close(kept.world.now);
+    kept.store.answer();
+    await closed;
+    assert.deepEqual(payloads(back(kept.kill()).packets), ['x', 'y', 'z']);
+  });
+});
+
 describe('the other classes', () => {
   test('batched is acknowledged at once and on disk within the batch', () => {
     const kept = new KeptWorld();

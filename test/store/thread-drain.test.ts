@@ -71,4 +71,16 @@ describe('a store on a thread whose owner is blocked', () => {
     await store.close();
     closeSync(bell.fd);
   });
+
+  test('a bug on the thread is thrown at the owner', async () => {
+    const folder = newFolder();
+    const bell = new Bell(folder);
+    const store = await ThreadStore.open(settingsIn(folder), bell.fd);
+    await store.load();
+    bell.wait(3);
+    store.upkeep(null as never, () => {});
+    bell.wait(1);
+    assert.throws(() => store.drain(), /the store's thread has failed: TypeError/);
+    closeSync(bell.fd);
+  });
 });

@@ -119,6 +119,8 @@ export class OpWriter {
       will?.delaySeconds ?? null,
       will?.expirySeconds ?? null,
       will?.properties ?? null,
+      op.origin,
+      op.grants,
     );
   }
 

@@ -47,12 +47,26 @@ function plain(bytes: Uint8Array): Uint8Array {
     : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
+/** A session that may do more or less than was granted is not what was kept. */
+function isIdentity(value: unknown): value is string | null {
+  if (value === null) return true;
+  if (typeof value !== 'string') return false;
+  try {
+    const identity: unknown = JSON.parse(value);
+    return typeof identity === 'object' && identity !== null;
+  } catch {
+    return false;
+  }
+}
+
 export function sessionOf(row: unknown): SessionPut | null {
   const { sid, client_id, username, peer, expiry_seconds, ends_at, will_due_at } = row as Row;
   if (!isId(sid) || typeof client_id !== 'string' || typeof peer !== 'string') return null;
   if (username !== null && typeof username !== 'string') return null;
   if (!isId(expiry_seconds) || expiry_seconds > 0xffff_ffff) return null;
   if (!isTime(ends_at) || !isTime(will_due_at)) return null;
+  const { origin, grants } = row as Row;
+  if (!isIdentity(origin) || !isIdentity(grants)) return null;
   const will = willOf(row as Row);
   if (will === undefined) return null;
   return {
@@ -65,6 +79,8 @@ export function sessionOf(row: unknown): SessionPut | null {
     endsAt: timeOf(ends_at),
     willDueAt: timeOf(will_due_at),
     connected: (row as Row).connected === 1,
+    origin,
+    grants,
     will,
   };
 }

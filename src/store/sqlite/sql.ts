@@ -83,6 +83,8 @@ export const migrations: readonly string[] = [
      packet_id INTEGER NOT NULL,
      PRIMARY KEY (sid, packet_id)
    ) WITHOUT ROWID;`,
+  `ALTER TABLE sessions ADD COLUMN origin TEXT;
+   ALTER TABLE sessions ADD COLUMN grants TEXT;`,
 ];
 
 export const schemaVersion = migrations.length;
@@ -154,7 +156,7 @@ const texts = {
   begin: transaction.begin,
   commit: transaction.commit,
   putClock: 'UPDATE state SET clock = ?, wall = ?, max_sid = ?, max_mid = ?',
-  putSession: `INSERT OR REPLACE INTO sessions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+  putSession: `INSERT OR REPLACE INTO sessions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
   dropSession: 'DELETE FROM sessions WHERE sid = ?',
   putSubscription: `INSERT OR REPLACE INTO subscriptions VALUES (?,?,?,?,?,?)`,
   dropSubscription: 'DELETE FROM subscriptions WHERE sid = ? AND filter = ?',

@@ -64,7 +64,9 @@ export type FromThread =
   | { readonly type: 'window-failed'; readonly sid: number; readonly error: ErrorParts }
   | { readonly type: 'kept-up'; readonly id: number; readonly result: UpkeepResult }
   | { readonly type: 'upkeep-failed'; readonly id: number; readonly error: ErrorParts }
-  | { readonly type: 'closed' };
+  | { readonly type: 'closed' }
+  /** The thread has failed: a bug. */
+  | { readonly type: 'broken'; readonly why: string };
 
 export interface ThreadState {
   readonly description: StoreDescription;

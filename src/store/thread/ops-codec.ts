@@ -30,6 +30,8 @@ export function writeOp(writer: ByteWriter, op: Op): void {
       writer.number(op.endsAt);
       writer.number(op.willDueAt);
       writer.flag(op.connected);
+      writeNullableString(writer, op.origin);
+      writeNullableString(writer, op.grants);
       writeWill(writer, op.will);
       break;
     case OpKind.SessionDrop:
@@ -119,6 +121,8 @@ export function readOp(reader: ByteReader): Op {
         endsAt: reader.number(),
         willDueAt: reader.number(),
         connected: reader.flag(),
+        origin: readNullableString(reader),
+        grants: readNullableString(reader),
         will: readWill(reader),
       };
     case OpKind.SessionDrop:

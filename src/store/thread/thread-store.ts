@@ -155,6 +155,8 @@ export class ThreadStore implements Store, Upkeeper {
       case 'closed':
         this.closing?.();
         break;
+      case 'broken':
+        throw new Error(`the store's thread has failed: ${message.why}`);
       default:
         this.handleLoading(message);
     }

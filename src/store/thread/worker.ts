@@ -26,6 +26,20 @@ function send(message: FromThread): void {
   if (bell !== null) writeSync(bell, ring);
 }
 
+let broken = false;
+
+/** A bug in `work` is thrown at the owner, which if it is blocked would not hear of this thread's
+ *  end; nothing can be promised any more. */
+function guarded(work: () => void): void {
+  if (broken) return;
+  try {
+    work();
+  } catch (error) {
+    broken = true;
+    send({ type: 'broken', why: String((error as Error).stack ?? error) });
+  }
+}
+
 function sendBytes(message: FromThread & { readonly bytes: ArrayBuffer }): void {
   port.postMessage(message, [message.bytes]);
   if (bell !== null) writeSync(bell, ring);
@@ -143,10 +157,12 @@ class StoreThread {
   private tendSoon(): void {
     if (this.tending) return;
     this.tending = true;
-    setImmediate(() => {
-      this.tending = false;
-      if (this.store.tend()) this.tendSoon();
-    });
+    setImmediate(() =>
+      guarded(() => {
+        this.tending = false;
+        if (this.store.tend()) this.tendSoon();
+      }),
+    );
   }
 
   private async close(): Promise<void> {
@@ -169,7 +185,7 @@ function refuse(error: unknown): void {
 
 try {
   const thread = new StoreThread(new SqliteStore(minnowStore, await runtimeDriver()));
-  port.on('message', (message: ToThread) => thread.handle(message));
+  port.on('message', (message: ToThread) => guarded(() => thread.handle(message)));
 } catch (error) {
   refuse(error);
 }

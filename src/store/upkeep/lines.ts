@@ -14,6 +14,7 @@ type FieldType =
   | 'bytes'
   | 'id?'
   | 'ids?'
+  | 'json?'
   | 'will?';
 
 type Shape = Readonly<Record<string, FieldType>>;
@@ -39,6 +40,8 @@ const shapes: Readonly<Record<string, { readonly kind: OpKind; readonly fields: 
       endsAt: 'time',
       willDueAt: 'time',
       connected: 'flag',
+      origin: 'json?',
+      grants: 'json?',
       will: 'will?',
     },
   },
@@ -89,14 +92,13 @@ const names = new Map(Object.entries(shapes).map(([name, { kind }]) => [kind, na
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A line without its end. */
+/** A line without its end. JSON that is not there is left out, as it was before there was any. */
 export function lineOf(op: Op): string {
   const name = names.get(op.kind);
   if (name === undefined) throw new Error(`operation ${op.kind} does not build anything up`);
-  const fields = Object.entries(shapes[name].fields).map(([field, type]) => [
-    field,
-    toJson((op as unknown as Fields)[field], type),
-  ]);
+  const fields = Object.entries(shapes[name].fields)
+    .map(([field, type]) => [field, toJson((op as unknown as Fields)[field], type), type] as const)
+    .filter(([, value, type]) => type !== 'json?' || value !== null);
   return JSON.stringify({ kind: name, ...Object.fromEntries(fields) });
 }
 
@@ -107,6 +109,8 @@ function toJson(value: unknown, type: FieldType): unknown {
       return Buffer.from(value as Uint8Array).toString('base64');
     case 'time':
       return value === Number.POSITIVE_INFINITY ? null : value;
+    case 'json?':
+      return JSON.parse(value as string);
     case 'will?':
       return Object.fromEntries(
         Object.entries(willFields).map(([field, inner]) => [
@@ -152,6 +156,9 @@ function fromJson(value: unknown, type: FieldType, where: string): unknown {
   switch (type) {
     case 'will?':
       return readFields(value, willFields, `${where}.`);
+    case 'json?':
+      if (value === undefined) return null;
+      return JSON.stringify(fieldsOf(value, where));
     case 'bytes':
       if (typeof value === 'string' && /^[A-Za-z0-9+/]*={0,2}$/.test(value)) {
         return new Uint8Array(Buffer.from(value, 'base64'));
@@ -190,6 +197,7 @@ const expected: Readonly<Record<FieldType, string>> = {
   text: 'a string',
   'text?': 'a string, or null',
   bytes: 'a string in base64',
+  'json?': 'an object, or null',
   'will?': 'an object, or null',
 };
 
