@@ -78,6 +78,7 @@ export class Broker {
     }
     const slot = b.freeSlots.pop() ?? b.connections.length;
     const c = new Connection(slot, peer, origin, b.pool, b.counters);
+    if (origin !== null) c.mount = b.mounts.of(origin.mountPoint);
     b.connections[slot] = c;
     b.connectionCount++;
     b.counters.connectionsOpened++;

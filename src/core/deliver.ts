@@ -150,15 +150,17 @@ function writeTo(
   c: Connection,
   byte0: number,
   packetId: number,
-  m: Message,
+  whole: Message,
   identifiers: readonly number[] | null,
   shared: boolean,
   now: number,
 ): boolean {
   const v5 = c.version === 5;
   const out = c.out;
+  const m = c.mount === null ? whole : c.mount.seen(whole);
+  if (m === null) return outside(b);
   let length: number;
-  if (shared && !(v5 && (identifiers !== null || c.outAliasMax > 0))) {
+  if (shared && m === whole && !(v5 && (identifiers !== null || c.outAliasMax > 0))) {
     const frame = b.frames.get(m, (byte0 >> 1) & 3, v5);
     length = frame.bytes.length;
     if (length > c.packetSizeMax) return tooLarge(b);
@@ -188,6 +190,12 @@ function writeTo(
   if (out.length > limits.outputUrgent) b.effects.urgent = true;
   if (out.length > b.options.outputHighWater) noteCongestion(b, c.session!);
   return true;
+}
+
+/** Not below the mount point of its recipient: as if it had not been allowed. */
+function outside(b: State): boolean {
+  b.counters.droppedNotAuthorized++;
+  return false;
 }
 
 function tooLarge(b: State): boolean {

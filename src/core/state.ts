@@ -13,6 +13,7 @@ import type { BrokerOptions } from './options.ts';
 import { Counters } from './report/counters.ts';
 import { FrameSet } from './routing/frame-set.ts';
 import { Message } from './routing/message.ts';
+import { MountPoints } from './routing/mount-point.ts';
 import { RetainedStore } from './routing/retained.ts';
 import { Router } from './routing/router.ts';
 import { Topics } from './routing/topics.ts';
@@ -45,6 +46,7 @@ export class State {
   readonly router = new Router();
   readonly topics: Topics;
   readonly retained: RetainedStore;
+  readonly mounts = new MountPoints();
 
   /** Open connections by slot; free slots are undefined and listed in `freeSlots`. */
   readonly connections: (Connection | undefined)[] = [];

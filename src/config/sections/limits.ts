@@ -111,8 +111,8 @@ export const limitsSection = section('Bounds on what clients can make the broker
     min: 0,
     max: MANY,
     description:
-      'Messages a client may publish per second, after a second of them at once. A client that is ' +
-      'faster is not read from for as long as that takes to even out. 0 sets no bound.',
+      'Messages a client may publish per second, after a second of them at once. A client that ' +
+      'is faster is not read from for as long as that takes to even out. 0 sets no bound.',
   }),
   clientBytesPerSecond: bytes({
     reload: 'live',
@@ -158,8 +158,8 @@ export const limitsSection = section('Bounds on what clients can make the broker
     min: 100,
     max: DAY_MS,
     description:
-      'Longest time a publisher is not read from because of these rates. A client that would have ' +
-      'to wait longer, for a message that is far too large or behind too many others, is ' +
+      'Longest time a publisher is not read from because of these rates. A client that would ' +
+      'have to wait longer, for a message that is far too large or behind too many others, is ' +
       'disconnected (0x96).',
   }),
   listenerConnectsPerSecond: count({
@@ -208,8 +208,8 @@ export const limitsSection = section('Bounds on what clients can make the broker
     min: 0,
     max: MANY,
     description:
-      'The same for an address, whether or not its clients are let in. Mind that many clients may ' +
-      'share one. 0 sets no bound.',
+      'The same for an address, whether or not its clients are let in. Mind that many clients ' +
+      'may share one. 0 sets no bound.',
   }),
   flapWindowMs: milliseconds({
     reload: 'live',
@@ -231,13 +231,13 @@ export const limitsSection = section('Bounds on what clients can make the broker
     min: 0,
     max: 1024 * GB,
     description:
-      'Bytes that queues in memory, output and retained messages should take together; 0 sets no ' +
-      'bound but theirs. As it fills up work is refused in this order: from 70 % on QoS 0 ' +
-      'messages to clients with more than 128 kB of output waiting are dropped; from 80 % on new ' +
-      'retained messages are refused (0x97) unless they take no more room than what they replace; ' +
-      'from 90 % on messages to clients that are away are dropped, or wait on disk only where the ' +
-      'store keeps them; at 100 % clients without a session are turned away (0x97, or 0x89 if ' +
-      'theirs would end with the connection) and nothing more waits in memory for anybody.',
+      'Bytes that queues in memory, output and retained messages should take together; 0 sets ' +
+      'no bound but theirs. As it fills up work is refused in this order: from 70 % on QoS 0 ' +
+      'messages to clients with more than 128 kB of output waiting are dropped; from 80 % on ' +
+      'new retained messages are refused (0x97) unless they take no more room than what they ' +
+      'replace; from 90 % on messages to clients that are away are dropped, or wait on disk only ' +
+      'where the store keeps them; at 100 % clients without a session are turned away (0x97, or ' +
+      '0x89 if theirs would end with the connection) and nothing more waits in memory for anybody.',
   }),
   outputBytesMax: bytes({
     reload: 'live',

@@ -62,7 +62,7 @@ export function onConnect(
   c.username = packet.username;
   c.bridge = packet.bridge;
   c.packetSizeMax = packet.packetSizeMax;
-  const reason = judge(b, packet);
+  const reason = judge(b, c, packet);
   if (reason !== 0) {
     refuse(b, c, reason, null, now);
     return;
@@ -79,7 +79,7 @@ export function onConnect(
 }
 
 /** What a CONNECT may be refused for before anybody is asked; 0 when it may not. */
-function judge(b: State, packet: ConnectPacket): number {
+function judge(b: State, c: Connection, packet: ConnectPacket): number {
   const o = b.options;
   const method = packet.authenticationMethod;
   if (method !== null && !o.authMethods.includes(method)) return Reason.BadAuthenticationMethod;
@@ -90,9 +90,15 @@ function judge(b: State, packet: ConnectPacket): number {
   if (will !== null) {
     if (will.qos > o.maximumQoS) return Reason.QoSNotSupported; // [MQTT-3.2.2-12]
     if (will.retain && !o.retainAvailable) return Reason.RetainNotSupported; // [MQTT-3.2.2-13]
-    if (countLevels(will.topic) > o.topicLevelsMax) return Reason.TopicNameInvalid;
+    const topic = wholeName(c, will.topic);
+    if (topic === null || countLevels(topic) > o.topicLevelsMax) return Reason.TopicNameInvalid;
   }
   return 0;
+}
+
+/** The name of a topic with the mount point of `c` in front; null when it is too long then. */
+function wholeName(c: Connection, topic: string): string | null {
+  return c.mount === null ? topic : c.mount.nameText(topic);
 }
 
 /** A name that no session has [MQTT-3.1.3-6, MQTT-3.1.3-7]. */
@@ -188,6 +194,7 @@ function onReauthenticated(b: State, c: Connection, result: AuthResult, now: num
     takeIdentity(c, result);
     identifySession(b, c.session!, c);
     measurePublishing(b, c);
+    noteSession(b, c.session!); // it may do other things now, also while its client is away
     limitStay(b, c, result, now);
   }
   sendPacket(b, c, encodeAuth(reason, c.authMethod!, result.data ?? null));
@@ -305,6 +312,9 @@ function attach(
   session.connection = c;
   b.guard.users?.connected(session);
   session.will = packet.will;
+  if (c.mount !== null && packet.will !== null) {
+    session.will = { ...packet.will, topic: wholeName(c, packet.will.topic)! };
+  }
   session.expirySeconds = Math.min(packet.sessionExpirySeconds, o.sessionExpiryMaxSeconds);
   session.stalled = false;
   session.congested = false;

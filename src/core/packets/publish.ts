@@ -169,17 +169,29 @@ function topicOf(b: State, c: Connection, view: PublishView, buf: Uint8Array): T
   const last = c.lastTopic;
   if (last?.equals(buf, start, end)) return last;
   if (start === end) return c.version === 5 ? Reason.ProtocolError : Reason.TopicNameInvalid;
-  const topic = b.topics.find(buf, start, end);
+  const topic = findTopic(b, c, buf, start, end);
   if (topic === null) return invalidName(view, buf);
-  c.lastTopic = topic;
+  if (c.mount === null) c.lastTopic = topic; // below a mount point the two have different names
   return topic;
+}
+
+function findTopic(
+  b: State,
+  c: Connection,
+  buf: Uint8Array,
+  start: number,
+  end: number,
+): Topic | null {
+  if (c.mount === null) return b.topics.find(buf, start, end);
+  const whole = c.mount.nameBytes(buf, start, end);
+  return whole === null ? null : b.topics.find(whole, 0, whole.length);
 }
 
 function aliasedTopic(b: State, c: Connection, view: PublishView, buf: Uint8Array) {
   const alias = view.alias;
   if (alias > b.options.topicAliasMaximum) return Reason.TopicAliasInvalid; // [MQTT-3.3.2-9]
   if (view.topicStart === view.topicEnd) return c.aliases?.[alias] ?? Reason.ProtocolError;
-  const topic = b.topics.find(buf, view.topicStart, view.topicEnd);
+  const topic = findTopic(b, c, buf, view.topicStart, view.topicEnd);
   if (topic === null) return invalidName(view, buf);
   c.aliases ??= new Array(b.options.topicAliasMaximum + 1).fill(undefined);
   c.aliases[alias] = topic;

@@ -16,6 +16,7 @@ import {
 } from '../../mqtt/topic.ts';
 import { mayReceive } from '../access.ts';
 import { deliver } from '../deliver.ts';
+import type { MountPoint } from '../routing/mount-point.ts';
 import { Subscription } from '../routing/subscription.ts';
 import type { Connection } from '../session/connection.ts';
 import type { RetainedWalk, Session } from '../session/session.ts';
@@ -39,7 +40,9 @@ export function onSubscribe(
   const session = c.session!;
   const walks: RetainedWalk[] = [];
   const noted = b.journal.last;
-  const codes = packet.entries.map(entry => subscribe(b, c, session, entry, packet, walks));
+  const { mount } = c;
+  const entries = mount === null ? packet.entries : packet.entries.map(e => mounted(mount, e));
+  const codes = entries.map(entry => subscribe(b, c, session, entry, packet, walks));
   if (b.journal.last !== noted) holdOutput(b, c, b.journal.defaultClass);
   sendPacket(b, c, encodeSuback(packet.packetId, codes, c.version)); // [MQTT-3.8.4-1]
   if (walks.length > 0) {
@@ -49,6 +52,13 @@ export function onSubscribe(
     if (!session.walking) continueWalks(b, session, now);
   }
   return null;
+}
+
+/** The entry as it means below a mount point. */
+function mounted(mount: MountPoint, entry: SubscribeEntry): SubscribeEntry {
+  if (entry.refusal !== 0) return entry;
+  const filter = mount.filterText(entry.filter);
+  return filter === null ? { ...entry, refusal: Reason.TopicFilterInvalid } : { ...entry, filter };
 }
 
 /** One filter of a SUBSCRIBE; returns its reason code [MQTT-3.8.4-6]. */
@@ -131,7 +141,8 @@ export function onUnsubscribe(
   if (packet instanceof Fault) return packet;
   const session = c.session!;
   const noted = b.journal.last;
-  const codes = packet.filters.map(filter => {
+  const codes = packet.filters.map(given => {
+    const filter = c.mount === null ? given : (c.mount.filterText(given) ?? '');
     const subscription = session.subscriptions?.get(filter);
     if (subscription === undefined) {
       return filterValid(filter) ? Reason.NoSubscriptionExisted : Reason.TopicFilterInvalid;

@@ -6,6 +6,7 @@ import type { Credentials, Origin, Principal } from '../access.ts';
 import type { Pacer } from '../limits/publish-rate.ts';
 import type { Counters } from '../report/counters.ts';
 import { NO_BYTES } from '../routing/message.ts';
+import type { MountPoint } from '../routing/mount-point.ts';
 import type { Topic } from '../routing/topics.ts';
 import { Timer, TimerKind } from '../timers.ts';
 import { type BufferPool, Output } from './output.ts';
@@ -28,6 +29,8 @@ export class Connection implements Principal {
   readonly slot: number;
   readonly peer: string;
   readonly origin: Origin | null;
+  /** What is in front of the topics that this client names; null for nothing. */
+  mount: MountPoint | null = null;
   readonly out: Output;
   /** CONNECT time-out, then keep alive, then forced close. */
   readonly timer: Timer<unknown>;
