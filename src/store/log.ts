@@ -12,7 +12,14 @@ import type { Session } from '../core/session/session.ts';
 import type { QoS } from '../mqtt/packet.ts';
 import { FlashBudget } from './budget.ts';
 import { type Entry, StoredDelivery, StoredMessage } from './entry.ts';
-import { type Op, OpKind, type QueuePut, type QueueState, type QueueStateValue } from './ops.ts';
+import {
+  type Op,
+  OpKind,
+  type QueuePut,
+  type QueueState,
+  type QueueStateValue,
+  type SessionPut,
+} from './ops.ts';
 import { Pending } from './pending.ts';
 import { Schedule } from './schedule.ts';
 import type { Store, StoreError, WindowRow } from './store.ts';
@@ -57,6 +64,19 @@ export interface LogListener {
 interface WantedWindow {
   readonly session: Session;
   readonly afterRank: number;
+}
+
+const identityTexts = new WeakMap<object, string>();
+
+/** Who a session acts for beside its user name, as text for the disk: plain data, never changed. */
+export function identityText(value: object | null): string | null {
+  if (value === null) return null;
+  let text = identityTexts.get(value);
+  if (text === undefined) {
+    text = JSON.stringify(value);
+    identityTexts.set(value, text);
+  }
+  return text;
 }
 
 export class StoreLog implements Journal {
@@ -119,7 +139,7 @@ export class StoreLog implements Journal {
 
   session(s: Session): void {
     const { will } = s;
-    const op: Op = {
+    const op: SessionPut = {
       kind: OpKind.SessionPut,
       sid: s.id,
       clientId: s.clientId,
@@ -129,9 +149,12 @@ export class StoreLog implements Journal {
       endsAt: s.endsAt,
       willDueAt: s.willDueAt,
       connected: s.connection !== null,
+      origin: identityText(s.origin),
+      grants: identityText(s.grants),
       will: will === null ? null : { ...will },
     };
-    this.add(op, this.defaultClass, 128 + (will?.payload.length ?? 0));
+    const more = (op.origin?.length ?? 0) + (op.grants?.length ?? 0);
+    this.add(op, this.defaultClass, 128 + more + (will?.payload.length ?? 0));
   }
 
   sessionEnded(s: Session): void {
@@ -149,6 +172,8 @@ export class StoreLog implements Journal {
       endsAt: 0,
       willDueAt: Number.POSITIVE_INFINITY,
       connected: false,
+      origin: null,
+      grants: null,
       will: null,
     };
     this.add(op, this.defaultClass, 64);
