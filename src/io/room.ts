@@ -52,7 +52,7 @@ export class Room {
     Atomics.sub(this.counts, TAKEN, 1);
     if (Atomics.add(this.counts, TURNED_AWAY, 1) === 0) {
       const message = 'no descriptors left: nobody is let in until clients leave; raise ulimit -n';
-      this.tell('warn', message, { connections: taken });
+      this.tell('warn', message, { connections: this.size });
     }
     return false;
   }
