@@ -4,7 +4,7 @@
 
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Credentials } from '../core/access.ts';
-import { addressOf } from './address.ts';
+import { addressOf } from '../core/limits/address.ts';
 import { BoundedMap } from './bounded-map.ts';
 import { rulesFromOutside } from './rules/rule-spec.ts';
 import {

@@ -3,7 +3,7 @@
 // device with a wrong password keeps nobody else behind the same router out. Bounded in memory; an
 // IPv6 address stands for its /64, which one customer has whole.
 
-import { networkOf } from '../address.ts';
+import { networkOf } from '../../core/limits/address.ts';
 import { BoundedMap } from '../bounded-map.ts';
 
 const FREE_FAILURES_PER_NAME = 5;

@@ -8,7 +8,7 @@
 
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Credentials } from '../../core/access.ts';
-import { networkOf } from '../address.ts';
+import { networkOf } from '../../core/limits/address.ts';
 import { BoundedMap } from '../bounded-map.ts';
 import { ALLOWED, type AuthStep, BANNED, BUSY, standingOf, type Verdict, WRONG } from '../step.ts';
 import { BackOff } from './back-off.ts';

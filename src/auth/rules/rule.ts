@@ -2,7 +2,7 @@
 
 import { BlockList, isIP } from 'node:net';
 import type { Certificate, Principal } from '../../core/access.ts';
-import { addressOf } from '../address.ts';
+import { addressOf } from '../../core/limits/address.ts';
 
 /** Bits, so that one rule can speak about several. */
 export const Action = {

@@ -14,7 +14,7 @@ export interface Refusal {
   readonly why: string;
 }
 
-const banned = { reason: Reason.Banned, why: 'banned for a while: connects too often' };
+const banned = { reason: Reason.Banned, why: 'it connects too often' };
 
 /** Null: `c`, which says `packet`, may be asked who it is. */
 export function refuseUnknown(

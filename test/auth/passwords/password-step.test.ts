@@ -3,12 +3,12 @@
 
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { addressOf, networkOf } from '../../../src/auth/address.ts';
 import { hashScrypt, makeToken } from '../../../src/auth/passwords/compute.ts';
 import { HashQueue } from '../../../src/auth/passwords/hash-queue.ts';
 import { type PasswordOptions, PasswordStep } from '../../../src/auth/passwords/password-step.ts';
 import { formatHash, type StoredHash } from '../../../src/auth/passwords/stored-hash.ts';
 import { ALLOWED, BANNED, BUSY, type Verdict, WRONG } from '../../../src/auth/step.ts';
+import { addressOf, networkOf } from '../../../src/core/limits/address.ts';
 import { beforeAll, describe, freshSeed, test } from '../../harness.ts';
 import { offer } from '../offer.ts';
 

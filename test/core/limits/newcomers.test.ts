@@ -1,7 +1,6 @@
 // Who is turned away: too many at once, too often, too many of one user.
 
 import assert from 'node:assert/strict';
-import { networkOf } from '../../../src/core/limits/address.ts';
 import { Flapping } from '../../../src/core/limits/flapping.ts';
 import { PaceTable } from '../../../src/core/limits/pace.ts';
 import type { BrokerOptions } from '../../../src/core/options.ts';
@@ -176,19 +175,4 @@ describe('what is remembered of names that anybody can make up', () => {
     assert.ok(paces.size <= 3, `${paces.size}`);
     assert.ok(flapping.size <= 12, `${flapping.size}`);
   });
-});
-
-describe('the network an address stands for', () => {
-  for (const [peer, network] of [
-    ['192.0.2.7:51234', '192.0.2.7'],
-    ['192.0.2.7', '192.0.2.7'],
-    ['[2001:db8:1:2:3:4:5:6]:1883', '2001:db8:1:2::/64'],
-    ['[2001:db8::1]:1883', '2001:db8:0:0::/64'],
-    ['[::1]:1883', '0:0:0:0::/64'],
-    ['[fe80::1%eth0]:1883', 'fe80:0:0:0::/64'],
-    ['[::ffff:192.0.2.7]:1883', '192.0.2.7'],
-    ['/run/minnow.sock', '/run/minnow.sock'],
-  ] as const) {
-    test(`${peer} → ${network}`, () => assert.equal(networkOf(peer), network));
-  }
 });
