@@ -20,6 +20,10 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'print the effective configuration, or the reference of all options',
     load: () => import('./cli/config.ts'),
   },
+  import: {
+    summary: 'write a minnow.toml that means the same as a mosquitto.conf',
+    load: () => import('./cli/import.ts'),
+  },
   pub: {
     summary: 'publish messages, like mosquitto_pub',
     load: () => import('./cli/client/pub.ts'),
