@@ -120,8 +120,8 @@ describe('commands that end by themselves', () => {
 
 describe('minnow serve', () => {
   /** Starts a broker on a port the system chose; resolves when it says that it is ready. */
-  function start(): Promise<{ child: ChildProcess; port: number }> {
-    const flags = ['--listen', '127.0.0.1:0', '--data', join(directory, 'data')];
+  function start(...more: string[]): Promise<{ child: ChildProcess; port: number }> {
+    const flags = ['--listen', '127.0.0.1:0', '--data', join(directory, 'data'), ...more];
     const [program, ...args] = [...command, ...flags];
     const child = spawn(program, args, { env: env(), stdio: ['ignore', 'pipe', 'inherit'] });
     return new Promise((resolve, reject) => {
@@ -148,6 +148,27 @@ describe('minnow serve', () => {
       assert.deepEqual([disconnect[0], disconnect[2]], [0xe0, Reason.ServerShuttingDown]);
       assert.deepEqual(await exit, [0, null]);
     });
+  }
+
+  for (const mode of ['async', 'sync']) {
+    for (const poolSize of [1, 2]) {
+      test(`a second signal ends it at once: ${mode}, ${poolSize} threads`, async () => {
+        const { child, port } = await start('--io', mode, '--set', `io.poolSize=${poolSize}`);
+        const exit = once(child, 'exit');
+        const late = setTimeout(() => child.kill('SIGKILL'), 10_000);
+        // It never says goodbye, and is waited for.
+        const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+        socket.write(Buffer.from('100d00044d5154540502003c000000', 'hex'));
+        await once(socket, 'data');
+        const goodbye = once(socket, 'data');
+        child.kill('SIGTERM');
+        await goodbye;
+        child.kill('SIGTERM');
+        assert.deepEqual(await exit, [128 + 15, null]);
+        clearTimeout(late);
+        socket.destroy();
+      });
+    }
   }
 
   test('a port in use', async () => {

@@ -8,7 +8,7 @@ import type { Authenticator } from '../../core/access.ts';
 import { FarSide } from '../../io/doors/far-side.ts';
 import { Doorbell } from '../../io/sync/doorbell.ts';
 import { createMailbox, Mailbox } from '../../io/sync/mailbox.ts';
-import { openLibc } from '../../io/sync/open-libc.ts';
+import { leaveThreadsBehind, openLibc } from '../../io/sync/open-libc.ts';
 import { createRing } from '../../io/sync/ring.ts';
 import type { Logger } from '../../log.ts';
 import { StoreError, type StoreErrorCode } from '../../store/store.ts';
@@ -37,6 +37,7 @@ export class ThreadEngine {
   addresses: readonly string[] = [];
   private readonly worker: Worker;
   private readonly bell: Doorbell;
+  private readonly threadsGone: () => void;
   private readonly farSide: FarSide | null;
   private readonly mail: Mailbox;
   private readonly parts: Parts;
@@ -49,14 +50,16 @@ export class ThreadEngine {
 
   /** Rejects as Engine.start does, or with an error of whoever brings the C library. */
   static async start(config: Config, parts: Parts): Promise<ThreadEngine> {
-    const bell = new Doorbell(await openLibc());
+    const libc = await openLibc();
+    const bell = new Doorbell(libc);
+    const threadsGone = leaveThreadsBehind(libc);
     return new Promise((resolve, reject) => {
-      const engine = new ThreadEngine(config, parts, bell);
+      const engine = new ThreadEngine(config, parts, bell, threadsGone);
       engine.onStarted = error => (error === null ? resolve(engine) : reject(error));
     });
   }
 
-  private constructor(config: Config, parts: Parts, bell: Doorbell) {
+  private constructor(config: Config, parts: Parts, bell: Doorbell, threadsGone: () => void) {
     this.closed = new Promise(resolve => {
       this.onClosed = resolve;
     });
@@ -71,6 +74,7 @@ export class ThreadEngine {
     this.farSide = doors && new FarSide(doors.up, doors.down, () => bell.ring());
     this.parts = parts;
     this.bell = bell;
+    this.threadsGone = threadsGone;
     this.mail = new Mailbox(mailbox, 'first', () => bell.ring());
     const resourceLimits = config.io.smallHeap ? SMALL_HEAP : {};
     const options = { workerData, resourceLimits };
@@ -108,6 +112,7 @@ export class ThreadEngine {
     await this.closed;
     this.farSide?.stop();
     await this.worker.terminate();
+    this.threadsGone();
     this.bell.close();
   }
 

@@ -32,6 +32,7 @@ export const functions = {
   epoll_ctl: ['int', 'int', 'int', 'address'],
   epoll_wait: ['int', 'address', 'int', 'int'],
   eventfd: ['int', 'int'],
+  _exit: ['int'],
   /** (int resource, struct rlimit *) */
   getrlimit: ['int', 'address'],
   setrlimit: ['int', 'address'],

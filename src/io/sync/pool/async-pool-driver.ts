@@ -4,12 +4,13 @@
 import { Turns } from '../../async/turns.ts';
 import type { Driver, Hallway, Tell } from '../../driver.ts';
 import type { IoOptions } from '../../options.ts';
-import { openLibc } from '../open-libc.ts';
+import { leaveThreadsBehind, openLibc } from '../open-libc.ts';
 import { WorkerPool } from './worker-pool.ts';
 
 export class AsyncPoolDriver implements Driver {
   private readonly hallway: Hallway;
   private readonly pool: WorkerPool;
+  private readonly threadsGone: () => void;
   private readonly turns = new Turns(() => this.turn());
 
   static async create(
@@ -18,16 +19,19 @@ export class AsyncPoolDriver implements Driver {
     options: IoOptions,
     tell: Tell,
   ): Promise<AsyncPoolDriver> {
-    const driver = new AsyncPoolDriver(hallway, new WorkerPool(await openLibc(), options));
+    const libc = await openLibc();
+    const pool = new WorkerPool(libc, options);
+    const driver = new AsyncPoolDriver(hallway, pool, leaveThreadsBehind(libc));
     const onPosted = () => driver.turns.plan();
     await driver.pool.start(threads, hallway, tell, { bell: -1, onPosted });
     driver.wake();
     return driver;
   }
 
-  private constructor(hallway: Hallway, pool: WorkerPool) {
+  private constructor(hallway: Hallway, pool: WorkerPool, threadsGone: () => void) {
     this.hallway = hallway;
     this.pool = pool;
+    this.threadsGone = threadsGone;
   }
 
   listen(host: string, port: number): Promise<{ host: string; port: number }> {
@@ -44,7 +48,7 @@ export class AsyncPoolDriver implements Driver {
 
   stop(): void {
     this.turns.stop();
-    this.pool.stop();
+    void this.pool.stop().then(this.threadsGone);
   }
 
   private turn(): number {

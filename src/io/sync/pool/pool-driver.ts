@@ -68,7 +68,7 @@ export class PoolDriver implements BlockingDriver {
   stop(): void {
     if (this.stopped) return;
     this.stopped = true;
-    this.pool.stop();
+    void this.pool.stop();
     this.base.stop();
   }
 

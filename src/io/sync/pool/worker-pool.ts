@@ -105,14 +105,16 @@ export class WorkerPool {
     for (const { links } of this.members) links.stopListening();
   }
 
-  /** Ends the threads and everything they have. What is still open counts as gone at once. */
-  stop(): void {
+  /** Ends the threads and everything they have; resolves when they are gone. What is still open
+   *  counts as gone at once. */
+  async stop(): Promise<void> {
     this.stopListening();
-    for (const { links, bell, stop, exited } of this.members.splice(0)) {
+    const ends = this.members.splice(0).map(({ links, bell, stop, exited }) => {
       Atomics.store(stop, 0, 1);
       bell.ring();
-      exited.then(() => bell.close());
       links.abandon();
-    }
+      return exited.then(() => bell.close());
+    });
+    await Promise.all(ends);
   }
 }
