@@ -40,6 +40,7 @@ export async function run(args: string[]): Promise<number> {
   const log = createLogger(config.log);
   for (const warning of warnings) log.warn(warning);
   try {
+    process.umask(process.umask() | 0o027); // what is written is nobody else's to read
     createDataDirectory(config);
     const reloader: Reloader = new Reloader(loaded.settings, {
       log,

@@ -75,6 +75,7 @@ export async function run(args: string[]): Promise<number> {
   }
   const [name, operand] = readOperands(flags.operands);
   const place = findPlace(flags);
+  process.umask(process.umask() | 0o027); // as the broker's own
   try {
     const { result, text, good = true } = await actions[name].run(place, operand);
     if (flags.has('json') && result !== null) await print(JSON.stringify(result));

@@ -14,7 +14,9 @@ function foundText(value: unknown, secret: boolean): string {
   const kind = Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'a table' : null;
   if (kind !== null) return kind;
   if (secret) return `a ${typeof value} (not shown)`;
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  // A URL may have a password in it.
+  const shown = typeof value === 'string' ? value.replace(/:\/\/[^/]*@/, '://…@') : value;
+  const text = typeof shown === 'string' ? JSON.stringify(shown) : String(shown);
   return text.length > FOUND_LENGTH_MAX ? `${text.slice(0, FOUND_LENGTH_MAX)}…` : text;
 }
 

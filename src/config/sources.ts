@@ -59,7 +59,10 @@ function fromText(option: Option, text: string): unknown {
     case 'table': {
       if (/^\s*\{/.test(text)) return JSON.parse(text);
       const entries = text.split(',').map(entry => entry.split(/=(.*)/s, 2));
-      return Object.fromEntries(entries.map(([key, value]) => [key.trim(), value?.trim() ?? '']));
+      // What has no name is no table, and may be a secret: it must not pass for a name, which is
+      // shown.
+      if (entries.some(entry => entry.length < 2)) return text;
+      return Object.fromEntries(entries.map(([key, value]) => [key.trim(), value.trim()]));
     }
   }
 }
