@@ -116,7 +116,7 @@ function writeFile(
   toml.set(key, first.value, same, partial || others.length > 0 ? everywhere : undefined);
   const what =
     name === 'acl_file'
-      ? 'bring it into the one file, or write [[auth.rules]] with the listener they are for'
+      ? 'THE OTHER FILE HOLDS HERE, TOO; write [[auth.rules]] that name the listener instead'
       : 'bring its users into the one file';
   for (const line of others) toml.note('auth', line, `no equivalent: ${what}`);
   return true;

@@ -11,6 +11,7 @@ import type { Toml } from './toml.ts';
 import { readChoice, readDuration, readFlag, readWhole } from './values.ts';
 
 const INT_MAX = 2 ** 31 - 1;
+const ALWAYS_BOUND = 'no equivalent: minnow always has a bound, by default that of the profile';
 /** What a packet may hold besides its payload, as far as anybody uses it. */
 const TOPIC_BYTES = 64 * KB;
 
@@ -33,8 +34,8 @@ interface Bound {
 }
 
 const bounds: readonly Bound[] = [
-  { name: 'global_max_connections', key: 'limits.connectionsMax', most: MANY, none: MANY },
-  { name: 'global_max_clients', key: 'limits.sessionsMax', most: MANY, none: MANY },
+  { name: 'global_max_connections', key: 'limits.connectionsMax', most: MANY },
+  { name: 'global_max_clients', key: 'limits.sessionsMax', most: MANY },
   { name: 'max_inflight_messages', key: 'limits.inflightMax', most: 65_535, none: 65_535 },
   { name: 'memory_limit', key: 'limits.memoryTargetBytes', most: 1024 * GB, none: 0 },
   { name: 'max_queued_messages', key: 'queue.messagesMax', most: MANY, none: MANY },
@@ -82,7 +83,7 @@ function writeBound({ name, key, most, none }: Bound, globals: Group, toml: Toml
   } else if (none !== undefined) {
     toml.set(key, none, [line]);
   } else {
-    toml.note(key, line, 'no equivalent: minnow always has a bound; this is its default');
+    toml.note(key, line, ALWAYS_BOUND);
   }
   // What one client may leave waiting must fit into what all may.
   if (key === 'queue.bytesMax' && value > defaultOptions.queuedBytesTotalMax) {
@@ -102,7 +103,7 @@ function writePacketSize(globals: Group, toml: Toml): void {
     toml.set(key, bytes, [packet], remark);
     if (payload !== null) toml.note(key, payload, 'packetSizeMaxBytes bounds the whole packet');
   } else if (payload !== null && limit === 0) {
-    toml.note(key, payload, 'no equivalent: minnow always has a bound; this is its default');
+    toml.note(key, payload, ALWAYS_BOUND);
   } else if (payload !== null && limit !== null) {
     const bytes = Math.min(limit + TOPIC_BYTES, PACKET_SIZE_LIMIT);
     const about =

@@ -1,6 +1,6 @@
 // A mosquitto.conf as a minnow.toml: one that means the same, with a remark for every line that has
-// no equivalent. Text in, text out; it is refused as a whole, with a line per fault, when mosquitto
-// would refuse it or when it cannot be carried over without letting in more than it does.
+// no equivalent. Text in, text out. It is refused as a whole, with a line per fault, when mosquitto
+// would refuse it; a listener that minnow could only have with less protection is left out.
 
 import { writeAccess } from './access.ts';
 import { Collected, type Draft } from './collect.ts';
