@@ -3,6 +3,7 @@
 // the driver is held; when a socket is full, what is for it waits here, and the core is told to
 // send no more. What can still come before it hears of that is bounded by what fits in the ring.
 
+import { KB } from '../../../limits.ts';
 import type { Link } from '../../driver.ts';
 import { type RingMemory, RingReader } from '../ring.ts';
 import type { Feed, PatientHallway } from '../sync-driver.ts';
@@ -20,6 +21,9 @@ export interface HoldableDriver {
 
 /** So much is done of what the core says before the sockets have their turn again. */
 const RECORDS_PER_TURN = 256;
+
+/** What is said of a failure at most: it goes in one record of the smallest ring. */
+const FAILURE_BYTES_MAX = 2 * KB;
 
 const encoder = new TextEncoder();
 
@@ -110,10 +114,13 @@ export class Forwarder implements PatientHallway, Feed {
     this.up.send(Up.Told, 0, encoder.encode(JSON.stringify(told)));
   }
 
-  /** The thread ends with a bug. */
-  fail(message: string): void {
-    this.up.send(Up.Failed, 0, encoder.encode(message));
-    this.up.flush(false);
+  /** The thread ends with a bug. `wait` is called while there is no room to say so; false: nobody
+   *  wants to hear it any more. */
+  fail(message: string, wait: () => boolean): void {
+    const { up } = this;
+    up.send(Up.Failed, 0, encoder.encode(message).subarray(0, FAILURE_BYTES_MAX));
+    do up.flush(false);
+    while (up.full && wait());
   }
 
   work(): void {

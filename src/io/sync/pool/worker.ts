@@ -10,6 +10,9 @@ import { type Feed, SyncDriver } from '../sync-driver.ts';
 import { Forwarder } from './forwarder.ts';
 import type { PoolThreadData } from './records.ts';
 
+/** How long a thread that has failed waits before it looks for room to say so again. */
+const FULL_WAIT_MS = 10;
+
 const { options, up, down, stop, bell, coreBell, roomSize, roomCounts } = (
   workerData as PoolThreadData
 ).minnowPool;
@@ -37,5 +40,6 @@ port.postMessage('ready');
 try {
   driver.run();
 } catch (error) {
-  forwarder.fail(String((error as Error).stack ?? error));
+  const why = String((error as Error).stack ?? error);
+  forwarder.fail(why, () => Atomics.wait(word, 0, 0, FULL_WAIT_MS) === 'timed-out');
 }

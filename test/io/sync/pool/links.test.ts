@@ -259,12 +259,41 @@ describe("a pool's rings", () => {
     const late = new FakeLink(new World(1), 7, new Prng(1));
     forwarder.opened(late);
     forwarder.tell({ level: 'warn', message: 'no descriptors', fields: { connections: 3 } });
-    forwarder.fail('it broke');
+    forwarder.fail('it broke', () => assert.fail('there is room'));
     assert.throws(() => remote.work(), /a thread of the pool has failed: it broke/);
     assert.deepEqual(heard, [['warn', 'no descriptors', { connections: 3 }]]);
     remote.settle();
     forwarder.work();
     assert.ok(late.aborted, 'nobody is let in after the last call');
+  });
+
+  test('carry the end by a bug though they are full', () => {
+    const up = createRing(RING_BYTES);
+    const down = createRing(RING_BYTES);
+    const nothing = () => {};
+    const forwarder = new Forwarder(up, down, nothing);
+    forwarder.driver = { hold: nothing, listenOn: nothing, stopListening: nothing };
+    const hallway = {
+      opened: () => true,
+      bytes: nothing,
+      drained: nothing,
+      closed: nothing,
+      turn: () => 0,
+    };
+    const remote = new RemoteLinks(hallway, nothing, up, down, nothing);
+    const link = new FakeLink(new World(1), 7, new Prng(1));
+    forwarder.opened(link);
+    forwarder.bytes(link, new Uint8Array(2 * RING_BYTES));
+    const turns: number[] = [];
+    forwarder.fail('it broke', () => {
+      turns.push(1);
+      remote.work();
+      return true;
+    });
+    assert.throws(() => remote.work(), /a thread of the pool has failed: it broke/);
+    assert.ok(turns.length > 0, 'there was no room at first');
+    forwarder.bytes(link, new Uint8Array(2 * RING_BYTES));
+    forwarder.fail('and nobody listens', () => false);
   });
 
   test('are left behind with everybody gone', () => {

@@ -1,0 +1,35 @@
+// minnow whose MINNOW_BREAKS part fails of a bug: the pool as soon as it listens, the others when
+// they are told to stop. The tests start it to see the whole program end.
+
+import { ThreadEngine } from '../../src/engine/thread/thread-engine.ts';
+import { WorkerPool } from '../../src/io/sync/pool/worker-pool.ts';
+
+const NO_DESCRIPTOR = -1;
+
+function breakEngine(): void {
+  ThreadEngine.prototype.stop = function () {
+    this.ask({ about: 'reconfigure' } as never, () => {});
+  };
+}
+
+function breakStore(): void {
+  ThreadEngine.prototype.stop = function () {
+    this.ask({ about: 'store', request: null as never }, () => {});
+  };
+}
+
+function breakPool(): void {
+  const { listen } = WorkerPool.prototype;
+  WorkerPool.prototype.listen = function (host, port) {
+    for (const links of this.feeds) links.listenOn(NO_DESCRIPTOR);
+    return listen.call(this, host, port);
+  };
+}
+
+const breaks: Readonly<Record<string, () => void>> = {
+  engine: breakEngine,
+  store: breakStore,
+  pool: breakPool,
+};
+breaks[process.env.MINNOW_BREAKS ?? '']?.();
+await import('../../src/main.ts');
