@@ -90,7 +90,7 @@ export const foreignOptions: Readonly<Record<string, readonly [table: string, wh
   allow_duplicate_messages: ['mqtt', 'no equivalent: mosquitto is about to remove it'],
   retain_expiry_interval: [
     'mqtt',
-    'no equivalent: retained messages go when their publisher said so (message expiry)',
+    'no equivalent, and none is needed: retained messages go at the moment they expire',
   ],
   retry_interval: ['mqtt', gone],
   store_clean_interval: ['mqtt', gone],
@@ -122,7 +122,8 @@ export const foreignListenerOptions: Readonly<Record<string, string>> = {
   disable_client_cert_date_checks: 'no equivalent: certificates that have ended are refused',
   listener_auto_id_prefix: 'no equivalent: ids that minnow assigns have a form of their own',
   http_dir: 'no equivalent: minnow serves no files',
-  proxy_protocol_v2_require_tls: 'no equivalent: clients without TLS at the proxy come in as well',
+  proxy_protocol_v2_require_tls:
+    'no equivalent: clients without TLS COME IN, unless the proxy refuses them',
   tls_engine: 'no equivalent: keys come from files',
   tls_engine_kpass_sha1: 'no equivalent: keys come from files',
   use_username_as_clientid:

@@ -15,6 +15,9 @@ const CLIENTS_ONLY =
   'without require_certificate it is not asked for; certificates between yours and its root ' +
   "belong into the certificate's own file";
 
+const AT_THE_PROXY =
+  'no equivalent: clients without a certificate COME IN, unless the proxy refuses them';
+
 /** What OpenSSL offers in TLS 1.3 when nobody says anything. */
 const SUITES = 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256';
 
@@ -24,7 +27,11 @@ export function writeTls(options: Group, unix: boolean, table: TomlTable, faults
   const one = certificate ?? key;
   if (unix || one === null) {
     const why = unix ? 'no equivalent: a unix socket needs no TLS' : 'no TLS without certfile';
-    for (const name of tlsOptions) for (const line of options.all(name)) table.note(line, why);
+    const proxied = options.has('enable_proxy_protocol');
+    for (const line of tlsOptions.flatMap(name => options.all(name))) {
+      const asked = proxied && line.name === 'require_certificate';
+      table.note(line, asked ? AT_THE_PROXY : why);
+    }
     return writeIdentity(options, false, table, faults);
   }
   if (certificate === null || key === null) {

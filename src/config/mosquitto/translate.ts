@@ -1,6 +1,7 @@
 // A mosquitto.conf as a minnow.toml: one that means the same, with a remark for every line that has
 // no equivalent. Text in, text out. It is refused as a whole, with a line per fault, when mosquitto
-// would refuse it; a listener that minnow could only have with less protection is left out.
+// would refuse it. A listener that minnow could have only without its TLS is left out; where else
+// more clients get in than before, the remark says so in capitals.
 
 import { writeAccess } from './access.ts';
 import { Collected, type Draft } from './collect.ts';

@@ -295,6 +295,14 @@ describe('who may come in', () => {
     });
   }
 
+  test('certificates that a proxy has seen give names; whether it insists is its affair', () => {
+    const conf =
+      'listener 1883\nenable_proxy_protocol 2\nrequire_certificate true\n' +
+      'use_identity_as_username true\n';
+    assert.equal(imported(conf).doors[0].identity, 'cn');
+    assert.match(tomlOf(conf), /# m\.conf:3: .*\n# .*COME IN, unless the proxy refuses them/);
+  });
+
   test('a device is no address: rather this machine than every interface', () => {
     assert.deepEqual(imported('listener 1883\nbind_interface eth0\n').listeners, here);
   });
