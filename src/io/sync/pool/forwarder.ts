@@ -64,7 +64,8 @@ export class Forwarder implements PatientHallway, Feed {
     this.byLink.set(link, forwarded);
     this.byNumber.set(forwarded.number, forwarded);
     const newcomer: Newcomer = { peer: link.peer, origin: link.origin ?? null };
-    this.up.send(Up.Opened, forwarded.number, encoder.encode(JSON.stringify(newcomer)));
+    this.up.stream(Up.Introduced, forwarded.number, encoder.encode(JSON.stringify(newcomer)));
+    this.up.send(Up.Opened, forwarded.number);
     return true;
   }
 

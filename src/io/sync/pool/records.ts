@@ -9,7 +9,7 @@ import type { RingMemory } from '../ring.ts';
 
 /** From the sockets to the core. */
 export const Up = {
-  /** A transport was accepted: the bytes are a Newcomer in JSON. */
+  /** A transport was accepted: it is the Newcomer that was introduced just before. */
   Opened: 1,
   /** The bytes came, one after the other in as many records as there is need for. */
   Bytes: 2,
@@ -24,6 +24,8 @@ export const Up = {
   Told: 7,
   /** The thread has failed, the bytes say how: a bug. About no link. */
   Failed: 8,
+  /** The bytes are a Newcomer in JSON, in as many records as there is need for. */
+  Introduced: 9,
 } as const;
 
 /** From the core to the sockets. */

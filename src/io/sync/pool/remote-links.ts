@@ -68,6 +68,8 @@ export class RemoteLinks implements Feed {
   private short: RemoteLink[] = [];
   /** Their peers have ended their sides: they are gone after this turn. */
   private ended: RemoteLink[] = [];
+  /** The parts so far of what is said of a newcomer. */
+  private readonly introduction: Uint8Array[] = [];
   /** Nobody is let in any more. */
   private closed = false;
   private readonly decoder = new TextDecoder();
@@ -129,9 +131,10 @@ export class RemoteLinks implements Feed {
 
   private hear(): void {
     const { up } = this;
-    if (up.kind === Up.Opened) this.open(up.about);
+    if (up.kind === Up.Introduced) this.introduction.push(up.view().slice());
+    else if (up.kind === Up.Opened) this.open(up.about);
     else if (up.kind === Up.Told) {
-      const { level, message, fields } = this.json() as Told;
+      const { level, message, fields } = JSON.parse(this.text()) as Told;
       this.tell(level, message, fields);
     } else if (up.kind === Up.Failed) {
       throw new Error(`a thread of the pool has failed: ${this.text()}`);
@@ -163,11 +166,12 @@ export class RemoteLinks implements Feed {
   }
 
   private open(number: number): void {
+    const newcomer = JSON.parse(Buffer.concat(this.introduction.splice(0)).toString()) as Newcomer;
     if (this.closed) {
       this.down.send(Down.Abort, number); // it came while we said so
       return;
     }
-    const link = new RemoteLink(this, number, this.json() as Newcomer);
+    const link = new RemoteLink(this, number, newcomer);
     this.links.set(number, link);
     if (!this.hallway.opened(link)) link.abort();
   }
@@ -193,9 +197,5 @@ export class RemoteLinks implements Feed {
 
   private text(): string {
     return this.decoder.decode(this.up.view().slice()); // it takes no shared memory
-  }
-
-  private json(): unknown {
-    return JSON.parse(this.text());
   }
 }

@@ -3,6 +3,7 @@
 // or told twice, and everybody gets to the end.
 
 import assert from 'node:assert/strict';
+import type { Origin } from '../../../../src/core/access.ts';
 import type { Connection } from '../../../../src/core/session/connection.ts';
 import type { Hallway, Link, Tell } from '../../../../src/io/driver.ts';
 import { Forwarder, type HoldableDriver } from '../../../../src/io/sync/pool/forwarder.ts';
@@ -265,6 +266,38 @@ describe("a pool's rings", () => {
     remote.settle();
     forwarder.work();
     assert.ok(late.aborted, 'nobody is let in after the last call');
+  });
+
+  test('carry who came in, however much a certificate says', () => {
+    const up = createRing(RING_BYTES);
+    const down = createRing(RING_BYTES);
+    const heard: (Origin | null | undefined)[] = [];
+    const nothing = () => {};
+    const forwarder = new Forwarder(up, down, nothing);
+    forwarder.driver = { hold: nothing, listenOn: nothing, stopListening: nothing };
+    const hallway = {
+      opened: (link: Link) => heard.push(link.origin) > 0,
+      bytes: nothing,
+      drained: nothing,
+      closed: nothing,
+      turn: () => 0,
+    };
+    const remote = new RemoteLinks(hallway, nothing, up, down, nothing);
+    const origins = [2, 3 * RING_BYTES, 5].map(length => ({
+      listener: 'mqtts',
+      username: 'ü'.repeat(length),
+      certificate: null,
+      anonymous: null,
+      mountPoint: '',
+    }));
+    for (const origin of origins) {
+      forwarder.opened(Object.assign(new FakeLink(new World(1), 7, new Prng(1)), { origin }));
+    }
+    for (let turn = 0; turn < 30; turn++) {
+      forwarder.settle();
+      remote.work();
+    }
+    assert.deepEqual(heard, origins);
   });
 
   test('carry the end by a bug though they are full', () => {
