@@ -196,9 +196,7 @@ export class Broker {
     switch (byte0 >> 4) {
       case PacketType.PUBLISH: {
         const reason = onPublish(b, c, buf, byte0, start, end, now);
-        if (reason === 0) return;
-        if (reason !== Reason.MessageRateTooHigh) this.fail(c, reason, 'in PUBLISH', now);
-        else endConnection(b, c, reason, 'publishes far too fast', now);
+        if (reason !== 0) this.fail(c, reason, 'in PUBLISH', now);
         return;
       }
       case PacketType.PUBACK:
@@ -286,7 +284,7 @@ export class Broker {
 
   /** The peer broke the protocol: it is told why, if its version has words for it, and closed. */
   private fail(c: Connection, reason: number, why: string, now: number): void {
-    this.state.counters.protocolErrors++;
+    if (reason !== Reason.MessageRateTooHigh) this.state.counters.protocolErrors++;
     endConnection(this.state, c, reason, why, now); // [MQTT-4.13.1-1]
   }
 
@@ -344,6 +342,7 @@ export class Broker {
   handleClosed(c: Connection, now: number): void {
     const b = this.state;
     if (b.connections[c.slot] !== c) return;
+    this.takeLeftBehind(c, now);
     if (c.state === ConnectionState.Connected) {
       logEvent(b, 'info', 'disconnect', c, { reason: 'connection closed', by: 'network' });
       leaveSession(b, c, now); // the will, if any, is due [MQTT-3.1.2-8]
@@ -361,6 +360,16 @@ export class Broker {
     b.connections[c.slot] = undefined;
     b.freeSlots.push(c.slot);
     b.connectionCount--;
+  }
+
+  /** What came before the end while `c` was paused, its goodbye perhaps: nobody is left to slow. */
+  private takeLeftBehind(c: Connection, now: number): void {
+    c.pacer = null;
+    while (c.state === ConnectionState.Connected && mustWait(c) && c.partialEnd > 0) {
+      c.paused = false;
+      c.resuming = false;
+      this.takeKept(c, now);
+    }
   }
 
   handleAuthResult(c: Connection, result: AuthResult, now: number): void {
@@ -440,7 +449,10 @@ export class Broker {
     c.resuming = false;
     if (c.state === ConnectionState.Closing || mustWait(c)) return;
     c.lastReceivedAt = now;
-    if (c.partialEnd === 0) return;
+    if (c.partialEnd > 0) this.takeKept(c, now);
+  }
+
+  private takeKept(c: Connection, now: number): void {
     const kept = c.partial.subarray(0, c.partialEnd);
     c.partial = NO_PARTIAL;
     c.partialEnd = 0;

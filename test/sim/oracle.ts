@@ -107,6 +107,7 @@ export class Oracle {
   /** The transport of `c` is gone. */
   afterClosed(c: Connection, now: number): void {
     const m = this.#of(c);
+    if (m.state === 'connected') this.#read(c, now); // what it sent while it was paused
     if (m.state !== 'closing') this.#inbound.leave(m, now);
     this.#connections.delete(c);
     this.#after(now, false);

@@ -6,6 +6,7 @@ import { PaceTable } from '../../../src/core/limits/pace.ts';
 import type { BrokerOptions } from '../../../src/core/options.ts';
 import { across, everyVersion, subscribe } from '../../conformance/kit.ts';
 import { describe, test } from '../../harness.ts';
+import { KeptWorld } from '../../store/kept-world.ts';
 import type { Version } from '../../wire.ts';
 import { type Client, type ConnectFields, type Place, World } from '../../world.ts';
 
@@ -129,6 +130,19 @@ describe('quotas of a user', () => {
       world.advance(101_000);
       assert.equal(ada('4').reason, 0, 'sessions that have ended do not count');
     }
+  });
+
+  test('count the sessions of before a restart', () => {
+    const options = { broker: { sessionsPerUserMax: 1 }, authenticate: () => ({ reason: 0 }) };
+    const kept = new KeptWorld(options);
+    const client = kept.world.open(5);
+    client.send({ type: 'connect', version: 5, ...lasting, clientId: 'a', username: 'ada' });
+    kept.settle();
+    client.drop();
+    kept.settle();
+    const after = kept.cut();
+    assert.equal(tryConnect(after.world, 5, { clientId: 'b', username: 'ada' }).reason, 0x97);
+    assert.equal(tryConnect(after.world, 5, { clientId: 'b', username: 'bob' }).reason, 0);
   });
 
   test('count who is there when they come into force, and forget who has gone', () => {

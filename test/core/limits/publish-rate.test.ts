@@ -141,6 +141,44 @@ across('messages for a client that waits are delivered to it', everyVersion, ver
   assert.equal(client.stopped, true, 'it waits on');
 });
 
+across('what a client sent before it left is not lost', everyVersion, version => {
+  const world = new World({ clientMessagesPerSecond: 10 });
+  const reader = listener(world, version);
+  subscribe(reader, 'will');
+  const client = world.connect(version, { will: { topic: 'will' } });
+  const messages = Array.from({ length: 50 }, (_, i) =>
+    encodePacket({ type: 'publish', topic: 'a', payload: `${i}` }, version),
+  );
+  client.send(...messages, { type: 'disconnect' });
+  assert.equal(client.stopped, true);
+  client.drop();
+  assert.deepEqual(
+    texts(receive(reader)),
+    Array.from({ length: 50 }, (_, i) => `${i}`),
+    'and no will: it said goodbye',
+  );
+  assert.equal(world.broker.state.connectionCount, 1);
+});
+
+across('nor what it sent while it waited for a slow consumer', everyVersion, version => {
+  const world = new World({ outputHighWater: 5_000, publisherPauseMaxMs: 60_000 });
+  const slow = world.connect(version, { clientId: 'slow' });
+  subscribe(slow, 'a');
+  slow.budget = 0;
+  const reader = world.connect(version);
+  subscribe(reader, ['b', 'will']);
+  const client = world.connect(version, { will: { topic: 'will' } });
+  client.send(
+    { type: 'publish', topic: 'a', payload: 'x'.repeat(6_000) },
+    { type: 'publish', topic: 'b', payload: 'last' },
+    { type: 'publish', topic: 'a', payload: 'x' },
+    { type: 'disconnect' },
+  );
+  quiet(reader);
+  client.drop();
+  assert.deepEqual(texts(receive(reader)), ['last']);
+});
+
 describe('rates that change while clients are connected', () => {
   test('hold from then on', () => {
     const world = new World();
