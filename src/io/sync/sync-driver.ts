@@ -211,6 +211,7 @@ export class SyncDriver implements BlockingDriver {
   }
 
   run(): void {
+    if (this.stopped) return; // before it came to run
     this.running = true;
     let delay = this.hallway.turn();
     while (!this.stopped) {
