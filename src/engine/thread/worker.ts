@@ -25,6 +25,9 @@ function tell(message: FromEngine): void {
   if (!mail.send(message)) throw new Error(`the main thread takes no ${message.type} any more`);
 }
 
+/** Whoever started this thread knows that it runs: what ends it from now on is a bug. */
+let started = false;
+
 async function runEngine(): Promise<void> {
   const offer = (message: FromEngine) => mail.send(message);
   const log = new DistantLogger('main', offer, () => logConfig);
@@ -85,6 +88,7 @@ async function runEngine(): Promise<void> {
   };
 
   tell({ type: 'started', addresses: engine.addresses });
+  started = true;
   readMail();
   driver.run();
   await engine.close();
@@ -110,7 +114,7 @@ function faultOf(error: unknown): StartFault | null {
 try {
   await runEngine();
 } catch (error) {
-  const fault = faultOf(error);
+  const fault = started ? null : faultOf(error);
   if (fault === null) throw error;
   tell({ type: 'refused', fault });
 }
