@@ -138,9 +138,10 @@ export function startFailure(error: unknown): unknown {
   if (code === '' || error instanceof Failure) return error;
   if (code === 'ETLSFILE') return new Failure(Exit.config, (error as Error).message);
   const { address, port, message } = error as { address?: string; port?: number; message: string };
-  const where = port === undefined ? (address ?? '') : formatAddress(address ?? '', port);
+  const isFile = port === undefined || port < 0; // Node gives a unix socket the port -1
+  const where = isFile ? (address ?? '') : formatAddress(address ?? '', port);
   const cannot = where === '' ? 'cannot start' : `cannot listen on ${where}`;
-  const another = port === undefined ? '' : '; choose another with --listen HOST:PORT';
+  const another = isFile ? '' : '; choose another with --listen HOST:PORT';
   switch (code) {
     case 'EADDRINUSE':
       return new Failure(Exit.unavailable, `${cannot}: it is in use by another program${another}`);

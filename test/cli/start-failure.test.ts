@@ -35,6 +35,11 @@ const cases: [error: Record<string, unknown>, code: number, line: string][] = [
     'cannot listen on /run/minnow/control.sock: no permission',
   ],
   [
+    { code: 'EACCES', address: '/run/minnow/control.sock', port: -1 }, // as Node has it
+    Exit.noPermission,
+    'cannot listen on /run/minnow/control.sock: no permission',
+  ],
+  [
     { code: 'EMFILE', message: 'too many open files' },
     Exit.system,
     'cannot start: too many open files',
