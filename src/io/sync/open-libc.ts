@@ -16,8 +16,8 @@ export async function bindLibc<Table extends FunctionTable>(
 }
 
 /** Lets the process end although threads of it wait in system calls: Node asks them to end and
- *  waits for that, which they never hear of. For the main thread, before it starts such threads; what it
- *  gives is to be called when they are gone. */
+ *  waits for that, which they never hear of. For the main thread, before it starts such threads;
+ *  what it gives is to be called when they are gone. */
 export function leaveThreadsBehind(libc: Libc): () => void {
   if ('Bun' in globalThis) return () => {};
   const leave = (code: number) => void libc._exit(code);
