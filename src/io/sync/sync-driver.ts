@@ -215,10 +215,11 @@ export class SyncDriver implements BlockingDriver {
     this.running = true;
     let delay = this.hallway.turn();
     while (!this.stopped) {
-      this.poller.wait(this.patience(delay));
+      const patience = this.patience(delay);
+      this.readAgain(); // before those who come only now
+      this.poller.wait(patience);
       this.woken = false;
       this.acceptor.accept();
-      this.readAgain();
       for (const feed of this.feeds) feed.work();
       delay = this.hallway.turn();
       if (this.doomed.length > 0) this.bury();
@@ -261,7 +262,7 @@ export class SyncDriver implements BlockingDriver {
   }
 
   receive(link: SyncLink): void {
-    if (link.queued) return; // its turn comes in this very round
+    if (link.queued) return; // its turn comes with the next round
     if (link.paused || this.held) {
       link.readable = true;
       if (!link.paused) this.readNextRound(link);
@@ -332,7 +333,13 @@ export class SyncDriver implements BlockingDriver {
     if (this.again.length === 0 || this.held) return;
     const links = this.again;
     this.again = [];
-    for (const link of links) {
+    for (let i = 0; i < links.length; i++) {
+      const link = links[i]!;
+      if (this.held) {
+        // Whoever has had no turn now is first in the next one.
+        this.again = links.slice(i).concat(this.again);
+        return;
+      }
       link.queued = false;
       if (!link.over) this.receive(link);
     }
