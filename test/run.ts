@@ -58,6 +58,7 @@ const onBunOnly: Readonly<Record<string, string>> = {
   'sim/planted-bugs.test.ts': 'likewise',
   'sim/durable/planted-bugs.test.ts': 'likewise',
   'crash/planted-bugs.test.ts': 'likewise',
+  'security/comparisons.test.ts': 'reads the sources',
   'power/slow-fsync.test.ts': 'measures times, and traps cost more where all I/O is read and write',
   targets: 'builds for Node and runs what it has built there',
 };
@@ -67,7 +68,7 @@ const nodeSuffix = '-node';
 const runBoundMinutes = 18;
 /** How many suites run at once; those with real sockets and clients run alone. */
 const lanes = 2;
-const alone = ['contract', 'crash', 'integration', 'power', 'ratios'];
+const alone = ['contract', 'crash', 'integration', 'power', 'ratios', 'security'];
 /** How long what a suite has ended itself may take to be gone. */
 const graceMs = 2_000;
 /** Every process of a suite inherits this variable, which is how those left behind are found. */

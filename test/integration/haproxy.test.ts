@@ -19,6 +19,7 @@ function describeMode(mode: string, command: string): void {
   const ports = { plain: 0, secure: 0 };
   let proxy: Background | null = null;
 
+  const tls = `crt ${authority.at('both.pem')} ca-file ${authority.certificate} verify optional`;
   const settings = () => `
 global
   maxconn 100
@@ -31,7 +32,7 @@ listen first
   bind 127.0.0.1:${ports.plain}
   server minnow 127.0.0.1:${broker.portOf('mqtt')} send-proxy
 listen second
-  bind 127.0.0.1:${ports.secure} ssl crt ${authority.at('both.pem')} ca-file ${authority.certificate} verify optional
+  bind 127.0.0.1:${ports.secure} ssl ${tls}
   server minnow 127.0.0.1:${broker.portOf('mqtt')} send-proxy-v2-ssl-cn
 `;
 
