@@ -57,6 +57,17 @@ export class ReloadError extends Error {
   }
 }
 
+/** The files that a configuration names and a reload reads anew. */
+export function filesOf({ auth, doors }: Config): string[] {
+  const keys = /^https?:/.test(auth.jwtKeys) ? '' : auth.jwtKeys;
+  const certificates = doors.flatMap(({ tls }) => {
+    if (tls === null) return [];
+    const pairs = [tls, ...tls.alternatives];
+    return [tls.ca, tls.crl, ...pairs.flatMap(({ certificate, key }) => [certificate, key])];
+  });
+  return [auth.passwordFile, auth.aclFile, keys, ...certificates].filter(path => path !== '');
+}
+
 export interface ReloadParts {
   /** Reads all sources anew; rejects with a ReloadError. */
   read(): Promise<Settings>;
@@ -68,12 +79,15 @@ export interface ReloadParts {
 
 export class Reloader {
   private running: Settings;
+  /** What `running` means. */
+  config: Config;
   private readonly parts: ReloadParts;
   /** One at a time. */
   private last: Promise<unknown> = Promise.resolve();
 
   constructor(running: Settings, parts: ReloadParts) {
     this.running = running;
+    this.config = parts.derive(running);
     this.parts = parts;
   }
 
@@ -93,6 +107,7 @@ export class Reloader {
       const config = this.parts.derive(settings);
       await this.parts.apply(config);
       this.running = settings;
+      this.config = config;
       log.reconfigure(config.log);
       log.info('configuration reloaded', { applied: live.join(', ') || 'files only' });
       if (restart.length > 0) {

@@ -6,9 +6,10 @@ import { AuthFault } from '../auth/fault.ts';
 import { formatAddress } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
 import type { Settings } from '../config/schema.ts';
-import { createLogger, type RootLogger } from '../log.ts';
+import { FileWatch } from '../file-watch.ts';
+import { createLogger, type Logger, type RootLogger } from '../log.ts';
 import type { Profile } from '../platform/profile.ts';
-import { ReloadError, Reloader } from '../reload.ts';
+import { filesOf, ReloadError, Reloader } from '../reload.ts';
 import { type Server, startServer } from '../server.ts';
 import { StoreError } from '../store/store.ts';
 import { version } from '../version.ts';
@@ -53,6 +54,7 @@ export async function run(args: string[]): Promise<number> {
       throw startFailure(error);
     });
     process.on('SIGHUP', () => void reload().catch(passOverFaults));
+    if (config.watchFiles) watchFiles(flags, reloader, log);
     for (const note of profile.notes) log.warn(note);
     greet(config, server, log, profile);
     log.info('stopping', { signal: await stopSignal });
@@ -71,6 +73,17 @@ async function readAgain(flags: FlagValues): Promise<Settings> {
     if (error instanceof Failure) throw new ReloadError(error.lines);
     throw error;
   }
+}
+
+/** Reloads when the configuration's file changes or one that it names. */
+function watchFiles(flags: FlagValues, reloader: Reloader, log: Logger): void {
+  const own = (flags.config as string | undefined) ?? process.env.MINNOW_CONFIG ?? '';
+  const files = () => [own, ...filesOf(reloader.config)].filter(path => path !== '');
+  const watch: FileWatch = new FileWatch(
+    () => void reloader.reload().then(() => watch.follow(files()), passOverFaults),
+    (path, why) => log.warn('changes of files here are not noticed', { path, why }),
+  );
+  watch.follow(files());
 }
 
 /** They have been logged; anything else is a bug. */

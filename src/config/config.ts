@@ -49,6 +49,8 @@ export interface IoConfig extends IoOptions {
 
 export interface Config {
   readonly dataDirectory: string;
+  /** A changed file is reason enough for a reload. */
+  readonly watchFiles: boolean;
   readonly listeners: readonly Listener[];
   /** Listeners that are more than an address. */
   readonly doors: readonly DoorConfig[];
@@ -167,6 +169,7 @@ function derive(settings: Settings, host: Host): Config {
   };
   return deepFreeze({
     dataDirectory: settings.data,
+    watchFiles: settings.watchFiles,
     listeners: settings.listeners.flatMap(expandListener),
     doors: settings.listeners.flatMap(expandDoor),
     // Without a profile, what works everywhere.

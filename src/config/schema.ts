@@ -42,6 +42,12 @@ export const schema = z.strictObject({
       'The class of machine, which sets the defaults of many options: `constrained` (a router), ' +
       '`gateway`, `server`. `auto`: by memory and processors; `minnow platform` says why.',
   }),
+  watchFiles: flag({
+    default: false,
+    description:
+      'Whether the configuration is read again, as by `minnow reload`, when its file changes or ' +
+      'one that it names: passwords, rules, keys, certificates, revocations.',
+  }),
   log: logSection,
   io: ioSection,
   limits: limitsSection,

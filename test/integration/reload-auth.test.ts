@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import mqtt, { type MqttClient } from 'mqtt';
 import { Reason } from '../../src/mqtt/reason.ts';
 import { afterAll, afterEach, describe, test } from '../harness.ts';
-import { minnow, run, useMinnow } from './process.ts';
+import { minnow, ok, run, useMinnow } from './process.ts';
 
 /** What comes with the next event of that name. */
 function once(client: MqttClient, event: string): Promise<unknown[]> {
@@ -116,3 +116,39 @@ for (const mode of ['async', 'sync']) {
     });
   });
 }
+
+describe('files that are watched', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'minnow-watch-'));
+  const passwords = join(directory, 'passwords');
+  const config = join(directory, 'minnow.toml');
+  const passwd = (...words: string[]) =>
+    ok([...minnow, 'passwd', '-f', passwords, ...words], 'secret');
+  writeFileSync(passwords, '');
+  writeFileSync(
+    config,
+    `watchFiles = true\n[auth]\nanonymous = false\npasswordFile = "${passwords}"\n`,
+  );
+  const broker = useMinnow('--config', config);
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  test('take effect by themselves, again and again', async () => {
+    for (const round of [1, 2]) {
+      await passwd('--stdin', 'alice');
+      await broker.process.matching(/configuration reloaded/, 2 * round - 1);
+      const options = { username: 'alice', password: 'secret', reconnectPeriod: 0 };
+      const client = mqtt.connect(broker.url, { ...options, protocolVersion: 5 });
+      await once(client, 'connect');
+      const told = once(client, 'disconnect');
+      await passwd('--delete', 'alice');
+      const [packet] = (await told) as [{ reasonCode: number }];
+      assert.equal(packet.reasonCode, Reason.NotAuthorized);
+      await broker.process.matching(/configuration reloaded/, 2 * round);
+      client.end(true);
+    }
+  });
+
+  test('with a fault leave everything as it is', async () => {
+    writeFileSync(config, 'watchFiles = maybe\n');
+    await broker.process.line(/the old one stays in force/);
+  });
+});
