@@ -1,6 +1,7 @@
 // Messages between two threads of which one may be blocked in a system call: anything but null that
 // JSON can say, in order, in both directions, in rings of shared memory. A message longer than what
-// is free travels in parts; what finds no room waits with its sender, up to a bound.
+// is free travels in parts; what finds no room waits with its sender: up to a bound what may be
+// refused (`send`), and all that the other side waits for (`deliver`).
 // Each side is woken in its own way, and only when it has taken all there was: `wake` posts an
 // empty message to a thread that has an event loop, or rings the Doorbell of one that has not.
 // Whoever is woken calls `receive` until it gives null.
@@ -43,14 +44,27 @@ export class Mailbox {
 
   /** False: too much waits already, and this message is not among it. */
   send(message: unknown): boolean {
-    const bytes = this.encoder.encode(JSON.stringify(message));
+    const bytes = this.encode(message);
     if (this.waiting.length > 0 && this.waitingBytes + bytes.length > WAITING_BYTES_MAX) {
       return false;
     }
+    this.enqueue(bytes);
+    return true;
+  }
+
+  /** Sends what the other side waits for, however much waits: what bounds it is who asks. */
+  deliver(message: unknown): void {
+    this.enqueue(this.encode(message));
+  }
+
+  private encode(message: unknown): Uint8Array {
+    return this.encoder.encode(JSON.stringify(message));
+  }
+
+  private enqueue(bytes: Uint8Array): void {
     this.waiting.push(bytes);
     this.waitingBytes += bytes.length;
     this.flush();
-    return true;
   }
 
   /** The next message; null: there is none yet, and this side will be woken when there is one or

@@ -54,6 +54,23 @@ describe('a mailbox', () => {
     assert.ok(first.send({ small: true }));
   });
 
+  test('takes what the other side waits for, however much waits', () => {
+    const memory = createMailbox(1024);
+    const first = new Mailbox(memory, 'first', () => {});
+    const second = new Mailbox(memory, 'second', () => {});
+    const text = 'x'.repeat(5 * 1024 * 1024);
+    first.deliver({ text });
+    assert.ok(!first.send({ log: 'line' }));
+    first.deliver({ answer: 2 });
+    const received: unknown[] = [];
+    for (let i = 0; received.length < 2 && i < 50_000; i++) {
+      const message = second.receive();
+      if (message !== null) received.push(message);
+      first.receive();
+    }
+    assert.deepEqual(received, [{ text }, { answer: 2 }]);
+  });
+
   test('reaches a thread that is blocked, and back', async () => {
     const seed = freshSeed();
     const random = new Prng(seed);
