@@ -37,6 +37,7 @@ function guarded(work: () => void): void {
   } catch (error) {
     broken = true;
     send({ type: 'broken', why: String((error as Error).stack ?? error) });
+    port.close(); // and so ends this thread
   }
 }
 
