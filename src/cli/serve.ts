@@ -47,13 +47,15 @@ export async function run(args: string[]): Promise<number> {
       log,
       read: () => readAgain(flags),
       derive: loaded.derive,
-      apply: changed => server.reconfigure(changed),
+      apply: async changed => (await starting).reconfigure(changed),
     });
     const reload = () => reloader.reload();
-    const server = await startServer(config, log, reload).catch(error => {
+    const starting = startServer(config, log, reload);
+    // Also one that comes while it starts.
+    process.on('SIGHUP', () => void starting.then(reload, () => {}).catch(passOverFaults));
+    const server = await starting.catch(error => {
       throw startFailure(error);
     });
-    process.on('SIGHUP', () => void reload().catch(passOverFaults));
     if (config.watchFiles) watchFiles(flags, reloader, log);
     for (const note of profile.notes) log.warn(note);
     greet(config, server, log, profile);
