@@ -20,8 +20,8 @@ export const subscribingMutants = [
   ]),
   without('v3: 3.8.4-4 3.8.4-5; v5: 3.8.4-5 3.8.4-6', [
     subscribe,
-    'packet.entries.map(',
-    'packet.entries.slice(0, 1).map(',
+    'entries.map(entry =>',
+    'entries.slice(0, 1).map(entry =>',
   ]),
   without('v5: 3.8.4-7 3.9.3-2', [subscribe, 'return qos;', 'return qos + 1;']),
   without('v5: 3.9.3-2', [
