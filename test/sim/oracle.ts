@@ -104,10 +104,15 @@ export class Oracle {
     this.#after(now, false);
   }
 
-  /** The transport of `c` is gone. */
-  afterClosed(c: Connection, now: number): void {
+  /** The transport of `c` is gone, and what waits in its output with it. */
+  beforeDropped(c: Connection, now: number): void {
     const m = this.#of(c);
     if (m.state === 'connected') this.#read(c, now); // what it sent while it was paused
+    this.#scan(c, now, false);
+  }
+
+  afterClosed(c: Connection, now: number): void {
+    const m = this.#of(c);
     if (m.state !== 'closing') this.#inbound.leave(m, now);
     this.#connections.delete(c);
     this.#after(now, false);

@@ -245,6 +245,12 @@ export class World {
     const c = link.connection;
     if (!this.#links.delete(c)) return;
     link.close();
+    // What is still said to a client that has gone is counted as sent, and then thrown away.
+    const { out } = c;
+    out.drop = () => {
+      this.oracle.beforeDropped(c, this.clock.now);
+      Object.getPrototypeOf(out).drop.call(out);
+    };
     this.broker.handleClosed(c, this.clock.now);
     this.oracle.afterClosed(c, this.clock.now);
     this.#planFlush();
