@@ -20,6 +20,8 @@ const WILLS = 'strict/will';
 const UNDER_WAY_MAX = 16;
 /** How long nothing may happen while something is waited for. */
 const SILENCE_MS = 5_000;
+/** However much happens: clients that are shut out and come back for ever get nowhere. */
+const SETTLE_MS_MAX = 30_000;
 
 const characters: readonly Character[] = [
   { id: 'five-a', version: 5, persistent: true, receiveMaximum: 100 },
@@ -87,7 +89,7 @@ export class Crowd implements Witness<Post> {
   /** Resolves when all that are here have been answered and have got what they are owed. */
   async settle(): Promise<void> {
     for (const client of this.#present) client.acknowledge();
-    await this.#watch.until(() => this.#settled(), SILENCE_MS);
+    await this.#watch.until(() => this.#settled(), SILENCE_MS, SETTLE_MS_MAX);
     if (this.oracle.faults.length === 0) assert.deepEqual(this.#unsettled().slice(0, 10), []);
   }
 
