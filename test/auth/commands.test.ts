@@ -73,6 +73,24 @@ describe('minnow passwd', () => {
     assert.ok(!readFileSync(file(), 'utf8').includes(token));
   });
 
+  test('makes the first user of a package once, whatever is there after that', async () => {
+    writeFileSync(file(), '# users\n', { mode: 0o640 });
+    const { code, stdout } = passwd('--init');
+    assert.equal(code, Exit.ok);
+    const token = stdout.trim().split('\n').at(-1) ?? '';
+    assert.match(token, /^\S{20,}$/);
+    assert.equal(await right('admin', token), true);
+    const written = readFileSync(file(), 'utf8');
+    for (const again of ['--init', '--init somebody']) {
+      const outcome = passwd(again);
+      assert.deepEqual([outcome.code, outcome.stdout, outcome.stderr], [Exit.ok, '', '']);
+      assert.equal(readFileSync(file(), 'utf8'), written);
+    }
+    writeFileSync(file(), 'broken, and nobody overwrites it\n');
+    assert.equal(passwd('--init').stdout, '');
+    assert.equal(readFileSync(file(), 'utf8'), 'broken, and nobody overwrites it\n');
+  });
+
   test('makes hashes for SCRAM and for mosquitto', async () => {
     passwd('--scram --stdin s', 'secret');
     passwd('--mosquitto --stdin m', 'secret');

@@ -28,10 +28,17 @@ const SCRAM_ROUNDS = 15_000;
 /** What mosquitto 2.1 writes by itself is 1,000, and older ones 101. */
 const PBKDF2_ROUNDS = 100_000;
 
+/** Who gets in first where a package brings the configuration. */
+const FIRST_USER = 'admin';
+
 const flagTable: readonly Flag[] = [
   { long: 'file', short: 'f', value: 'FILE', help: 'the password file; made if it is not there' },
   { long: 'stdin', help: 'read the password from standard input: one line' },
   { long: 'token', help: 'make up a token instead of a password, and show it this once' },
+  {
+    long: 'init',
+    help: `a first user (${FIRST_USER} unless named) with a token; nothing where there are users`,
+  },
   { long: 'scram', help: 'a hash for clients that use SCRAM-SHA-256 (auth.scram)' },
   { long: 'mosquitto', help: 'a hash that mosquitto reads too ($7$)' },
   { long: 'delete', short: 'D', help: 'take the user out' },
@@ -44,6 +51,7 @@ const usage = `Usage: minnow passwd [flags] USER
 
 Creates USER in the password file, or gives it another password. Passwords are kept as scrypt
 hashes that cost this machine up to 100 ms each; tokens, for devices, cost next to nothing.
+Packages call it with --init when they are installed or first started: again and again does no harm.
 
 ${helpText(flagTable)}`;
 
@@ -56,7 +64,9 @@ export async function run(args: string[]): Promise<number> {
   const name = userOf(flags);
   const path = fileOf(flags);
   const before = readFile(path);
-  const known = parsePasswords(before).users.has(name);
+  const { users, faults } = parsePasswords(before);
+  if (flags.has('init') && users.size + faults.length > 0) return Exit.ok;
+  const known = users.has(name);
   if (flags.has('delete')) {
     if (!known) throw new Failure(Exit.noInput, `${path}: there is no user "${name}"`);
     writeFile(path, changePasswords(before, name, null));
@@ -76,7 +86,7 @@ function fail(text: string): never {
 function readFlags(args: string[]): Flags {
   try {
     const flags = parseFlags(args, flagTable);
-    const kinds = ['token', 'scram', 'mosquitto', 'delete'].filter(kind => flags.has(kind));
+    const kinds = ['init', 'token', 'scram', 'mosquitto', 'delete'].filter(kind => flags.has(kind));
     if (kinds.length > 1)
       throw new UsageError(`--${kinds[0]} and --${kinds[1]} exclude each other`);
     return flags;
@@ -86,8 +96,8 @@ function readFlags(args: string[]): Flags {
   }
 }
 
-function userOf({ operands }: Flags): string {
-  const [name, ...rest] = operands;
+function userOf(flags: Flags): string {
+  const [name = flags.has('init') ? FIRST_USER : undefined, ...rest] = flags.operands;
   if (name === undefined) fail('the name of a user is missing');
   if (rest.length > 0) fail(`"${rest[0]}" is not expected here`);
   const fault = nameFault(name);
@@ -112,7 +122,7 @@ interface Made {
 }
 
 async function makeHash(flags: Flags, name: string): Promise<Made> {
-  if (flags.has('token')) {
+  if (flags.has('token') || flags.has('init')) {
     const { token, hash } = makeToken();
     return { hash, words: `the token is kept as a digest only, so note it now\n${token}` };
   }
