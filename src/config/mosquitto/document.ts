@@ -7,13 +7,27 @@ export type TomlValue = string | number | boolean | readonly string[];
 
 const COLUMNS = 96;
 
+/** A key as it is written, and the lines that say so: none where mosquitto's default does. */
+export interface TomlKey {
+  readonly key: string;
+  readonly value: TomlValue;
+  readonly from: readonly Line[];
+}
+
+/** What has to be said about a line of mosquitto's. */
+export interface Remark {
+  readonly line: Line;
+  readonly text: string;
+}
+
 /** What follows these words is nobody else's business. */
 const SECRET = /password$|_psk$|^(?:auth|plugin)_opt_(?!(?:password|acl)_file$)|kpass/;
 
 export class TomlTable {
+  readonly keys: TomlKey[] = [];
+  readonly remarks: Remark[] = [];
   private readonly header: string;
   private readonly out: string[] = [];
-  private keys = 0;
 
   /** `header`: "[log]", or empty for what stands above all tables. */
   constructor(header: string) {
@@ -23,18 +37,18 @@ export class TomlTable {
   /** Writes a key; `from` are the lines that say so, none where mosquitto's default does. */
   set(key: string, value: TomlValue, from: readonly Line[], remark?: string): void {
     if (remark !== undefined) {
-      for (const line of from) this.quote(line);
+      for (const line of from) this.quote(line, remark);
       this.say(remark, from.length > 0);
     }
     const source = from.map(placeOf).join(', ');
     const text = `${key} = ${tomlText(value)}`;
     this.out.push(remark === undefined && source !== '' ? `${text} # ${source}` : text);
-    this.keys++;
+    this.keys.push({ key, value, from });
   }
 
   /** Quotes a line that becomes no key, and says why. */
   note(line: Line, remark: string): void {
-    this.quote(line);
+    this.quote(line, remark);
     this.say(remark, true);
   }
 
@@ -45,10 +59,11 @@ export class TomlTable {
 
   /** Its lines; a table without keys is comments, and has no header. */
   lines(): readonly string[] {
-    return this.header !== '' && this.keys > 0 ? [this.header, ...this.out] : this.out;
+    return this.header !== '' && this.keys.length > 0 ? [this.header, ...this.out] : this.out;
   }
 
-  private quote(line: Line): void {
+  private quote(line: Line, text: string): void {
+    this.remarks.push({ line, text });
     this.out.push(`# ${placeOf(line)}: ${quoted(line)}`);
   }
 }

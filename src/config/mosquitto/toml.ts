@@ -1,14 +1,15 @@
 // The minnow.toml as a whole: its tables in the order in which they are printed.
 
-import { TomlTable, type TomlValue } from './document.ts';
+import { type Remark, TomlTable, type TomlValue } from './document.ts';
 import type { Faults, Line } from './lines.ts';
 
 const sections = ['log', 'io', 'limits', 'mqtt', 'session', 'queue', 'auth', 'store', 'sys'];
 
 export class Toml {
   readonly faults: Faults;
-  private readonly top = new TomlTable('');
-  private readonly tables = new Map<string, TomlTable>();
+  readonly top = new TomlTable('');
+  /** By the names of their sections. */
+  readonly tables = new Map<string, TomlTable>();
   private readonly listeners: TomlTable[] = [];
   private readonly rest = new TomlTable('');
 
@@ -41,10 +42,18 @@ export class Toml {
     this.listeners.push(table);
   }
 
+  /** Remarks about lines, in the order of the tables. */
+  get remarks(): readonly Remark[] {
+    return this.all.flatMap(table => table.remarks);
+  }
+
   text(): string {
-    const tables = [this.top, ...this.listeners, ...this.tables.values(), this.rest];
-    const blocks = tables.map(table => table.lines()).filter(lines => lines.length > 0);
+    const blocks = this.all.map(table => table.lines()).filter(lines => lines.length > 0);
     return blocks.map(lines => `${lines.join('\n')}\n`).join('\n');
+  }
+
+  private get all(): readonly TomlTable[] {
+    return [this.top, ...this.listeners, ...this.tables.values(), this.rest];
   }
 
   private tableOf(path: string): TomlTable {

@@ -5,7 +5,7 @@
 
 import { writeAccess } from './access.ts';
 import { Collected, type Draft } from './collect.ts';
-import { type ConfFile, Faults, type ReadDirectory, readLines } from './lines.ts';
+import { type ConfFile, Faults, type Line, type ReadDirectory, readLines } from './lines.ts';
 import { type Listener, writeListener } from './listener.ts';
 import { accessOptions, BY_ITSELF, foreignOptions, whyForeign } from './options.ts';
 import { writeSettings } from './settings.ts';
@@ -15,15 +15,21 @@ export type Translation = { readonly toml: string } | { readonly faults: readonl
 
 export function translate(file: ConfFile, readDirectory: ReadDirectory): Translation {
   const faults = new Faults();
-  const collected = new Collected(readLines(file, readDirectory, faults), faults);
   const toml = new Toml(faults);
   toml.say('', `From ${JSON.stringify(file.name)}, by minnow import.`);
   toml.say('', "What it does not mention is as minnow's defaults say: minnow config shows them.");
+  writeLines(readLines(file, readDirectory, faults), toml);
+  return faults.lines.length > 0 ? { faults: faults.lines } : { toml: toml.text() };
+}
+
+/** Writes what the lines say into `toml`; gives the listeners among them. */
+export function writeLines(lines: readonly Line[], toml: Toml): readonly Listener[] {
+  const collected = new Collected(lines, toml.faults);
   const listeners = writeListeners(collected, toml);
   writeSettings(collected.globals, toml);
   writeAccess(collected, listeners, toml);
   writeForeign(collected, toml);
-  return faults.lines.length > 0 ? { faults: faults.lines } : { toml: toml.text() };
+  return listeners;
 }
 
 function writeListeners({ unnamed, listeners }: Collected, toml: Toml): Listener[] {
