@@ -6,8 +6,6 @@ BIOME     := node_modules/.bin/biome
 INSTALLED := node_modules/.package-lock.json
 ROUNDS    ?= 20
 SCENARIO  ?= p2p-50-50-qos1
-# Programs of threads: entry points of their own, which keep their places below the program's.
-THREADS   := $(shell find src -name 'worker.ts' -o -name '*-worker.ts')
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test soak check format build build-node build-armv7 clean
@@ -31,11 +29,8 @@ check: install ## types, lint and the tidy rules only
 format: install ## format the sources and apply the linter's safe fixes
 	@$(BIOME) check --write
 
-# The module format is said aloud: without it --bytecode means CommonJS, which has no top-level
-# await and fixes the path of this folder into the program.
 build: install ## compile this machine's executable to dist/minnow
-	@$(BUN) build --compile --minify --bytecode --format=esm \
-		src/main.ts $(THREADS) --outfile dist/minnow
+	@$(BUN) targets/executable.ts
 
 build-node: install ## bundle the program for Node >= 20 to dist/node/minnow.mjs
 	@$(BUN) targets/node.ts
