@@ -12,6 +12,7 @@ import type { ShareGroup } from './routing/share-group.ts';
 import { Subscription } from './routing/subscription.ts';
 import { Delivery } from './session/outbox.ts';
 import { Session } from './session/session.ts';
+import { Subscriptions } from './session/subscriptions.ts';
 import type { State } from './state.ts';
 
 /** A message as the store keeps it. */
@@ -126,8 +127,8 @@ export function restoreSession(b: State, kept: KeptSession, now: number): void {
       ids,
       group,
     );
-    s.subscriptions ??= new Map();
-    s.subscriptions.set(filter, subscription);
+    s.subscriptions ??= new Subscriptions();
+    s.subscriptions.add(subscription);
     b.router.add(subscription);
   }
   for (const id of kept.received) {

@@ -186,15 +186,13 @@ export const deliveringMutants = [
   // Matching
   without('v3: 3.3.2-3 4.7.1-3; v5: 3.3.2-3 4.7.1-2', [
     router,
-    'if (plus !== undefined) collectFrom(plus, names, depth + 1, true, buckets);',
-    'if (plus !== undefined) collectFrom(plus, names, names.length, true, buckets);',
+    'if (plus !== null) collectFrom(plus, names, depth + 1, true, entries);',
+    'if (plus !== null) collectFrom(plus, names, names.length, true, entries);',
   ]),
   without('v3: 4.7.1-2; v5: 4.7.1-1', [
     router,
-    'if (rest !== undefined && rest.bucket !== null) buckets.push(rest.bucket);',
-    `if (depth < names.length && rest !== undefined && rest.bucket !== null) {
-      buckets.push(rest.bucket);
-    }`,
+    'if (wildcards && rest !== null) entries.push(rest);',
+    'if (wildcards && rest !== null && depth < names.length) entries.push(rest);',
   ]),
   without('v3: 4.7.2-1; v5: 4.7.2-1', [router, 'topic.charCodeAt(0) !== 36', 'true']),
   without('v3: 4.7.3-4; v5: 4.7.3-4', [

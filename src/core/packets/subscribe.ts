@@ -20,6 +20,7 @@ import type { MountPoint } from '../routing/mount-point.ts';
 import { Subscription } from '../routing/subscription.ts';
 import type { Connection } from '../session/connection.ts';
 import type { RetainedWalk, Session } from '../session/session.ts';
+import { Subscriptions } from '../session/subscriptions.ts';
 import type { State } from '../state.ts';
 import { holdOutput, sendPacket } from '../transport.ts';
 
@@ -74,7 +75,7 @@ function subscribe(
   if (refusal !== 0) return refusal;
   const qos = Math.min(entry.qos, b.options.maximumQoS) as QoS;
   const identifiers = packet.identifier === 0 ? null : [packet.identifier];
-  session.subscriptions ??= new Map();
+  session.subscriptions ??= new Subscriptions();
   const noLocal = entry.noLocal || c.bridge;
   const retainAsPublished = entry.retainAsPublished || c.bridge;
   let subscription = session.subscriptions.get(entry.filter);
@@ -89,7 +90,7 @@ function subscribe(
       identifiers,
       b.router.shareFor(entry.filter),
     );
-    session.subscriptions.set(entry.filter, subscription);
+    session.subscriptions.add(subscription);
     b.router.add(subscription);
   } else {
     // Changed in place, so that no message falls between old and new [MQTT-3.8.4-3].
@@ -124,8 +125,8 @@ function refusalOf(b: State, c: Connection, session: Session, entry: SubscribeEn
   }
   if (!b.access.maySubscribe(c, filter)) return Reason.NotAuthorized;
   const known = session.subscriptions;
-  if (known !== null && known.size >= o.subscriptionsPerSessionMax && !known.has(entry.filter)) {
-    return Reason.QuotaExceeded;
+  if (known !== null && known.size >= o.subscriptionsPerSessionMax) {
+    if (known.get(entry.filter) === undefined) return Reason.QuotaExceeded;
   }
   return 0;
 }
@@ -157,7 +158,7 @@ export function onUnsubscribe(
 }
 
 export function removeSubscription(b: State, session: Session, subscription: Subscription): void {
-  session.subscriptions!.delete(subscription.filter);
+  session.subscriptions!.delete(subscription);
   if (session.subscriptions!.size === 0) session.subscriptions = null;
   b.router.remove(subscription);
 }

@@ -1,4 +1,6 @@
-// A subscription: one session's wish for one filter, and the bucket of wishes that share a filter.
+// A subscription: one session's wish for one filter; and what stands in the router's index for a
+// filter: its only subscription, or a bucket of all that share it. Most filters have one, and there
+// may be a hundred thousand of them: a subscription has as few fields as fit into 80 bytes.
 
 import type { QoS } from '../../mqtt/packet.ts';
 import type { Session } from '../session/session.ts';
@@ -17,8 +19,6 @@ export class Subscription {
   readonly group: ShareGroup | null;
   /** Position in its bucket or share; -1 once it has been removed. */
   index = -1;
-  /** Set only on what `mergeHits` makes: the overlapping subscriptions of one session. */
-  parts: Subscription[] | null = null;
 
   constructor(
     session: Session,
@@ -37,6 +37,31 @@ export class Subscription {
     this.identifiers = identifiers;
     this.group = group;
   }
+
+  /** Of what `mergeHits` makes: the overlapping subscriptions of one session. */
+  get parts(): Subscription[] | null {
+    return null;
+  }
+}
+
+class MergedHit extends Subscription {
+  private readonly merged: Subscription[];
+
+  constructor(
+    merged: Subscription[],
+    qos: QoS,
+    noLocal: boolean,
+    retainAsPublished: boolean,
+    identifiers: readonly number[] | null,
+  ) {
+    const { session, filter } = merged[0];
+    super(session, filter, qos, noLocal, retainAsPublished, identifiers, null);
+    this.merged = merged;
+  }
+
+  override get parts(): Subscription[] {
+    return this.merged;
+  }
 }
 
 /**
@@ -54,36 +79,59 @@ export function mergeHits(parts: Subscription[]): Subscription {
     noLocal ||= part.noLocal;
     if (part.identifiers !== null) identifiers.push(...part.identifiers);
   }
-  const hit = new Subscription(
-    parts[0].session,
-    parts[0].filter,
+  return new MergedHit(
+    parts,
     qos,
     noLocal,
     retainAsPublished,
     identifiers.length > 0 ? identifiers : null,
-    null,
   );
-  hit.parts = parts;
-  return hit;
 }
 
 /** Everybody who gave the same filter: plain subscriptions and shares. */
 export class Bucket {
   readonly subscriptions: Subscription[] = [];
   groups: ShareGroup[] | null = null;
+}
 
-  get empty(): boolean {
-    return this.subscriptions.length === 0 && this.groups === null;
-  }
+/** What stands in the index for one filter. */
+export type Entry = Subscription | Bucket;
 
-  add(subscription: Subscription): void {
-    subscription.index = this.subscriptions.length;
-    this.subscriptions.push(subscription);
+/** The entry with `s` in it as well. */
+export function entryWith(entry: Entry | null, s: Subscription): Entry {
+  if (entry === null) {
+    s.index = 0;
+    return s;
   }
+  const bucket = asBucket(entry);
+  s.index = bucket.subscriptions.length;
+  bucket.subscriptions.push(s);
+  return bucket;
+}
 
-  remove(subscription: Subscription): void {
-    removeIndexed(this.subscriptions, subscription);
+/** The entry without `s`; null when nothing is left of it. */
+export function entryWithout(entry: Entry, s: Subscription): Entry | null {
+  if (entry === s) {
+    s.index = -1;
+    return null;
   }
+  const bucket = entry as Bucket;
+  removeIndexed(bucket.subscriptions, s);
+  return smallest(bucket);
+}
+
+export function asBucket(entry: Entry | null): Bucket {
+  if (entry instanceof Bucket) return entry;
+  const bucket = new Bucket();
+  if (entry !== null) bucket.subscriptions.push(entry);
+  return bucket;
+}
+
+/** The least that can stand for a bucket: itself, its only subscription, or nothing. */
+export function smallest(bucket: Bucket): Entry | null {
+  const { subscriptions, groups } = bucket;
+  if (groups !== null || subscriptions.length > 1) return bucket;
+  return subscriptions[0] ?? null;
 }
 
 /** Takes `item` out of `list` in constant time: the last one moves into its place. */

@@ -47,7 +47,8 @@ export class Connection implements Principal {
   connectedAt = 0;
   /** 0: no keep alive. */
   keepAliveMs = 0;
-  lastReceivedAt = 0;
+  /** When its keep alive last began anew: as a rule, when a whole packet came. */
+  aliveAt = 0;
 
   /** Bytes of a packet that is not whole yet, or that must wait: partial[0, partialEnd). */
   partial: Uint8Array = NO_BYTES;

@@ -9,6 +9,7 @@ import type { Subscription } from '../routing/subscription.ts';
 import { Timer, TimerKind } from '../timers.ts';
 import type { Connection } from './connection.ts';
 import { Outbox } from './outbox.ts';
+import type { Subscriptions } from './subscriptions.ts';
 
 /** Retained messages that a new subscription has not been sent yet. */
 export interface RetainedWalk {
@@ -30,7 +31,7 @@ export class Session {
   grants: object | null = null;
   /** Seconds it lives on without a connection; SESSION_NEVER_EXPIRES is for good. */
   expirySeconds = 0;
-  subscriptions: Map<string, Subscription> | null = null;
+  subscriptions: Subscriptions | null = null;
   outbox: Outbox | null = null;
   /** Packet identifiers of QoS 2 messages received and not yet released by PUBREL, with the
    *  durability class of each message. */
