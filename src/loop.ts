@@ -19,6 +19,12 @@ export interface Keeper {
   nextDeadline(): number;
 }
 
+/** Who wants to see that turns go on. */
+export interface Pulse {
+  /** In every turn, on the hallway's clock. Returns when it wants the next one at the latest. */
+  beat(now: number): number;
+}
+
 export class Loop implements Hallway {
   private readonly broker: Broker;
   private readonly authenticator: Authenticator;
@@ -27,6 +33,8 @@ export class Loop implements Hallway {
   private readonly keeper: Keeper | null;
   /** Asks for a turn from outside of one; set by whoever makes the driver. */
   wake: () => void = () => {};
+  /** Set by whoever makes this, where somebody asks for it. */
+  pulse: Pulse | null = null;
   private onEmpty: (() => void) | null = null;
   /** By connection slot. */
   private readonly links: (Link | undefined)[] = [];
@@ -95,9 +103,11 @@ export class Loop implements Hallway {
     this.closeFinished();
     this.applyPauses();
     this.writeLog();
+    const never = Number.POSITIVE_INFINITY;
+    const beat = this.pulse === null ? never : this.pulse.beat(now);
     if (this.workWaits()) return 0;
-    const kept = this.keeper === null ? Number.POSITIVE_INFINITY : this.keeper.nextDeadline();
-    const deadline = Math.min(broker.nextDeadline(), kept);
+    const kept = this.keeper === null ? never : this.keeper.nextDeadline();
+    const deadline = Math.min(broker.nextDeadline(), kept, beat);
     return deadline <= now ? 0 : deadline - now;
   }
 

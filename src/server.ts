@@ -14,6 +14,7 @@ import { createAsyncDriver, createAsyncPoolDriver } from './io/create.ts';
 import type { Doors, IsRevoked } from './io/doors/doors.ts';
 import type { Logger } from './log.ts';
 import { ReloadError } from './reload.ts';
+import type { WatchdogRequest } from './service/watchdog.ts';
 
 export interface Server {
   /** Where clients reach it, e.g. "127.0.0.1:1883". */
@@ -26,16 +27,17 @@ export interface Server {
   reconfigure(config: Config): Promise<void>;
 }
 
-/** Starts a broker; rejects with a StoreError, an AuthFault, or an error that has `code` when a
- *  listener cannot be opened. */
+/** Starts a broker, whose loop answers `watchdog`; rejects with a StoreError, an AuthFault, or an
+ *  error that has `code` when a listener cannot be opened. */
 export async function startServer(
   config: Config,
   log: Logger,
   reload: ControlTarget['reload'],
+  watchdog: WatchdogRequest | null = null,
 ): Promise<Server> {
   const authLog = log.child('auth');
   const admission = new ReplaceableAdmission(await createAuthenticator(config.auth, authLog));
-  const engine = await startEngine(config, log, admission);
+  const engine = await startEngine(config, log, admission, watchdog);
   const doors = await openDoors(config, engine, log);
   const ask = (question: Question) => new Promise<Answer>(resolve => engine.ask(question, resolve));
   let control: ControlServer | null = null;
@@ -103,11 +105,12 @@ async function startEngine(
   config: Config,
   log: Logger,
   authenticator: Admission,
+  watchdog: WatchdogRequest | null,
 ): Promise<Engine | ThreadEngine> {
   const access = await readAccess(config.auth);
   if (config.io.mode === 'sync') {
     const { ThreadEngine } = await import('./engine/thread/thread-engine.ts');
-    return ThreadEngine.start(config, { log, authenticator, access });
+    return ThreadEngine.start(config, { log, authenticator, access, watchdog });
   }
   // Loaded only where it is used: in the other mode all of it is on the other thread.
   const { Engine } = await import('./engine/engine.ts');
@@ -118,6 +121,7 @@ async function startEngine(
     access,
     makeAccess: null,
     storeBell: null,
+    watchdog,
     createDriver: hallway => {
       const { io } = config;
       const tell = ioLog.log.bind(ioLog);

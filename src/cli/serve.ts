@@ -9,8 +9,10 @@ import type { Settings } from '../config/schema.ts';
 import { FileWatch } from '../file-watch.ts';
 import { createLogger, type Logger, type RootLogger } from '../log.ts';
 import type { Profile } from '../platform/profile.ts';
-import { filesOf, ReloadError, Reloader } from '../reload.ts';
+import { filesOf, ReloadError, Reloader, type ReloadReport } from '../reload.ts';
 import { type Server, startServer } from '../server.ts';
+import type { Warn } from '../service/notify-socket.ts';
+import { Supervisor } from '../service/supervisor.ts';
 import { StoreError } from '../store/store.ts';
 import { version } from '../version.ts';
 import { type FlagValues, parseFlags, print } from './command.ts';
@@ -43,28 +45,55 @@ export async function run(args: string[]): Promise<number> {
   try {
     process.umask(process.umask() | 0o027); // what is written is nobody else's to read
     createDataDirectory(config);
+    const supervisor = await findSupervisor(log);
     const reloader: Reloader = new Reloader(loaded.settings, {
       log,
       read: () => readAgain(flags),
       derive: loaded.derive,
       apply: async changed => (await starting).reconfigure(changed),
     });
-    const reload = () => reloader.reload();
-    const starting = startServer(config, log, reload);
+    const reload = () => supervisedReload(reloader, supervisor);
+    const starting = startServer(config, log, reload, supervisor?.watchdog);
     // Also one that comes while it starts.
     process.on('SIGHUP', () => void starting.then(reload, () => {}).catch(passOverFaults));
     const server = await starting.catch(error => {
       throw startFailure(error);
     });
-    if (config.watchFiles) watchFiles(flags, reloader, log);
+    if (config.watchFiles) watchFiles(flags, reloader, reload, log);
     for (const note of profile.notes) log.warn(note);
     greet(config, server, log, profile);
+    supervisor?.ready(`serving ${server.addresses.join(', ')}`);
     log.info('stopping', { signal: await stopSignal });
+    supervisor?.stopping();
     await stop(server, config, log);
   } finally {
     await log.flush(FLUSH_MS);
   }
   return Exit.ok;
+}
+
+/** Whoever wants to know when we are ready; told so far that we are starting. */
+async function findSupervisor(log: Logger): Promise<Supervisor | null> {
+  const warn: Warn = (message, fields) => log.warn(message, fields);
+  const supervisor = await Supervisor.find(process.env, process.pid, warn);
+  supervisor?.starting();
+  return supervisor;
+}
+
+/** A reload that the supervisor hears the beginning and the outcome of. */
+async function supervisedReload(
+  reloader: Reloader,
+  supervisor: Supervisor | null,
+): Promise<ReloadReport> {
+  supervisor?.reloading();
+  try {
+    const report = await reloader.reload();
+    supervisor?.ready('the configuration was read again');
+    return report;
+  } catch (error) {
+    supervisor?.ready('the new configuration has a fault; the old one stays in force');
+    throw error;
+  }
 }
 
 /** What all sources say now. */
@@ -78,11 +107,16 @@ async function readAgain(flags: FlagValues): Promise<Settings> {
 }
 
 /** Reloads when the configuration's file changes or one that it names. */
-function watchFiles(flags: FlagValues, reloader: Reloader, log: Logger): void {
+function watchFiles(
+  flags: FlagValues,
+  reloader: Reloader,
+  reload: () => Promise<ReloadReport>,
+  log: Logger,
+): void {
   const own = (flags.config as string | undefined) ?? process.env.MINNOW_CONFIG ?? '';
   const files = () => [own, ...filesOf(reloader.config)].filter(path => path !== '');
   const watch: FileWatch = new FileWatch(
-    () => void reloader.reload().then(() => watch.follow(files()), passOverFaults),
+    () => void reload().then(() => watch.follow(files()), passOverFaults),
     (path, why) => log.warn('changes of files here are not noticed', { path, why }),
   );
   watch.follow(files());

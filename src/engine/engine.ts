@@ -23,6 +23,7 @@ import { type DoorSide, nearSide } from '../io/doors/side.ts';
 import type { Driver, Hallway } from '../io/driver.ts';
 import type { Logger } from '../log.ts';
 import { Loop } from '../loop.ts';
+import { Watchdog, type WatchdogRequest } from '../service/watchdog.ts';
 import { keptRows, keptSessions } from '../store/kept.ts';
 import type { StoreLog } from '../store/log.ts';
 import { type OpenedStore, openStore } from '../store/open.ts';
@@ -39,6 +40,8 @@ export interface EngineParts {
   /** The eventfd that a store on its own thread rings when it has answered, for a thread that hears
    *  no messages: then it calls `Engine.hearStore`. */
   readonly storeBell: number | null;
+  /** What a service manager wants of the loop. */
+  readonly watchdog: WatchdogRequest | null;
   createDriver(hallway: Hallway): Promise<Driver>;
 }
 
@@ -87,6 +90,7 @@ export class Engine {
     const coreLog = log.child('core');
     const writeEvent = (event: LogEvent) => coreLog.log(event.level, event.event, event.fields);
     const loop = new Loop(broker, parts.authenticator, clock, writeEvent, keeper ?? null);
+    loop.pulse = parts.watchdog && (await Watchdog.open(parts.watchdog));
     const driver = await parts.createDriver(loop);
     loop.wake = () => driver.wake();
     const engine = new Engine(broker, loop, driver, kept, keeper ?? null, clock);

@@ -7,6 +7,7 @@ import type { AuthResult, Credentials } from '../../core/access.ts';
 import type { MailboxMemory } from '../../io/sync/mailbox.ts';
 import type { RingMemory } from '../../io/sync/ring.ts';
 import type { LineLevel, LogFields } from '../../log.ts';
+import type { WatchdogRequest } from '../../service/watchdog.ts';
 import type { Answer, Question } from '../questions.ts';
 
 /** What the thread is started with. */
@@ -19,6 +20,7 @@ export interface EngineThreadData {
     readonly bell: number;
     /** The rings of doors on the main thread, when there are any. */
     readonly doors: DoorRings | null;
+    readonly watchdog: WatchdogRequest | null;
   };
 }
 

@@ -11,6 +11,7 @@ import { createMailbox, Mailbox } from '../../io/sync/mailbox.ts';
 import { leaveThreadsBehind, openLibc } from '../../io/sync/open-libc.ts';
 import { createRing } from '../../io/sync/ring.ts';
 import type { Logger } from '../../log.ts';
+import type { WatchdogRequest } from '../../service/watchdog.ts';
 import { StoreError, type StoreErrorCode } from '../../store/store.ts';
 import { threadProgram } from '../../thread-program.ts';
 import type { Answer, Question } from '../questions.ts';
@@ -31,6 +32,7 @@ interface Parts {
   readonly log: Logger;
   readonly authenticator: Authenticator;
   readonly access: AccessSpec | null;
+  readonly watchdog: WatchdogRequest | null;
 }
 
 export class ThreadEngine {
@@ -68,8 +70,9 @@ export class ThreadEngine {
       config.doors.length === 0
         ? null
         : { up: createRing(config.io.ringBytes), down: createRing(config.io.ringBytes) };
+    const { access, watchdog } = parts;
     const workerData: EngineThreadData = {
-      minnowEngine: { config, access: parts.access, mailbox, bell: bell.fd, doors },
+      minnowEngine: { config, access, mailbox, bell: bell.fd, doors, watchdog },
     };
     this.farSide = doors && new FarSide(doors.up, doors.down, () => bell.ring());
     this.parts = parts;

@@ -15,7 +15,8 @@ import { Engine } from '../engine.ts';
 import { DistantAuthenticator, DistantLogger } from './distant.ts';
 import type { EngineThreadData, FromEngine, StartFault, ToEngine } from './messages.ts';
 
-const { config, access, mailbox, bell, doors } = (workerData as EngineThreadData).minnowEngine;
+const given = (workerData as EngineThreadData).minnowEngine;
+const { config, access, mailbox, bell, doors, watchdog } = given;
 let logConfig = config.log;
 const wakeMain = () => parentPort!.postMessage(null);
 const mail = new Mailbox(mailbox, 'second', wakeMain);
@@ -43,6 +44,7 @@ async function runEngine(): Promise<void> {
     access,
     makeAccess: await loadAccessMaker(),
     storeBell: bell,
+    watchdog,
     createDriver: async hallway => {
       const ioLog = log.child('io');
       const tellIo = ioLog.log.bind(ioLog);
