@@ -9,6 +9,8 @@ export const limits = {
   connectTimeoutMs: 10_000,
   /** Largest packet accepted from a client, bytes. */
   packetSizeMax: 2 * MB,
+  /** Of a packet that takes its time: so many bytes more of it are a sign of life. */
+  keepAliveStepBytes: 1_000,
   /** Largest CONNECT accepted from somebody who is not known yet, bytes. */
   connectSizeMax: 128 * KB,
   /** QoS 1 and 2 PUBLISH packets a client may have unacknowledged towards us. */

@@ -22,6 +22,7 @@ import {
   dropLongestAway,
   endConnection,
   leaveSession,
+  onConnectionTimer,
   onDisconnect,
   onSessionTimer,
 } from './ending.ts';
@@ -44,6 +45,7 @@ import {
 import type { Retained } from './routing/retained.ts';
 import { resumeReading } from './session/congestion.ts';
 import { Connection, ConnectionState } from './session/connection.ts';
+import { noteProgress } from './session/keep-alive.ts';
 import type { Session } from './session/session.ts';
 import { State } from './state.ts';
 import { type Timer, TimerKind } from './timers.ts';
@@ -82,7 +84,6 @@ export class Broker {
     b.connections[slot] = c;
     b.connectionCount++;
     b.counters.connectionsOpened++;
-    c.lastReceivedAt = now;
     b.timers.arm(c.timer, now + b.options.connectTimeoutMs);
     return c;
   }
@@ -91,7 +92,6 @@ export class Broker {
   handleBytes(c: Connection, chunk: Uint8Array, now: number): void {
     if (c.state === ConnectionState.Closing) return;
     this.state.counters.bytesReceived += chunk.length;
-    c.lastReceivedAt = now;
     this.takeBytes(c, chunk, now);
   }
 
@@ -111,7 +111,9 @@ export class Broker {
       }
     }
     pos = this.takePackets(c, chunk, pos, chunk.length, now);
-    if (pos >= 0 && pos < chunk.length) c.keep(chunk, pos, chunk.length);
+    if (pos < 0 || pos === chunk.length) return;
+    c.keep(chunk, pos, chunk.length);
+    noteProgress(c, 0, now);
   }
 
   /** Adds to the packet begun earlier just what it lacks, and handles it once it is whole. */
@@ -128,10 +130,14 @@ export class Broker {
       this.fail(c, ...this.frameFault(c, c.partial[0], length), now);
       return pos;
     }
-    const take = Math.min(length - c.partialEnd, chunk.length - pos);
+    const before = c.partialEnd;
+    const take = Math.min(length - before, chunk.length - pos);
     c.keep(chunk, pos, pos + take);
     pos += take;
-    if (c.partialEnd < length) return pos;
+    if (c.partialEnd < length) {
+      noteProgress(c, before, now);
+      return pos;
+    }
     const packet = c.partial;
     c.partial = NO_PARTIAL;
     c.partialEnd = 0;
@@ -190,6 +196,7 @@ export class Broker {
   private onPacket(c: Connection, buf: Uint8Array, pos: number, length: number, now: number): void {
     const b = this.state;
     b.counters.packetsReceived++;
+    c.aliveAt = now;
     const byte0 = buf[pos];
     const start = pos + headerLength(length);
     const end = pos + length;
@@ -401,7 +408,7 @@ export class Broker {
     const b = this.state;
     switch (timer.kind) {
       case TimerKind.Connection:
-        this.onConnectionTimer(timer.subject as Connection, now);
+        onConnectionTimer(b, timer.subject as Connection, now);
         return;
       case TimerKind.PauseEnd: {
         const c = timer.subject as Connection;
@@ -426,29 +433,11 @@ export class Broker {
     }
   }
 
-  private onConnectionTimer(c: Connection, now: number): void {
-    const b = this.state;
-    if (c.state === ConnectionState.Closing) {
-      c.aborted = true;
-      b.effects.closing.push(c);
-    } else if (c.state !== ConnectionState.Connected) {
-      endConnection(b, c, Reason.MaximumConnectTime, 'no CONNECT in time', now);
-    } else if (c.paused) {
-      // We are the ones who do not read: its clock stands still.
-      c.lastReceivedAt = now;
-      b.timers.arm(c.timer, now + c.keepAliveMs * 1.5);
-    } else {
-      const due = c.lastReceivedAt + c.keepAliveMs * 1.5; // [MQTT-3.1.2-22]
-      if (now < due) b.timers.arm(c.timer, due);
-      else endConnection(b, c, Reason.KeepAliveTimeout, null, now);
-    }
-  }
-
   /** Handles what was kept while `c` was paused or being authenticated. */
   private goOn(c: Connection, now: number): void {
     c.resuming = false;
     if (c.state === ConnectionState.Closing || mustWait(c)) return;
-    c.lastReceivedAt = now;
+    c.aliveAt = now;
     if (c.partialEnd > 0) this.takeKept(c, now);
   }
 

@@ -12,6 +12,7 @@ import { removeSubscription } from './packets/subscribe.ts';
 import { makeMessage, NEVER } from './routing/message.ts';
 import { relieve } from './session/congestion.ts';
 import { type Connection, ConnectionState } from './session/connection.ts';
+import { silenceEndsAt } from './session/keep-alive.ts';
 import type { Session } from './session/session.ts';
 import type { State } from './state.ts';
 import { logEvent, reasonField, sendDisconnect, startClosing } from './transport.ts';
@@ -37,6 +38,21 @@ export function endConnection(
     logEvent(b, 'info', 'refused', c, { reason: reasonField(reason, why) });
   }
   startClosing(b, c, now);
+}
+
+/** A connection's timer: no CONNECT, silence for too long, or a goodbye that is not taken. */
+export function onConnectionTimer(b: State, c: Connection, now: number): void {
+  if (c.state === ConnectionState.Closing) {
+    c.aborted = true;
+    b.effects.closing.push(c);
+  } else if (c.state !== ConnectionState.Connected) {
+    endConnection(b, c, Reason.MaximumConnectTime, 'no CONNECT in time', now);
+  } else {
+    if (c.paused) c.aliveAt = now;
+    const due = silenceEndsAt(c); // [MQTT-3.1.2-22]
+    if (now < due) b.timers.arm(c.timer, due);
+    else endConnection(b, c, Reason.KeepAliveTimeout, null, now);
+  }
 }
 
 /** Takes the session away from a connection that is past CONNACK. */

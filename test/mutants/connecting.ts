@@ -5,6 +5,7 @@ import { without } from './mutant.ts';
 
 const broker = 'src/core/broker.ts';
 const connect = 'src/core/packets/connect.ts';
+const keepAlive = 'src/core/session/keep-alive.ts';
 const ending = 'src/core/ending.ts';
 const transport = 'src/core/transport.ts';
 
@@ -205,14 +206,19 @@ export const connectingMutants = [
 
   // Keep alive and PINGREQ
   without('v3: 3.1.2-24; v5: 3.1.2-22', [
-    broker,
-    'c.lastReceivedAt + c.keepAliveMs * 1.5',
-    'c.lastReceivedAt + c.keepAliveMs * 2',
+    keepAlive,
+    'return c.aliveAt + c.keepAliveMs * 1.5;',
+    'return c.aliveAt + c.keepAliveMs * 2;',
   ]),
   without('v3: 3.1.2-24; v5: 3.1.2-22', [
     broker,
-    'c.lastReceivedAt = now;\n    this.takeBytes(c, chunk, now);',
-    'this.takeBytes(c, chunk, now);',
+    'packetsReceived++;\n    c.aliveAt = now;',
+    'packetsReceived++;',
+  ]),
+  without('v3: 3.1.2-24; v5: 3.1.2-22', [
+    broker,
+    'bytesReceived += chunk.length;',
+    'bytesReceived += chunk.length;\n    c.aliveAt = now;',
   ]),
   without('v5: 3.2.2-22', [
     connect,
@@ -291,7 +297,7 @@ export const connectingMutants = [
   ]),
   without('v3: 7.1.1-1; v5: 4.2.0-1', [
     broker,
-    'if (pos >= 0 && pos < chunk.length) c.keep(chunk, pos, chunk.length);',
+    '    c.keep(chunk, pos, chunk.length);\n    noteProgress(c, 0, now);\n',
     '',
   ]),
 

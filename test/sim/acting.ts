@@ -73,6 +73,7 @@ export class Acting {
       case 'mute':
         world.note(() => `${client.id} falls silent`);
         client.mute = true;
+        if (prng.oneIn(2)) this.#drip(client);
         clock.after(prng.interval(30_000), () => {
           client.mute = false;
         });
@@ -195,6 +196,13 @@ export class Acting {
     const properties = client.v5 ? this.#properties() : {};
     const sent = client.publish({ topic, payload, qos, retain, properties });
     if (sent) world.note(() => `${client.id} publishes ${name} on ${topic} QoS ${qos} ${retain}`);
+  }
+
+  /** A message that takes its time, and nothing besides: longer than any keep alive, perhaps. */
+  #drip(client: Client): void {
+    const name = `${client.id || 'nobody'}-${++this.#published}`;
+    this.#world.note(() => `${client.id} drips ${name}`);
+    client.drip({ type: 'publish', topic: this.#topic(), payload: this.#payload(name, 50) });
   }
 
   #filter(client: Client): WireFilter {

@@ -7,6 +7,7 @@ import {
   type AckWire,
   type ConnackWire,
   encodePacket,
+  join,
   PacketDecoder,
   type PublishWire,
   type Version,
@@ -46,13 +47,15 @@ interface Outgoing {
 type AckType = AckWire['type'];
 const ackTypes: readonly AckType[] = ['puback', 'pubrec', 'pubrel', 'pubcomp'];
 
+const NOTHING = new Uint8Array(0);
+
 export class Client {
   /** Empty until the broker has given it a name, if it has none of its own. */
   id: string;
   readonly character: Character;
   link: Link | null = null;
   connected = false;
-  /** It does not send anything, not even a ping. */
+  /** It does not send anything, not even a ping; but it may drip a packet that it had begun. */
   mute = false;
   readonly #clock: Clock;
   readonly #prng: Prng;
@@ -74,6 +77,8 @@ export class Client {
   #aliasMaxOut = 0;
   #packetSizeMaxOut = Infinity;
   #resend: Outgoing[] = [];
+  /** The rest of a packet that it sends byte by byte. */
+  #dripping: Uint8Array = NOTHING;
 
   constructor(id: string, character: Character, clock: Clock, prng: Prng) {
     this.id = id;
@@ -89,7 +94,8 @@ export class Client {
   /** Whether it has nothing left to do or to wait for. */
   get idle(): boolean {
     const acks = ackTypes.some(type => (this.#acks.get(type)?.length ?? 0) > 0);
-    return this.connected && !acks && this.#outgoing.size === 0 && this.#requests.size === 0;
+    const asking = this.#outgoing.size + this.#requests.size + this.#dripping.length;
+    return this.connected && !acks && asking === 0;
   }
 
   // ---- Connecting ------------------------------------------------------------------------------
@@ -100,6 +106,7 @@ export class Client {
     this.link = link;
     this.connected = false;
     this.mute = false;
+    this.#dripping = NOTHING;
     this.#decoder = new PacketDecoder(this.character.version);
     this.#acks.clear();
     this.#answering.clear();
@@ -126,7 +133,23 @@ export class Client {
   send(packet: WireInput): void {
     if (this.link === null) return;
     this.#lastSentAt = this.#clock.now;
-    this.link.send(encodePacket(packet, this.character.version));
+    this.link.send(join([this.#dripping, encodePacket(packet, this.character.version)]));
+    this.#dripping = NOTHING;
+  }
+
+  /** Sends a packet, a byte now and then as long as it is mute. */
+  drip(packet: WireInput): void {
+    this.#dripping = encodePacket(packet, this.character.version);
+    this.#dripOn(this.#connection);
+  }
+
+  #dripOn(connection: number): void {
+    if (connection !== this.#connection || this.link === null) return;
+    const count = this.mute ? 1 : this.#dripping.length;
+    if (count > 0) this.link.send(this.#dripping.slice(0, count));
+    this.#dripping = this.#dripping.slice(count);
+    if (this.#dripping.length === 0) return;
+    this.#clock.after(this.#prng.interval(1_000), () => this.#dripOn(connection));
   }
 
   #onConnack(packet: ConnackWire): void {

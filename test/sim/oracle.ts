@@ -5,6 +5,7 @@
 import type { Broker } from '../../src/core/broker.ts';
 import type { BrokerOptions } from '../../src/core/options.ts';
 import { type Connection, ConnectionState } from '../../src/core/session/connection.ts';
+import { limits } from '../../src/limits.ts';
 import { BrokerModel } from './oracle/broker-model.ts';
 import { ConnectionModel } from './oracle/connection.ts';
 import { Inbound } from './oracle/inbound.ts';
@@ -59,8 +60,8 @@ export class Oracle {
   /** `c` was fed. */
   afterBytes(c: Connection, now: number): void {
     const m = this.#of(c);
-    if (m.state !== 'closing') m.lastByteAt = now;
     const packets = this.#read(c, now);
+    if (m.unreadBytes > limits.keepAliveStepBytes) m.aliveAt = now;
     this.#after(now, packets === 1);
   }
 
@@ -93,7 +94,7 @@ export class Oracle {
     for (const c of resumed) {
       const m = this.#of(c);
       if (m.state === 'closing') continue;
-      m.lastByteAt = now;
+      m.aliveAt = now;
       this.#read(c, now);
     }
     this.#after(now, false);
@@ -230,8 +231,8 @@ export class Oracle {
   #checkKeepAlive(now: number): void {
     for (const [c, m] of this.#connections) {
       if (m.state === 'closing') continue;
-      if (c.paused) m.lastByteAt = now;
-      const silentFor = now - m.lastByteAt;
+      if (c.paused) m.aliveAt = now;
+      const silentFor = now - Math.max(m.lastPacketAt, m.aliveAt);
       if (m.keepAliveMs > 0) {
         const most = 1.5 * m.keepAliveMs + 1;
         demand(silentFor <= most, () => `${m.name} was silent for ${silentFor} of ${most} ms`);

@@ -15,6 +15,7 @@ const subscribe = 'src/core/packets/subscribe.ts';
 const broker = 'src/core/broker.ts';
 const outbox = 'src/core/session/outbox.ts';
 const congestion = 'src/core/session/congestion.ts';
+const keepAlive = 'src/core/session/keep-alive.ts';
 
 export const plantedBugs: readonly PlantedBug[] = [
   {
@@ -278,9 +279,15 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a client is given up after one keep alive',
+    file: keepAlive,
+    find: 'return c.aliveAt + c.keepAliveMs * 1.5;',
+    replace: 'return c.aliveAt + c.keepAliveMs;',
+  },
+  {
+    name: 'every byte keeps a client alive',
     file: broker,
-    find: 'const due = c.lastReceivedAt + c.keepAliveMs * 1.5; // [MQTT-3.1.2-22]',
-    replace: 'const due = c.lastReceivedAt + c.keepAliveMs;',
+    find: 'bytesReceived += chunk.length;\n',
+    replace: 'bytesReceived += chunk.length;\n    c.aliveAt = now;\n',
   },
   {
     name: 'what a paused publisher had sent is forgotten',
@@ -291,7 +298,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'the end of a chunk is forgotten when it is no whole packet',
     file: broker,
-    find: 'if (pos >= 0 && pos < chunk.length) c.keep(chunk, pos, chunk.length);',
-    replace: 'if (pos >= 0 && pos < chunk.length - 1) c.keep(chunk, pos, chunk.length);',
+    find: 'if (pos < 0 || pos === chunk.length) return;',
+    replace: 'if (pos < 0 || pos >= chunk.length - 1) return;',
   },
 ];

@@ -24,6 +24,7 @@ import { refuseKnown, refuseUnknown } from '../limits/newcomers.ts';
 import { measurePublishing } from '../limits/publish-rate.ts';
 import { resumeReading } from '../session/congestion.ts';
 import { type Connection, ConnectionState } from '../session/connection.ts';
+import { silenceEndsAt } from '../session/keep-alive.ts';
 import { Session } from '../session/session.ts';
 import type { State } from '../state.ts';
 import {
@@ -326,10 +327,10 @@ function attach(
   c.outAliasMax = Math.min(packet.topicAliasMaximum, o.topicAliasOutMax);
   measurePublishing(b, c);
   c.keepAliveMs = keepAliveSeconds(b, packet) * 1000;
-  c.lastReceivedAt = now;
+  c.aliveAt = now;
   b.clientCount++;
   if (b.clientCount > b.counters.clientsMaximum) b.counters.clientsMaximum = b.clientCount;
-  if (c.keepAliveMs > 0) b.timers.arm(c.timer, now + c.keepAliveMs * 1.5);
+  if (c.keepAliveMs > 0) b.timers.arm(c.timer, silenceEndsAt(c));
   else b.timers.cancel(c.timer);
 }
 

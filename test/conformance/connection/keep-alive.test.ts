@@ -1,8 +1,8 @@
 // Keep alive: who is silent for too long is gone. PINGREQ.
 
 import assert from 'node:assert/strict';
-import { bytes, text, type WireInput } from '../../wire.ts';
-import { World } from '../../world.ts';
+import { bytes, encodePacket, text, type WireInput } from '../../wire.ts';
+import { type Client, World } from '../../world.ts';
 import {
   across,
   ended,
@@ -71,6 +71,73 @@ across(
     ended(client, 0x8d);
   },
 );
+
+across(
+  '[v3 MQTT-3.1.2-24] [v5 MQTT-3.1.2-22] what is no whole packet does not keep a client alive',
+  everyVersion,
+  version => {
+    const world = new World();
+    const client = world.connect(version, { keepAlive: 10 });
+    const packet = encodePacket(
+      { type: 'publish', topic: 'a', payload: new Uint8Array(20) },
+      version,
+    );
+    for (const byte of packet.subarray(0, 14)) {
+      world.advance(1_000);
+      client.send(Uint8Array.of(byte));
+    }
+    quiet(client);
+    world.advance(1_000);
+    ended(client, 0x8d);
+  },
+);
+
+/** A message of `size` bytes, in pieces of `piece` bytes every `pauseMs`. */
+function sendSlowly(world: World, client: Client, size: number, piece: number, pauseMs: number) {
+  const payload = new Uint8Array(size);
+  const packet = encodePacket({ type: 'publish', topic: 'a', payload }, client.version);
+  for (let at = 0; at < packet.length && !client.closed; at += piece) {
+    client.send(packet.subarray(at, at + piece));
+    world.advance(pauseMs);
+  }
+}
+
+across('a large packet keeps a client alive as long as it gets on', everyVersion, version => {
+  const world = new World();
+  const watcher = world.connect(version);
+  subscribe(watcher, 'a');
+  const client = world.connect(version, { keepAlive: 10 });
+  sendSlowly(world, client, 100_000, 100, 700); // 2,100 in each 15 s
+  quiet(client);
+  assert.equal(receive(watcher).length, 1);
+  world.advance(15_000);
+  ended(client, 0x8d);
+});
+
+across('a large packet that does not get on ends the connection', everyVersion, version => {
+  const world = new World();
+  const client = world.connect(version, { keepAlive: 10 });
+  const begun = world.now;
+  sendSlowly(world, client, 100_000, 100, 2_000); // 700 in that time
+  ended(client, 0x8d);
+  assert.equal(world.now, begun + 16_000);
+});
+
+across('the last thousand bytes of a packet have to come in time', everyVersion, version => {
+  const world = new World();
+  const client = world.connect(version, { keepAlive: 10 });
+  const packet = encodePacket(
+    { type: 'publish', topic: 'a', payload: new Uint8Array(1_900) },
+    version,
+  );
+  client.send(packet.subarray(0, 1_000));
+  world.advance(10_000);
+  client.send(packet.subarray(1_000, packet.length - 1));
+  world.advance(4_999);
+  quiet(client);
+  world.advance(1);
+  ended(client, 0x8d);
+});
 
 across(
   '[v3 §3.1.2.10] [v5 §3.1.2.10] keep alive 0 never ends a connection',

@@ -53,9 +53,10 @@ export class ConnectionModel {
   /** Reason codes that a DISCONNECT may carry now. */
   readonly farewells = new Set<number>();
   readonly openedAt: number;
-  /** The last complete packet, and the last byte, that the broker has read. */
+  /** The last complete packet that the broker has read, and what may count as much: part of a large
+   *  one, or that it did not read. */
   lastPacketAt: number;
-  lastByteAt: number;
+  aliveAt: number;
   /** Topic aliases, by the direction they are used in. */
   readonly aliasesIn = new Map<number, string>();
   readonly aliasesOut = new Map<number, string>();
@@ -73,7 +74,7 @@ export class ConnectionModel {
     this.name = name;
     this.openedAt = now;
     this.lastPacketAt = now;
-    this.lastByteAt = now;
+    this.aliveAt = now;
   }
 
   /** Takes the first `count` bytes that the oracle has not read yet. */

@@ -120,7 +120,7 @@ export class Inbound {
     c.aliasMax = properties.topicAliasMaximum ?? 0;
     c.will = connect.will === null ? null : draftOfWill(connect.will);
     c.lastPacketAt = now;
-    c.lastByteAt = now;
+    c.aliveAt = now;
   }
 
   #bounded(expirySeconds: number): number {
