@@ -8,7 +8,7 @@ import { ask } from './ask.ts';
 import { type Flag, type Flags, helpText, parseFlags, UsageError } from './client/flags.ts';
 import { print } from './command.ts';
 import { Exit, Failure } from './exit.ts';
-import { load } from './load.ts';
+import { configFlagsOf, load } from './load.ts';
 
 const ANSWER_TIMEOUT_MS = 30_000;
 
@@ -17,6 +17,7 @@ const flagTable: readonly Flag[] = [
   { long: 'data', value: 'DIR', help: 'the data directory of the broker' },
   { long: 'socket', value: 'PATH', help: 'its control socket (control.sock in DIR)' },
   { long: 'config', short: 'c', value: 'FILE', help: 'its configuration, which names both' },
+  { long: 'uci', value: 'FILE', help: "the same, OpenWrt's" },
   { long: 'set', value: 'KEY=VALUE', help: 'as given to the broker' },
   { long: 'help', short: 'h', help: 'this text' },
 ];
@@ -74,7 +75,7 @@ export async function run(args: string[]): Promise<number> {
     return Exit.ok;
   }
   const { action, request } = readRequest(flags.operands);
-  const answer = await ask(socketPath(flags), request, ANSWER_TIMEOUT_MS);
+  const answer = await ask(await socketPath(flags), request, ANSWER_TIMEOUT_MS);
   if (!answer.ok) {
     process.stderr.write(`minnow: ${answer.error ?? 'no answer'}\n`);
     return 1;
@@ -111,16 +112,10 @@ function readRequest(operands: readonly string[]): { action: Action; request: ob
 }
 
 /** Where the broker's socket is: said outright, or found as the broker itself finds it. */
-function socketPath(flags: Flags): string {
+async function socketPath(flags: Flags): Promise<string> {
   const given = flags.text('socket');
   if (given !== undefined) return given;
-  const config = flags.text('config');
-  const data = flags.text('data');
-  return load({
-    ...(config === undefined ? {} : { config }),
-    ...(data === undefined ? {} : { data }),
-    set: flags.texts('set'),
-  }).config.control.path;
+  return (await load(configFlagsOf(flags))).config.control.path;
 }
 
 function done(what: string): (result: unknown) => string {

@@ -15,11 +15,13 @@ import type { ConfigFile, Inputs } from '../config/sources.ts';
 import { type Facts, readFacts } from '../platform/facts.ts';
 import { chooseProfile, type Profile, type Wishes } from '../platform/profile.ts';
 import { version } from '../version.ts';
+import type { Flags } from './client/flags.ts';
 import type { FlagValues } from './command.ts';
 import { Exit, errorCode, Failure } from './exit.ts';
 
 export const configFlags = {
   config: { type: 'string', short: 'c' },
+  uci: { type: 'string' },
   listen: { type: 'string', multiple: true },
   data: { type: 'string' },
   'log-level': { type: 'string' },
@@ -29,6 +31,7 @@ export const configFlags = {
 
 export const configUsage = `\
   -c, --config FILE        read a TOML file (or name it in MINNOW_CONFIG)
+      --uci FILE           read OpenWrt's file instead, such as /etc/config/minnow
       --listen HOST:PORT   listen here; repeatable; IPv6 in brackets; ":1883" is
                            every interface, "1883" this machine only
       --data DIR           directory for everything that is kept
@@ -47,8 +50,8 @@ export interface Loaded extends LoadedConfig {
 
 /** The configuration as it is on any machine, for what only asks where things are. Throws a Failure
  *  that lists every fault. */
-export function load(flags: FlagValues): LoadedConfig {
-  const { inputs, host } = readFlags(flags);
+export async function load(flags: FlagValues): Promise<LoadedConfig> {
+  const { inputs, host } = await readFlags(flags);
   return accepted(loadConfig(inputs, host));
 }
 
@@ -58,7 +61,7 @@ export async function loadForThisMachine(
   flags: FlagValues,
   read: typeof readFacts = readFacts,
 ): Promise<Loaded> {
-  const { inputs, host } = readFlags(flags);
+  const { inputs, host } = await readFlags(flags);
   const draft = accepted(readSources(inputs, host));
   const facts = read({ dataDirectory: draft.settings.data });
   const chosen = await chooseTried(facts, wishesOf(draft.settings));
@@ -81,13 +84,32 @@ export async function chooseTried(
   return chooseTried(await tryOut(facts), wishes);
 }
 
-function readFlags(flags: FlagValues): { inputs: Inputs; host: Host } {
+/** What commands beside the broker are told about its configuration. */
+export function configFlagsOf(flags: Flags): FlagValues {
+  const said = ['config', 'uci', 'data'].flatMap(name => {
+    const value = flags.text(name);
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return { ...Object.fromEntries(said), set: flags.texts('set') };
+}
+
+/** The file that the flags or the environment name, and whether it is OpenWrt's. */
+export function configFileOf(flags: FlagValues): { name: string; uci: boolean } | null {
+  const [config, uci] = [flags.config as string | undefined, flags.uci as string | undefined];
+  if (config !== undefined && uci !== undefined) {
+    throw new Failure(Exit.usage, '--config and --uci: expected one of them, not both');
+  }
+  if (uci !== undefined) return { name: uci, uci: true };
+  const name = config ?? (process.env.MINNOW_CONFIG || null);
+  return name === null ? null : { name, uci: false };
+}
+
+async function readFlags(flags: FlagValues): Promise<{ inputs: Inputs; host: Host }> {
   const env = process.env;
-  const name = (flags.config as string | undefined) ?? (env.MINNOW_CONFIG || undefined);
   const host: Host = { env, isRoot: process.getuid?.() === 0, version };
   const inputs: Inputs = {
     env,
-    ...(name === undefined ? {} : { file: readConfigFile(name) }),
+    ...(await readFile(flags)),
     flags: {
       listen: (flags.listen as string[] | undefined) ?? [],
       set: (flags.set as string[] | undefined) ?? [],
@@ -97,6 +119,15 @@ function readFlags(flags: FlagValues): { inputs: Inputs; host: Host } {
     },
   };
   return { inputs, host };
+}
+
+async function readFile(flags: FlagValues): Promise<Pick<Inputs, 'file' | 'uci'>> {
+  const named = configFileOf(flags);
+  if (named === null) return {};
+  const file = readConfigFile(named.name);
+  if (!named.uci) return { file };
+  const { readUci } = await import('../config/uci/read.ts');
+  return { uci: readUci(file) };
 }
 
 function accepted<Read>(read: Read | Faults): Read {

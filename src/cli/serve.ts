@@ -17,7 +17,7 @@ import { StoreError } from '../store/store.ts';
 import { version } from '../version.ts';
 import { type FlagValues, parseFlags, print } from './command.ts';
 import { Exit, errorCode, Failure } from './exit.ts';
-import { configFlags, configUsage, loadForThisMachine } from './load.ts';
+import { configFileOf, configFlags, configUsage, loadForThisMachine } from './load.ts';
 
 const usage = `Usage: minnow [serve] [flags]
 
@@ -113,7 +113,7 @@ function watchFiles(
   reload: () => Promise<ReloadReport>,
   log: Logger,
 ): void {
-  const own = (flags.config as string | undefined) ?? process.env.MINNOW_CONFIG ?? '';
+  const own = configFileOf(flags)?.name ?? '';
   const files = () => [own, ...filesOf(reloader.config)].filter(path => path !== '');
   const watch: FileWatch = new FileWatch(
     () => void reload().then(() => watch.follow(files()), passOverFaults),

@@ -19,12 +19,13 @@ import { ask } from './ask.ts';
 import { type Flag, type Flags, helpText, parseFlags, UsageError } from './client/flags.ts';
 import { print } from './command.ts';
 import { Exit, type ExitCode, errorCode, Failure } from './exit.ts';
-import { load } from './load.ts';
+import { configFlagsOf, load } from './load.ts';
 
 const flagTable: readonly Flag[] = [
   { long: 'json', help: 'print the answer as JSON' },
   { long: 'data', value: 'DIR', help: 'the data directory' },
   { long: 'config', short: 'c', value: 'FILE', help: 'the configuration, which names it' },
+  { long: 'uci', value: 'FILE', help: "the same, OpenWrt's" },
   { long: 'set', value: 'KEY=VALUE', help: 'as given to the broker' },
   { long: 'help', short: 'h', help: 'this text' },
 ];
@@ -74,7 +75,7 @@ export async function run(args: string[]): Promise<number> {
     return Exit.ok;
   }
   const [name, operand] = readOperands(flags.operands);
-  const place = findPlace(flags);
+  const place = await findPlace(flags);
   process.umask(process.umask() | 0o027); // as the broker's own
   try {
     const { result, text, good = true } = await actions[name].run(place, operand);
@@ -154,15 +155,8 @@ class Place {
   }
 }
 
-function findPlace(flags: Flags): Place {
-  const config = flags.text('config');
-  const data = flags.text('data');
-  const loaded = load({
-    ...(config === undefined ? {} : { config }),
-    ...(data === undefined ? {} : { data }),
-    set: flags.texts('set'),
-  });
-  return new Place(loaded.config);
+async function findPlace(flags: Flags): Promise<Place> {
+  return new Place((await load(configFlagsOf(flags))).config);
 }
 
 /** Opens the database here, lets `work` have it, and closes it. A damaged one stays as it is. */

@@ -3,8 +3,18 @@
 
 import { isIP, isIPv6 } from 'node:net';
 
+/** What holds for everybody who comes in by one listener. */
+export interface ListenerTerms {
+  /** Whether clients without a user name are let in; null: as everywhere. */
+  readonly anonymous: boolean | null;
+  /** In front of every topic they name; '' for nothing. */
+  readonly mountPoint: string;
+  /** Connections at once; Infinity: as many as the broker takes. */
+  readonly connectionsMax: number;
+}
+
 /** One socket to listen on for plain MQTT; the driver of the I/O mode does. */
-export interface Listener {
+export interface Listener extends ListenerTerms {
   /** An address or a name. An IPv6 address listens on IPv6 only, so that it can stand beside its
    *  IPv4 sibling on the same port. */
   readonly host: string;

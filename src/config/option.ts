@@ -100,6 +100,30 @@ export function section<S extends z.core.$ZodShape>(description: string, shape: 
   return schema;
 }
 
+/** Text from the environment or a flag as the value the file would have held; throws for what looks
+ *  like JSON and is none. */
+export function valueOfText(shape: Shape, text: string): unknown {
+  switch (shape) {
+    case 'scalar':
+      return text;
+    case 'boolean': {
+      if (/^(true|yes|on|1)$/i.test(text)) return true;
+      return /^(false|no|off|0)$/i.test(text) ? false : text;
+    }
+    case 'list':
+      if (/^\s*\[\s*["{\]]/.test(text)) return JSON.parse(text);
+      return text.split(',').flatMap(item => item.trim() || []);
+    case 'table': {
+      if (/^\s*\{/.test(text)) return JSON.parse(text);
+      const entries = text.split(',').map(entry => entry.split(/=(.*)/s, 2));
+      // What has no name is no table, and may be a secret: it must not pass for a name, which is
+      // shown.
+      if (entries.some(entry => entry.length < 2)) return text;
+      return Object.fromEntries(entries.map(([key, value]) => [key.trim(), value.trim()]));
+    }
+  }
+}
+
 const byteUnits: Record<string, number> = { b: 1, kb: 2 ** 10, mb: 2 ** 20, gb: 2 ** 30 };
 const msUnits: Record<string, number> = { ms: 1, s: 1e3, m: 60e3, h: 3600e3, d: 86_400e3 };
 

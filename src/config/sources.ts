@@ -1,14 +1,16 @@
-// Where settings come from: a TOML file, the environment, flags. Each later source is laid over the
-// earlier ones, tables key by key and everything else as a whole, into one raw object; beside it
-// stands who said what, so that a fault can name its source.
+// Where settings come from: a file, of TOML or of OpenWrt's, the environment, flags. Each later
+// source is laid over the earlier ones, tables key by key and everything else as a whole, into one
+// raw object; beside it stands who said what, so that a fault can name its source.
 //
 // The environment's rule: MINNOW_ + the option's path in capitals, dots and humps as underscores:
 // limits.packetSizeMaxBytes is MINNOW_LIMITS_PACKET_SIZE_MAX_BYTES.
 
 import { parse, TomlError } from 'smol-toml';
+import { valueOfText } from './option.ts';
 import { type Option, options, sections } from './schema.ts';
 import { suggest } from './suggest.ts';
 import { lineOf } from './toml-lines.ts';
+import type { UciConfig } from './uci/read.ts';
 
 export type Path = readonly (string | number)[];
 
@@ -29,6 +31,8 @@ export interface ConfigFlags {
 
 export interface Inputs {
   readonly file?: ConfigFile;
+  /** OpenWrt's file, instead of that one. */
+  readonly uci?: UciConfig;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly flags?: ConfigFlags;
 }
@@ -44,29 +48,6 @@ export function environmentName(path: string): string {
   return `MINNOW_${snake.toUpperCase()}`;
 }
 
-/** Text from the environment or a flag as the value the file would have held. */
-function fromText(option: Option, text: string): unknown {
-  switch (option.shape) {
-    case 'scalar':
-      return text;
-    case 'boolean': {
-      if (/^(true|yes|on|1)$/i.test(text)) return true;
-      return /^(false|no|off|0)$/i.test(text) ? false : text;
-    }
-    case 'list':
-      if (/^\s*\[\s*["{\]]/.test(text)) return JSON.parse(text);
-      return text.split(',').flatMap(item => item.trim() || []);
-    case 'table': {
-      if (/^\s*\{/.test(text)) return JSON.parse(text);
-      const entries = text.split(',').map(entry => entry.split(/=(.*)/s, 2));
-      // What has no name is no table, and may be a secret: it must not pass for a name, which is
-      // shown.
-      if (entries.some(entry => entry.length < 2)) return text;
-      return Object.fromEntries(entries.map(([key, value]) => [key.trim(), value.trim()]));
-    }
-  }
-}
-
 export class RawConfig {
   readonly value: Table = Object.create(null);
   /** Faults of the sources themselves: syntax, unknown flags. */
@@ -78,6 +59,7 @@ export class RawConfig {
   constructor(inputs: Inputs) {
     this.file = inputs.file;
     if (inputs.file !== undefined) this.addFile(inputs.file);
+    if (inputs.uci !== undefined) this.addUci(inputs.uci);
     this.addEnvironment(inputs.env ?? {});
     this.addFlags(inputs.flags ?? {});
   }
@@ -108,6 +90,12 @@ export class RawConfig {
       const what = error.message.split('\n')[0].replace(/^Invalid TOML document: /, '');
       this.faults.push(`${file.name}:${error.line}:${error.column}: no valid TOML: ${what}`);
     }
+  }
+
+  private addUci({ settings, faults, warnings }: UciConfig): void {
+    for (const { path, value, source } of settings) this.lay(path, value, source);
+    this.faults.push(...faults);
+    this.warnings.push(...warnings);
   }
 
   private addEnvironment(env: Readonly<Record<string, string | undefined>>): void {
@@ -157,7 +145,7 @@ export class RawConfig {
 
   private addText(option: Option, inner: string[], text: string, source: string): void {
     try {
-      const value = inner.length > 0 ? text : fromText(option, text);
+      const value = inner.length > 0 ? text : valueOfText(option.shape, text);
       this.lay([...option.path.split('.'), ...inner], value, source);
     } catch {
       this.faults.push(`${source}: no valid JSON, expected ${option.expected}`);
@@ -171,12 +159,19 @@ export class RawConfig {
     for (const [key, inner] of entries) this.lay([...path, key], inner, source);
     if (entries.length > 0 || path.length === 0) return;
     let table = this.value;
-    for (const part of path.slice(0, -1)) {
-      if (!isTable(table[part])) table[part] = Object.create(null);
+    for (const [index, part] of path.slice(0, -1).entries()) {
+      const inner = table[part];
+      if (!isTable(inner) && !Array.isArray(inner)) {
+        table[part] = typeof path[index + 1] === 'number' ? [] : Object.create(null);
+      }
       table = table[part] as Table;
     }
     table[path[path.length - 1]] = value;
     const key = JSON.stringify(path.map(String));
+    // Whoever said something about what was in there has been overruled.
+    for (const other of this.origins.keys()) {
+      if (other.startsWith(`${key.slice(0, -1)},`)) this.origins.delete(other);
+    }
     if (source !== null) this.origins.set(key, source);
   }
 }

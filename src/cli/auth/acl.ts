@@ -11,7 +11,7 @@ import { filterValid, hasWildcard, parseShare } from '../../mqtt/topic.ts';
 import { type Flag, type Flags, helpText, parseFlags, UsageError } from '../client/flags.ts';
 import { print } from '../command.ts';
 import { Exit, Failure } from '../exit.ts';
-import { load } from '../load.ts';
+import { configFlagsOf, load } from '../load.ts';
 
 const flagTable: readonly Flag[] = [
   {
@@ -26,6 +26,7 @@ const flagTable: readonly Flag[] = [
   { long: 'certificate', value: 'NAME', help: 'the common name of its certificate' },
   { long: 'json', help: 'print the answer as JSON' },
   { long: 'config', short: 'c', value: 'FILE', help: 'the configuration' },
+  { long: 'uci', value: 'FILE', help: "the same, OpenWrt's" },
   { long: 'set', value: 'KEY=VALUE', help: 'as given to the broker' },
   { long: 'help', short: 'h', help: 'this text' },
 ];
@@ -53,7 +54,7 @@ export async function run(args: string[]): Promise<number> {
     return Exit.ok;
   }
   const [action, topic] = operandsOf(flags);
-  const { auth } = load(configFlagsOf(flags)).config;
+  const { auth } = (await load(configFlagsOf(flags))).config;
   const { allowed, words, rule } = await decide(auth, principalOf(flags), action, topic);
   if (flags.has('json')) {
     const found = rule === null ? null : { origin: rule.origin, text: rule.text };
@@ -89,11 +90,6 @@ function operandsOf({ operands }: Flags): [action: Action, topic: string] {
   if (!filterValid(topic)) fail(`"${topic}" is no topic`);
   if (action !== 'subscribe' && hasWildcard(plain)) fail(`${action} takes a topic, not a filter`);
   return [action, plain];
-}
-
-function configFlagsOf(flags: Flags) {
-  const config = flags.text('config');
-  return { ...(config === undefined ? {} : { config }), set: flags.texts('set') };
 }
 
 function principalOf(flags: Flags): Principal {

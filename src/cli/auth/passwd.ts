@@ -21,7 +21,7 @@ import { formatHash, type StoredHash } from '../../auth/passwords/stored-hash.ts
 import { type Flag, type Flags, helpText, parseFlags, UsageError } from '../client/flags.ts';
 import { print } from '../command.ts';
 import { Exit, errorCode, Failure } from '../exit.ts';
-import { load } from '../load.ts';
+import { configFlagsOf, load } from '../load.ts';
 import { askPassword, readPassword } from './ask-password.ts';
 
 const SCRAM_ROUNDS = 15_000;
@@ -43,6 +43,7 @@ const flagTable: readonly Flag[] = [
   { long: 'mosquitto', help: 'a hash that mosquitto reads too ($7$)' },
   { long: 'delete', short: 'D', help: 'take the user out' },
   { long: 'config', short: 'c', value: 'FILE', help: 'the configuration, which names the file' },
+  { long: 'uci', value: 'FILE', help: "the same, OpenWrt's" },
   { long: 'set', value: 'KEY=VALUE', help: 'as given to the broker' },
   { long: 'help', short: 'h', help: 'this text' },
 ];
@@ -62,7 +63,7 @@ export async function run(args: string[]): Promise<number> {
     return Exit.ok;
   }
   const name = userOf(flags);
-  const path = fileOf(flags);
+  const path = await fileOf(flags);
   const before = readFile(path);
   const { users, faults } = parsePasswords(before);
   if (flags.has('init') && users.size + faults.length > 0) return Exit.ok;
@@ -105,12 +106,10 @@ function userOf(flags: Flags): string {
   return name;
 }
 
-function fileOf(flags: Flags): string {
+async function fileOf(flags: Flags): Promise<string> {
   const given = flags.text('file');
   if (given !== undefined) return given;
-  const config = flags.text('config');
-  const named = config === undefined ? {} : { config };
-  const { passwordFile } = load({ ...named, set: flags.texts('set') }).config.auth;
+  const { passwordFile } = (await load(configFlagsOf(flags))).config.auth;
   if (passwordFile === '') fail('name a file with --file, or set auth.passwordFile');
   return passwordFile;
 }

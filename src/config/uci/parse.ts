@@ -114,7 +114,7 @@ interface Words {
 }
 
 /** A blank, a comment, a quoted part, or a run of what is neither. */
-const PART = /[ \t\r]+|#[^\n]*|'[^']*'|"(?:\\[^]|[^"\\])*"|(?:\\[^]|[^\s'"\\])+|\n/y;
+const PART = /[ \t\r]+|#[^\n]*|'[^']*'|"(?:\\.|[^"\\])*"|(?:\\.|[^\s'"\\])+|\n/sy;
 /** What ends a word. */
 const BETWEEN = /^[\s#]/;
 
@@ -151,5 +151,5 @@ function* wordsOf(text: string): Generator<Words> {
 function meant(part: string): string {
   if (part[0] === "'") return part.slice(1, -1);
   const inner = part[0] === '"' ? part.slice(1, -1) : part;
-  return inner.replaceAll(/\\([^])/g, '$1');
+  return inner.replaceAll(/\\(.)/gs, '$1');
 }
