@@ -47,6 +47,8 @@ export interface Credentials extends Principal {
   readonly authMethod: string | null;
   /** What the client's CONNECT or AUTH carried for that method. */
   readonly authData: Uint8Array | null;
+  /** As AuthResult.exchange of this connection's last answer; null or left out at a beginning. */
+  readonly exchange?: object | null;
 }
 
 /** The authenticator's verdict. */
@@ -55,6 +57,9 @@ export interface AuthResult {
   readonly reason: number;
   /** Authentication data for the client's next step or for CONNACK. */
   readonly data?: Uint8Array | null;
+  /** With 0x18: what the authenticator wants to see again with the client's next step, as plain
+   *  data. The connection keeps it, so it is nobody else's and goes when the connection does. */
+  readonly exchange?: object | null;
   /** The identity to use from here on when it differs from the user name that was offered. */
   readonly username?: string | null;
   /** Kept as the principal's `grants`. */

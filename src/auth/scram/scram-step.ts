@@ -1,11 +1,10 @@
 // SCRAM-SHA-256 as MQTT 5 enhanced authentication, also while connected (re-authentication): the
-// password never leaves the client, and the client learns that we know it. Exchanges that are not
-// finished are few, and forgotten soon.
+// password never leaves the client, and the client learns that we know it. Where an exchange stands
+// is kept by its connection; nothing is remembered here.
 
 import { randomBytes } from 'node:crypto';
 import type { AuthResult, Credentials } from '../../core/access.ts';
 import { Reason } from '../../mqtt/reason.ts';
-import { BoundedMap } from '../bounded-map.ts';
 import { BackOff } from '../passwords/back-off.ts';
 import { hmac, sha256 } from '../passwords/compute.ts';
 import { formatHash, type ScramHash, type StoredHash } from '../passwords/stored-hash.ts';
@@ -21,7 +20,6 @@ import { parseClientFirst, ScramExchange } from './exchange.ts';
 
 export const SCRAM_METHOD = 'SCRAM-SHA-256';
 
-const EXCHANGES_MAX = 10_000;
 const EXCHANGE_MS = 30_000;
 const NONCE_BYTES = 18;
 /** What RFC 7677 asks for at least. */
@@ -34,16 +32,25 @@ export interface ScramOptions {
   readonly nonce?: () => string;
 }
 
+/** An exchange that is not finished, as its connection keeps it. */
+interface Begun {
+  /** The client's first message. */
+  readonly first: string;
+  /** Our part of the nonce. */
+  readonly nonce: string;
+  readonly at: number;
+}
+
 export class ScramStep implements AuthStep {
   private readonly hashes: ReadonlyMap<string, StoredHash>;
-  private readonly exchanges: BoundedMap<ScramExchange>;
+  private readonly now: () => number;
   private readonly backOff: BackOff;
   private readonly nonce: () => string;
   private readonly decoys: Decoys;
 
   constructor({ hashes, now, nonce }: ScramOptions) {
     this.hashes = hashes;
-    this.exchanges = new BoundedMap(EXCHANGES_MAX, now);
+    this.now = now;
     this.backOff = new BackOff(now);
     this.nonce = nonce ?? (() => randomBytes(NONCE_BYTES).toString('base64'));
     this.decoys = new Decoys(hashes.values());
@@ -52,12 +59,8 @@ export class ScramStep implements AuthStep {
   authenticate(credentials: Credentials): Verdict {
     if (credentials.authMethod !== SCRAM_METHOD) return null;
     const text = Buffer.from(credentials.authData ?? []).toString('utf8');
-    const key = `${credentials.peer}\n${credentials.clientId}`;
-    const exchange = this.exchanges.get(key);
-    this.exchanges.delete(key);
-    // A beginning cannot be taken for an end: that one starts with "c=".
-    if (exchange === undefined || !text.startsWith('c=')) return this.begin(credentials, key, text);
-    return this.finish(credentials, exchange, text);
+    const begun = (credentials.exchange ?? null) as Begun | null;
+    return begun === null ? this.begin(credentials, text) : this.finish(credentials, begun, text);
   }
 
   standing(username: string | null): string {
@@ -66,27 +69,38 @@ export class ScramStep implements AuthStep {
     return standingOf('scram', username, formatHash(hash));
   }
 
-  private begin({ username, peer }: Credentials, key: string, text: string): AuthResult {
+  private begin({ username, peer }: Credentials, text: string): AuthResult {
     const first = parseClientFirst(text);
     if (first === null) return NOT_AUTHORIZED;
     // The name in CONNECT, or of who is connected already, must be the one that is proved.
     if (username !== null && username !== first.username) return NOT_AUTHORIZED;
     if (this.backOff.blocks(peer, first.username)) return BANNED;
-    const known = this.hashes.get(first.username);
-    const hash = known?.kind === 'scram' ? known : this.decoys.for(first.username);
-    const exchange = new ScramExchange(first, hash, this.nonce());
-    this.exchanges.set(key, exchange, EXCHANGE_MS);
-    return { reason: Reason.ContinueAuthentication, data: Buffer.from(exchange.serverFirst) };
+    const begun: Begun = { first: text, nonce: this.nonce(), at: this.now() };
+    const { serverFirst } = new ScramExchange(first, this.hashOf(first.username), begun.nonce);
+    return {
+      reason: Reason.ContinueAuthentication,
+      data: Buffer.from(serverFirst),
+      exchange: begun,
+    };
   }
 
-  private finish({ peer }: Credentials, exchange: ScramExchange, text: string): AuthResult {
-    const { username } = exchange;
+  /** By the password that holds now: it may have changed since the beginning. */
+  private finish({ peer }: Credentials, begun: Begun, text: string): AuthResult {
+    const first = parseClientFirst(begun.first)!;
+    const { username } = first;
+    if (this.now() - begun.at >= EXCHANGE_MS) return NOT_AUTHORIZED;
+    const exchange = new ScramExchange(first, this.hashOf(username), begun.nonce);
     const last = exchange.finish(text);
     if (last === null || this.hashes.get(username)?.kind !== 'scram') {
       this.backOff.noteFailure(peer, username);
       return NOT_AUTHORIZED;
     }
     return { ...ALLOWED, username, data: Buffer.from(last) };
+  }
+
+  private hashOf(username: string): ScramHash {
+    const known = this.hashes.get(username);
+    return known?.kind === 'scram' ? known : this.decoys.for(username);
   }
 }
 

@@ -125,6 +125,7 @@ function ask(b: State, c: Connection, password: Uint8Array | null, data: Uint8Ar
     password,
     authMethod: c.authMethod,
     authData: data,
+    exchange: c.exchange,
   };
   b.effects.authenticate.push(c);
 }
@@ -140,6 +141,7 @@ function refuse(b: State, c: Connection, reason: number, why: string | null, now
 /** The authenticator's answer to the last `ask`. */
 export function onAuthResult(b: State, c: Connection, result: AuthResult, now: number): void {
   c.credentials = null;
+  c.exchange = result.exchange ?? null;
   const { reason } = result;
   const data = result.data ?? null;
   if (c.state === ConnectionState.Connected) {

@@ -61,6 +61,8 @@ export class Connection implements Principal {
   /** Authentication method of CONNECT; null for none. */
   authMethod: string | null = null;
   reauthenticating = false;
+  /** As AuthResult.exchange: where its authentication stands. */
+  exchange: object | null = null;
 
   /** Largest packet the client takes, bytes. */
   packetSizeMax = PACKET_SIZE_LIMIT;

@@ -10,8 +10,10 @@ import { parseClientFirst, ScramExchange } from '../../../src/auth/scram/exchang
 import { ScramStep } from '../../../src/auth/scram/scram-step.ts';
 import { BANNED, NOT_AUTHORIZED } from '../../../src/auth/step.ts';
 import type { AuthResult, Credentials } from '../../../src/core/access.ts';
+import { decodeResult, encodeResult } from '../../../src/engine/thread/messages.ts';
 import { Reason } from '../../../src/mqtt/reason.ts';
 import { beforeAll, describe, freshSeed, test } from '../../harness.ts';
+import { type Client as Peer, World } from '../../world.ts';
 import { offer } from '../offer.ts';
 
 const hmac = (key: Uint8Array, text: string) => createHmac('sha256', key).update(text).digest();
@@ -71,8 +73,13 @@ const textOf = (result: AuthResult | null) => Buffer.from(result?.data ?? []).to
 function exchange(step: ScramStep, client: Client, more: Partial<Credentials> = {}) {
   const first = step.authenticate(says(client.first, more));
   if (first?.reason !== Reason.ContinueAuthentication) return first;
-  return step.authenticate(says(client.final(textOf(first)), more));
+  const { exchange = null } = overThreads(first);
+  return step.authenticate(says(client.final(textOf(first)), { ...more, exchange }));
 }
+
+/** What the core keeps for its connection, where it is on another thread. */
+const overThreads = (result: AuthResult): AuthResult =>
+  decodeResult(JSON.parse(JSON.stringify(encodeResult(result))));
 
 describe("RFC 7677's example", () => {
   const salt = Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64');
@@ -152,18 +159,25 @@ describe('an exchange', () => {
     assert.equal(exchange(step, new Client('alice', 'x', 'm'), again), NOT_AUTHORIZED);
   });
 
-  test('cannot be finished twice, by somebody else, or after a while', () => {
+  test('cannot be finished without a beginning, or after a while', () => {
     const step = newStep();
     const client = new Client('alice', 'secret', 'n');
-    const begin = () => textOf(step.authenticate(says(client.first)));
-    const final = client.final(begin());
-    assert.equal(step.authenticate(says(final, { peer: '192.0.2.9:1' })), NOT_AUTHORIZED);
-    assert.equal(step.authenticate(says(final, { clientId: 'other' })), NOT_AUTHORIZED);
-    assert.equal(step.authenticate(says(final))?.reason, Reason.Success);
+    const first = step.authenticate(says(client.first))!;
+    const final = client.final(textOf(first));
     assert.equal(step.authenticate(says(final)), NOT_AUTHORIZED);
-    const late = client.final(begin());
     now += 30_000;
-    assert.equal(step.authenticate(says(late)), NOT_AUTHORIZED);
+    const late = { exchange: first.exchange ?? null };
+    assert.equal(step.authenticate(says(final, late)), NOT_AUTHORIZED);
+  });
+
+  test('goes on across a reload, by the passwords that hold then', async () => {
+    const client = new Client('alice', 'secret', 'n');
+    const first = newStep().authenticate(says(client.first))!;
+    const final = says(client.final(textOf(first)), { exchange: first.exchange ?? null });
+    assert.equal(newStep().authenticate(final)?.reason, Reason.Success);
+    const changed = new Map([['alice', await hashScram(Buffer.from('another'), 10)]]);
+    const step = new ScramStep({ hashes: changed, now: () => now });
+    assert.equal(step.authenticate(final), NOT_AUTHORIZED);
   });
 
   test('must say in the end what was said before', () => {
@@ -197,6 +211,72 @@ describe('an exchange', () => {
   test('with another method is somebody else’s', () => {
     assert.equal(newStep().authenticate({ ...says('n,,n=a,r=n'), authMethod: 'OTHER' }), null);
     assert.equal(newStep().authenticate({ ...says('n,,n=a,r=n'), authMethod: null }), null);
+  });
+});
+
+describe('an exchange belongs to its connection', () => {
+  const method = 'SCRAM-SHA-256';
+  const properties = (text: string) => ({
+    authenticationMethod: method,
+    authenticationData: Buffer.from(text),
+  });
+  /** All of them by one unix socket, where peers have no addresses. */
+  const world = () => {
+    const step = newStep();
+    return new World({ authMethods: [method] }, undefined, asked => step.authenticate(asked));
+  };
+  const begin = (at: World, client: Client) => {
+    const end = at.open(5, { peer: 'unix:' });
+    end.send({ type: 'connect', clientId: 'c', properties: properties(client.first) });
+    return { end, answer: challenge(end) };
+  };
+  const challenge = (end: Peer) => {
+    const [auth] = end.take();
+    assert.ok(auth?.type === 'auth' && auth.reason === Reason.ContinueAuthentication);
+    return Buffer.from(auth.properties.authenticationData ?? []).toString();
+  };
+  const finish = (end: Peer, text: string) =>
+    end.send({ type: 'auth', reason: 0x18, properties: properties(text) });
+  const outcome = (end: Peer) => {
+    const [packet] = end.take();
+    assert.ok(packet?.type === 'connack' || packet?.type === 'auth');
+    return packet.reason;
+  };
+
+  test('two with one client id and one address do not mix', () => {
+    const at = world();
+    const [one, two] = [new Client('alice', 'secret', 'n1'), new Client('alice', 'secret', 'n2')];
+    const [first, second] = [begin(at, one), begin(at, two)];
+    finish(first.end, one.final(first.answer));
+    assert.equal(outcome(first.end), 0);
+    finish(second.end, two.final(second.answer));
+    assert.equal(outcome(second.end), 0);
+  });
+
+  test('what one has begun, another cannot finish', () => {
+    const at = world();
+    const client = new Client('alice', 'secret', 'n');
+    const first = begin(at, client);
+    const second = begin(at, new Client('alice', 'x', 'm'));
+    finish(second.end, client.final(first.answer));
+    assert.equal(outcome(second.end), Reason.NotAuthorized);
+    first.end.drop();
+    const third = at.open(5, { peer: 'unix:' });
+    const last = properties(client.final(first.answer));
+    third.send({ type: 'connect', clientId: 'c', properties: last });
+    assert.equal(outcome(third), Reason.NotAuthorized);
+  });
+
+  test('what was finished once is not finished again', () => {
+    const at = world();
+    const client = new Client('alice', 'secret', 'n');
+    const { end, answer } = begin(at, client);
+    const final = client.final(answer);
+    finish(end, final);
+    assert.equal(outcome(end), 0);
+    end.send({ type: 'auth', reason: 0x19, properties: properties(final) });
+    const [farewell] = end.take();
+    assert.ok(farewell?.type === 'disconnect' && farewell.reason === Reason.NotAuthorized);
   });
 });
 
