@@ -7,15 +7,8 @@ import type { Credentials } from '../core/access.ts';
 import { addressOf } from '../core/limits/address.ts';
 import { BoundedMap } from './bounded-map.ts';
 import { rulesFromOutside } from './rules/rule-spec.ts';
-import {
-  ALLOWED,
-  type AuthStep,
-  BUSY,
-  NOT_AUTHORIZED,
-  standingOf,
-  UNAVAILABLE,
-  type Verdict,
-} from './step.ts';
+import { standingOf } from './standing.ts';
+import { ALLOWED, type AuthStep, BUSY, NOT_AUTHORIZED, UNAVAILABLE, type Verdict } from './step.ts';
 
 export interface HttpOptions {
   readonly url: string;

@@ -14,12 +14,12 @@ import {
 } from 'jose';
 import type { Credentials } from '../core/access.ts';
 import { rulesFromOutside } from './rules/rule-spec.ts';
+import { standingOf } from './standing.ts';
 import {
   ALLOWED,
   type AuthStep,
   BUSY,
   NOT_AUTHORIZED,
-  standingOf,
   UNAVAILABLE,
   type Verdict,
   WRONG,

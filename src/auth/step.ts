@@ -1,7 +1,6 @@
 // One way to tell who a client is. Several are asked in order (chain.ts): each lets in, refuses or
 // leaves it to the next.
 
-import { createHmac, randomBytes } from 'node:crypto';
 import type { Authenticator, AuthResult, Credentials, Principal } from '../core/access.ts';
 import { Reason } from '../mqtt/reason.ts';
 
@@ -26,15 +25,6 @@ export interface Guest extends Pick<Principal, 'username' | 'origin'> {
 export interface Admission extends Authenticator {
   /** Whether somebody who was let in, by this or by its predecessor, would be so now. */
   mayStay(guest: Guest): boolean;
-}
-
-const standingKey = randomBytes(32);
-
-/** A standing that tells nobody what it is made of, comparable within this process. */
-export function standingOf(kind: string, ...parts: readonly string[]): string {
-  const mac = createHmac('sha256', standingKey);
-  for (const part of parts) mac.update(`${part.length}:${part}`);
-  return `${kind}:${mac.digest('base64')}`;
 }
 
 export const ALLOWED: AuthResult = Object.freeze({ reason: Reason.Success });

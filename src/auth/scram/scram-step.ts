@@ -8,14 +8,8 @@ import { Reason } from '../../mqtt/reason.ts';
 import { BackOff } from '../passwords/back-off.ts';
 import { hmac, sha256 } from '../passwords/compute.ts';
 import { formatHash, type ScramHash, type StoredHash } from '../passwords/stored-hash.ts';
-import {
-  ALLOWED,
-  type AuthStep,
-  BANNED,
-  NOT_AUTHORIZED,
-  standingOf,
-  type Verdict,
-} from '../step.ts';
+import { standingOf } from '../standing.ts';
+import { ALLOWED, type AuthStep, BANNED, NOT_AUTHORIZED, type Verdict } from '../step.ts';
 import { parseClientFirst, ScramExchange } from './exchange.ts';
 
 export const SCRAM_METHOD = 'SCRAM-SHA-256';
