@@ -160,7 +160,7 @@ function writeTo(
   const m = c.mount === null ? whole : c.mount.seen(whole);
   if (m === null) return outside(b);
   let length: number;
-  if (shared && m === whole && !(v5 && (identifiers !== null || c.outAliasMax > 0))) {
+  if (shared && m === whole && !(v5 && (identifiers !== null || c.outAliases !== null))) {
     const frame = b.frames.get(m, (byte0 >> 1) & 3, v5);
     length = frame.bytes.length;
     if (length > c.packetSizeMax) return tooLarge(b);
@@ -179,7 +179,7 @@ function writeTo(
     if (v5) fillExtras(c, m, identifiers, extras, now);
     length = publishLength(m, extras, (byte0 >> 1) & 3, v5);
     if (length > c.packetSizeMax) return tooLarge(b);
-    if (extras.alias !== 0 && !extras.topicKnown) c.outAliases!.set(m.topic, extras.alias);
+    if (extras.alias !== 0 && !extras.topicKnown) c.outAliases!.byTopic.set(m.topic, extras.alias);
     out.reserve(length);
     out.end = writePublish(out.buffer, out.end, byte0, packetId, m, extras, v5);
   }
@@ -213,14 +213,14 @@ function fillExtras(
 ): void {
   extras.expirySeconds = m.remainingSeconds(now);
   extras.identifiers = identifiers;
-  if (c.outAliasMax === 0) return;
-  c.outAliases ??= new Map();
-  const known = c.outAliases.get(m.topic);
+  if (c.outAliases === null) return;
+  const { byTopic, max } = c.outAliases;
+  const known = byTopic.get(m.topic);
   if (known !== undefined) {
     extras.alias = known;
     extras.topicKnown = true;
-  } else if (c.outAliases.size < c.outAliasMax) {
-    extras.alias = c.outAliases.size + 1; // never above the client's maximum [MQTT-3.3.2-9]
+  } else if (byTopic.size < max) {
+    extras.alias = byTopic.size + 1; // never above the client's maximum [MQTT-3.3.2-9]
   }
 }
 

@@ -94,8 +94,8 @@ export function noteSession(b: State, session: Session): void {
 /** Arms the timer of a session without connection. */
 export function armSession(b: State, session: Session): void {
   const next = Math.min(session.endsAt, session.willDueAt);
-  if (next === NEVER) b.timers.cancel(session.timer);
-  else b.timers.arm(session.timer, next);
+  if (next < NEVER) b.timers.arm(session.needTimer(), next);
+  else if (session.timer !== null) b.timers.cancel(session.timer);
 }
 
 /** A session's timer: its delayed will is due, or its time is over. */
@@ -123,14 +123,14 @@ export function reviveSession(b: State, session: Session): void {
   session.will = null;
   session.willDueAt = NEVER;
   session.endsAt = NEVER;
-  b.timers.cancel(session.timer);
+  if (session.timer !== null) b.timers.cancel(session.timer);
 }
 
 /** The end of a session: its will if it still has one, then everything it held. */
 export function endSession(b: State, session: Session, now: number): void {
   b.sessions.delete(session.clientId);
   b.guard.users?.remove(session);
-  b.timers.cancel(session.timer);
+  if (session.timer !== null) b.timers.cancel(session.timer);
   session.walks = null;
   session.received = null;
   if (session.subscriptions !== null) {

@@ -59,8 +59,7 @@ export function startClosing(b: State, c: Connection, now: number): void {
   c.session = null;
   c.partialEnd = 0;
   c.partial = new Uint8Array(0);
-  c.pending = null;
-  c.credentials = null;
+  c.login = null;
   if (c.pauseTimer !== null) b.timers.cancel(c.pauseTimer);
   if (c.stayTimer !== null) b.timers.cancel(c.stayTimer);
   c.paused = false;

@@ -74,7 +74,7 @@ export const connectingMutants = [
   without('v3: 3.1.4-5; v5: 3.1.4-6', [
     connect,
     'endConnection(b, c, reason, why, now);',
-    'admit(b, c, c.pending!, null, now);',
+    'admit(b, c, c.login!.packet!, null, now);',
   ]),
   without('v3: 3.1.3-5; v5: 3.1.3-5', [
     connect,
@@ -309,18 +309,18 @@ export const connectingMutants = [
   ]),
   without('v5: 4.12.0-2 3.15.2-1', [
     connect,
-    'sendPacket(b, c, encodeAuth(reason, c.authMethod, data));',
-    'sendPacket(b, c, encodeAuth(Reason.Success, c.authMethod, data));',
+    'sendPacket(b, c, encodeAuth(reason, login.method, data));',
+    'sendPacket(b, c, encodeAuth(Reason.Success, login.method, data));',
   ]),
   without('v5: 4.12.0-5', [
     connect,
-    '...(c.authMethod !== null && { authenticationMethod: c.authMethod }),',
+    '...(c.login !== null && { authenticationMethod: c.login.method! }),',
     '',
   ]),
   without('v5: 4.12.0-6', [
     connect,
-    '...(c.authMethod !== null && { authenticationMethod: c.authMethod }),',
-    "authenticationMethod: c.authMethod ?? 'none',",
+    '...(c.login !== null && { authenticationMethod: c.login.method! }),',
+    "authenticationMethod: c.login?.method ?? 'none',",
   ]),
   without('v5: 4.12.0-7', [
     connect,

@@ -77,11 +77,7 @@ export const deliveringMutants = [
     'length = publishLength(m, extras, (byte0 >> 1) & 3, v5);',
   ]),
   without('v5: 3.1.2-25', [deliver, 'finish(b, session, outbox, delivery);', '']),
-  without('v5: 3.1.2-26 3.3.2-11', [
-    deliver,
-    'c.outAliases.size < c.outAliasMax',
-    'c.outAliases.size <= c.outAliasMax',
-  ]),
+  without('v5: 3.1.2-26 3.3.2-11', [deliver, 'byTopic.size < max', 'byTopic.size <= max']),
   without('v5: 3.3.4-9 4.9.0-1 4.9.0-2', [deliver, 'outbox.window < c.inflightMax &&', '']),
   without('v5: 3.3.4-10 4.9.0-3', [
     'src/core/transport.ts',

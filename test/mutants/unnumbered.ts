@@ -143,7 +143,7 @@ export const unnumberedMutants = [
   ]),
   without('v5: §4.12.1', [
     connect,
-    'c.reauthenticating = false;',
-    'c.reauthenticating = false;\n    c.authMethod = null;',
+    'login.reauthenticating = false;',
+    'login.reauthenticating = false;\n    (login as { method: string | null }).method = null;',
   ]),
 ];

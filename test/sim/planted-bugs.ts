@@ -214,10 +214,11 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'topic aliases are remembered across connections',
     file: deliver,
-    find: 'c.outAliases ??= new Map();',
+    find: 'const { byTopic, max } = c.outAliases;',
     replace: `const memory = c.session as unknown as { aliases?: Map<string, number> };
-  memory.aliases ??= new Map();
-  c.outAliases ??= memory.aliases;`,
+  memory.aliases ??= c.outAliases.byTopic;
+  const byTopic = memory.aliases;
+  const { max } = c.outAliases;`,
   },
   {
     name: 'session present is what the client asked for',

@@ -23,7 +23,7 @@ import { Durability } from '../journal.ts';
 import { refuseKnown, refuseUnknown } from '../limits/newcomers.ts';
 import { measurePublishing } from '../limits/publish-rate.ts';
 import { resumeReading } from '../session/congestion.ts';
-import { type Connection, ConnectionState } from '../session/connection.ts';
+import { type Connection, ConnectionState, Login, OutAliases } from '../session/connection.ts';
 import { silenceEndsAt } from '../session/keep-alive.ts';
 import { Session } from '../session/session.ts';
 import type { State } from '../state.ts';
@@ -74,9 +74,8 @@ export function onConnect(
     return;
   }
   if (c.clientId === '') c.clientId = assignClientId(b);
-  c.pending = packet;
-  c.authMethod = packet.authenticationMethod;
-  ask(b, c, packet.password, packet.authenticationData);
+  c.login = new Login(packet);
+  ask(b, c, c.login, packet.password, packet.authenticationData);
 }
 
 /** What a CONNECT may be refused for before anybody is asked; 0 when it may not. */
@@ -111,21 +110,27 @@ function assignClientId(b: State): string {
   }
 }
 
-function ask(b: State, c: Connection, password: Uint8Array | null, data: Uint8Array | null): void {
+function ask(
+  b: State,
+  c: Connection,
+  login: Login,
+  password: Uint8Array | null,
+  data: Uint8Array | null,
+): void {
   if (c.state !== ConnectionState.Connected) {
     c.state = ConnectionState.Authenticating;
     c.paused = true;
     b.effects.paused.push(c);
   }
-  c.credentials = {
+  login.credentials = {
     clientId: c.clientId,
     username: c.username,
     peer: c.peer,
     origin: c.origin,
     password,
-    authMethod: c.authMethod,
+    authMethod: login.method,
     authData: data,
-    exchange: c.exchange,
+    exchange: login.exchange,
   };
   b.effects.authenticate.push(c);
 }
@@ -140,20 +145,21 @@ function refuse(b: State, c: Connection, reason: number, why: string | null, now
 
 /** The authenticator's answer to the last `ask`. */
 export function onAuthResult(b: State, c: Connection, result: AuthResult, now: number): void {
-  c.credentials = null;
-  c.exchange = result.exchange ?? null;
+  const login = c.login!;
+  login.credentials = null;
+  login.exchange = result.exchange ?? null;
   const { reason } = result;
   const data = result.data ?? null;
   if (c.state === ConnectionState.Connected) {
-    onReauthenticated(b, c, result, now);
-  } else if (reason === Reason.ContinueAuthentication && c.authMethod !== null) {
-    sendPacket(b, c, encodeAuth(reason, c.authMethod, data)); // [MQTT-4.12.0-2]
+    onReauthenticated(b, c, login, result, now);
+  } else if (reason === Reason.ContinueAuthentication && login.method !== null) {
+    sendPacket(b, c, encodeAuth(reason, login.method, data)); // [MQTT-4.12.0-2]
     c.state = ConnectionState.AwaitAuth;
   } else if (reason !== 0) {
     refuse(b, c, reason >= 0x80 ? reason : Reason.NotAuthorized, null, now);
   } else {
     takeIdentity(c, result);
-    admit(b, c, c.pending!, data, now);
+    admit(b, c, login.packet!, data, now);
     limitStay(b, c, result, now);
   }
   resumeReading(b, c);
@@ -186,21 +192,27 @@ function limitStay(b: State, c: Connection, { expiresInMs }: AuthResult, now: nu
   else if (c.stayTimer !== null) b.timers.cancel(c.stayTimer);
 }
 
-function onReauthenticated(b: State, c: Connection, result: AuthResult, now: number): void {
+function onReauthenticated(
+  b: State,
+  c: Connection,
+  login: Login,
+  result: AuthResult,
+  now: number,
+): void {
   const { reason } = result;
   if (reason >= 0x80) {
     endConnection(b, c, reason, 're-authentication failed', now); // [MQTT-4.12.1-2]
     return;
   }
   if (reason === 0) {
-    c.reauthenticating = false;
+    login.reauthenticating = false;
     takeIdentity(c, result);
     identifySession(b, c.session!, c);
     measurePublishing(b, c);
     noteSession(b, c.session!); // it may do other things now, also while its client is away
     limitStay(b, c, result, now);
   }
-  sendPacket(b, c, encodeAuth(reason, c.authMethod!, result.data ?? null));
+  sendPacket(b, c, encodeAuth(reason, login.method!, result.data ?? null));
 }
 
 /** AUTH: a step of enhanced authentication, or its beginning anew. Null, or the client's fault. */
@@ -214,21 +226,22 @@ export function onAuth(
   if (c.version !== 5) return new Fault(Reason.ProtocolError, 'AUTH needs MQTT 5');
   const packet = decodeAuth(buf, start, end);
   if (packet instanceof Fault) return packet;
-  if (c.authMethod === null) {
+  const { login } = c;
+  if (login === null || login.method === null) {
     return new Fault(Reason.ProtocolError, 'AUTH without a method in CONNECT'); // [MQTT-4.12.0-6]
   }
-  if (packet.method !== c.authMethod) {
+  if (packet.method !== login.method) {
     return new Fault(Reason.ProtocolError, 'AUTH with another method'); // [MQTT-4.12.0-5]
   }
   const expected =
-    c.state === ConnectionState.AwaitAuth || c.reauthenticating
+    c.state === ConnectionState.AwaitAuth || login.reauthenticating
       ? Reason.ContinueAuthentication
       : Reason.ReAuthenticate;
-  if (packet.reason !== expected || c.credentials !== null) {
+  if (packet.reason !== expected || login.credentials !== null) {
     return new Fault(Reason.ProtocolError, 'AUTH out of turn');
   }
-  if (c.state === ConnectionState.Connected) c.reauthenticating = true;
-  ask(b, c, null, packet.data);
+  if (c.state === ConnectionState.Connected) login.reauthenticating = true;
+  ask(b, c, login, null, packet.data);
   return null;
 }
 
@@ -322,11 +335,13 @@ function attach(
   session.stalled = false;
   session.congested = false;
   c.session = session;
-  c.pending = null;
+  if (packet.authenticationMethod === null) c.login = null;
+  else c.login!.packet = null;
   c.state = ConnectionState.Connected;
   c.connectedAt = now;
   c.inflightMax = Math.min(packet.receiveMaximum, o.inflightMax);
-  c.outAliasMax = Math.min(packet.topicAliasMaximum, o.topicAliasOutMax);
+  const aliases = Math.min(packet.topicAliasMaximum, o.topicAliasOutMax);
+  if (aliases > 0) c.outAliases = new OutAliases(aliases);
   measurePublishing(b, c);
   c.keepAliveMs = keepAliveSeconds(b, packet) * 1000;
   c.aliveAt = now;
@@ -373,7 +388,7 @@ function connackFor(
       // The client must use it instead of its own [MQTT-3.1.2-21].
       ...(keepAlive !== packet.keepAliveSeconds && { serverKeepAliveSeconds: keepAlive }),
       ...(informs && { responseInformation: o.responseInformation }),
-      ...(c.authMethod !== null && { authenticationMethod: c.authMethod }),
+      ...(c.login !== null && { authenticationMethod: c.login.method! }),
       ...(authData !== null && { authenticationData: authData }),
     },
   };

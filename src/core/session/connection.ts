@@ -24,6 +24,36 @@ export const ConnectionState = {
   Closing: 4,
 } as const;
 
+/** What is known while a client is being let in, and of one that has an authentication method for as
+ *  long as it stays. */
+export class Login {
+  /** The CONNECT to be answered; null once it is. */
+  packet: ConnectPacket | null;
+  /** Authentication method of CONNECT; null for none. */
+  readonly method: string | null;
+  /** What the authenticator is asked; null unless it is being asked. */
+  credentials: Credentials | null = null;
+  /** As AuthResult.exchange: where its authentication stands. */
+  exchange: object | null = null;
+  reauthenticating = false;
+
+  constructor(packet: ConnectPacket) {
+    this.packet = packet;
+    this.method = packet.authenticationMethod;
+  }
+}
+
+/** Topic aliases that we define towards a client. */
+export class OutAliases {
+  readonly max: number;
+  readonly byTopic = new Map<string, number>();
+
+  constructor(max: number) {
+    this.max = max;
+  }
+}
+
+/** There may be a million: 320 bytes as long as there are at most 38 fields. */
 export class Connection implements Principal {
   /** A small integer, used again after the transport has closed: drivers index by it. */
   readonly slot: number;
@@ -54,15 +84,7 @@ export class Connection implements Principal {
   partial: Uint8Array = NO_BYTES;
   partialEnd = 0;
 
-  /** CONNECT while the authenticator thinks; null afterwards. */
-  pending: ConnectPacket | null = null;
-  /** What the authenticator is asked; null unless it is being asked. */
-  credentials: Credentials | null = null;
-  /** Authentication method of CONNECT; null for none. */
-  authMethod: string | null = null;
-  reauthenticating = false;
-  /** As AuthResult.exchange: where its authentication stands. */
-  exchange: object | null = null;
+  login: Login | null = null;
 
   /** Largest packet the client takes, bytes. */
   packetSizeMax = PACKET_SIZE_LIMIT;
@@ -74,9 +96,8 @@ export class Connection implements Principal {
   receiveEnding = 0;
   /** Topic aliases the client defined; [0] is unused. */
   aliases: (Topic | undefined)[] | null = null;
-  /** Topic aliases we defined, by topic name; null when the client takes none. */
-  outAliases: Map<string, number> | null = null;
-  outAliasMax = 0;
+  /** Null when the client takes none. */
+  outAliases: OutAliases | null = null;
 
   /** The topic last published to: the next PUBLISH most likely names it too. */
   lastTopic: Topic | null = null;
@@ -117,6 +138,11 @@ export class Connection implements Principal {
 
   get v5(): boolean {
     return this.version === 5;
+  }
+
+  /** What the authenticator is asked; null unless it is being asked. */
+  get credentials(): Credentials | null {
+    return this.login === null ? null : this.login.credentials;
   }
 
   /** The timer that ends a pause, made at the first one. */

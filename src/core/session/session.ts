@@ -46,7 +46,7 @@ export class Session {
   leftAt = 0;
   /** When a session without connection ends, monotonic milliseconds. */
   endsAt = Number.POSITIVE_INFINITY;
-  readonly timer: Timer<unknown>;
+  timer: Timer<unknown> | null = null;
   /** It has ended, and what waits on disk for its shares is being passed on (estate.ts). */
   estate = false;
   walks: RetainedWalk[] | null = null;
@@ -62,7 +62,6 @@ export class Session {
   constructor(id: number, clientId: string) {
     this.id = id;
     this.clientId = clientId;
-    this.timer = new Timer<unknown>(TimerKind.Session, this);
   }
 
   /** Whether it outlives its connection. */
@@ -82,6 +81,12 @@ export class Session {
 
   get queued(): number {
     return this.outbox === null ? 0 : this.outbox.queued;
+  }
+
+  /** The timer for its end or its delayed will, made when its client first leaves it behind. */
+  needTimer(): Timer<unknown> {
+    this.timer ??= new Timer<unknown>(TimerKind.Session, this);
+    return this.timer;
   }
 
   /** The outbox, made at the first message with QoS 1 or 2. */
