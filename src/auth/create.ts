@@ -36,7 +36,7 @@ export async function createAuthenticator(
   return new Chain(steps, { anonymous, onError });
 }
 
-/** What an Access is made of, as plain data; null: everybody may do everything. */
+/** What an Access is made of, as plain data; null: there are neither rules nor superusers. */
 export interface AccessSpec {
   readonly rules: AuthConfig['rules'];
   readonly superusers: readonly string[];
@@ -48,7 +48,8 @@ export interface AccessSpec {
 export async function readAccess(config: AuthConfig): Promise<AccessSpec | null> {
   const { rules, aclFile, superusers } = config;
   // Rules also come with tokens and answers.
-  if (rules.length === 0 && aclFile === '' && !bringsRules(config)) return null;
+  const asked = rules.length > 0 || superusers.length > 0 || bringsRules(config);
+  if (!asked && aclFile === '') return null;
   const file = aclFile === '' ? null : (await import('./files.ts')).readAclText(aclFile);
   return { rules, superusers, aclFile: file };
 }
@@ -78,9 +79,11 @@ export async function createAccess(config: AuthConfig): Promise<Access> {
 
 /** Whether everybody is let in without a question. */
 export function isOpen(config: AuthConfig): boolean {
-  const { anonymous, users, rules, aclFile } = config;
-  const proves = Object.keys(users).length > 0 || config.passwordFile !== '' || config.scram;
-  return anonymous && !proves && rules.length === 0 && aclFile === '' && !bringsRules(config);
+  const { anonymous, users, passwordFile, scram, rules, aclFile, superusers } = config;
+  const proves = Object.keys(users).length > 0 || passwordFile !== '' || scram;
+  // Where names decide about something, none is taken for granted.
+  const decides = rules.length > 0 || aclFile !== '' || superusers.length > 0;
+  return anonymous && !proves && !decides && !bringsRules(config);
 }
 
 function bringsRules({ jwtKeys, httpUrl }: AuthConfig): boolean {

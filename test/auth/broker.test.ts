@@ -17,11 +17,11 @@ const directory = mkdtempSync(join(tmpdir(), 'minnow-auth-broker-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
 const secret = randomBytes(32).toString('hex');
-const device = makeToken();
+const deviceToken = makeToken();
 const costs = { logN: 10, blockSize: 8, parallel: 1 };
 const passwords = {
   alice: await hashScrypt(Buffer.from('secret'), costs),
-  device: device.hash,
+  device: deviceToken.hash,
   scram: await hashScram(Buffer.from('secret'), 4_096),
 };
 
@@ -138,7 +138,7 @@ for (const mode of ['async', 'sync']) {
 
     test('by password and by token of the file', async () => {
       await login(broker, { username: 'alice', password: 'secret' });
-      await login(broker, { username: 'device', password: device.token, clientId: 'd' });
+      await login(broker, { username: 'device', password: deviceToken.token, clientId: 'd' });
       assert.equal(await refusal(broker, { username: 'alice', password: 'wrong' }), 0x86);
       assert.equal(await refusal(broker, { username: 'nobody', password: 'secret' }), 0x86);
       assert.equal(await refusal(broker, {}), 0x87);
@@ -172,12 +172,46 @@ for (const mode of ['async', 'sync']) {
       const next = inbox(alice);
       await alice.subscribeAsync('#');
       const username = 'device';
-      const pub = await login(broker, { username, password: device.token, clientId: 'd' });
+      const pub = await login(broker, { username, password: deviceToken.token, clientId: 'd' });
       for (const topic of ['house/safe/code', 'out', 'own/d/x', 'house/door']) {
         await pub.publishAsync(topic, 'x', { qos: 1 });
       }
       assert.equal(await next(), 'house/door');
       await assert.rejects(pub.publishAsync('own/c/x', 'x', { qos: 1 }), /Not authorized/);
+    });
+  });
+}
+
+for (const mode of ['async', 'sync']) {
+  describe(`what is nobody's business, I/O mode ${mode}`, () => {
+    const open = useMinnow('--io', mode);
+    const ruled = useMinnow('--io', mode, ...settings, '--set', 'auth.superusers=["alice"]');
+
+    test('without rules $SYS is to be read, and $CONTROL closed', async () => {
+      const client = await login(open, {});
+      const next = inbox(client);
+      await client.subscribeAsync(['#', '$SYS/broker/version']);
+      assert.equal(await next(), '$SYS/broker/version');
+      for (const filter of ['$CONTROL/#', '$CONTROL', '$share/g/$CONTROL/#']) {
+        await assert.rejects(client.subscribeAsync(filter), /Not authorized/, filter);
+      }
+      for (const topic of ['$CONTROL/x', '$SYS/broker/version']) {
+        await assert.rejects(client.publishAsync(topic, 'x', { qos: 1 }), /Not authorized/, topic);
+      }
+    });
+
+    test('superusers may do everything but speak for the broker', async () => {
+      const alice = await login(ruled, { username: 'alice', password: 'secret' });
+      const next = inbox(alice);
+      await alice.subscribeAsync('$CONTROL/#');
+      await alice.publishAsync('$CONTROL/x', 'x', { qos: 1 });
+      assert.equal(await next(), '$CONTROL/x');
+      await assert.rejects(alice.publishAsync('$SYS/x', 'x', { qos: 1 }), /Not authorized/);
+      const username = 'device';
+      const device = await login(ruled, { username, password: deviceToken.token, clientId: 'd' });
+      for (const filter of ['$SYS/#', '$CONTROL/#']) {
+        await assert.rejects(device.subscribeAsync(filter), /Not authorized/, filter);
+      }
     });
   });
 }

@@ -217,6 +217,8 @@ describe('minnow acl', () => {
 
   test('says that there are no rules', () => {
     assert.equal(minnow(['acl', 'publish', 'x']).stdout, 'yes: there are no rules\n');
+    const { stdout, code } = minnow(['acl', 'publish', '$CONTROL/x']);
+    assert.deepEqual([stdout, code], ['no: $CONTROL is for auth.superusers\n', 1]);
   });
 
   const faults: [args: string, message: RegExp][] = [

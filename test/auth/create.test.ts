@@ -46,7 +46,11 @@ describe('what a configuration asks for', () => {
     assert.equal(await createAuthenticator(config), allowAll);
     assert.equal(await createAccess(config), allowAll);
     assert.equal(await ask(allowAll, alice), ALLOWED);
-    assert.ok(allowAll.mayPublish(alice, '$SYS/x', false));
+    assert.ok(allowAll.maySubscribe(alice, '$SYS/#'));
+    for (const control of ['$CONTROL', '$CONTROL/x']) {
+      assert.equal(allowAll.mayPublish(alice, control, false), false);
+      assert.equal(allowAll.maySubscribe(alice, control), false);
+    }
   });
 
   test('nothing: what a listener says holds all the same', async () => {
@@ -84,6 +88,15 @@ describe('what a configuration asks for', () => {
     assert.equal(access.mayPublish(alice, 'a/b', false), true);
     assert.equal(access.mayPublish(alice, 'b', false), false);
     assert.equal(access.maySubscribe(alice, 'a/b'), false);
+  });
+
+  test('superusers: no name is taken for granted, and what is theirs is open to them', async () => {
+    const config = configured('superusers = ["alice"]');
+    assert.equal(await ask(await createAuthenticator(config), alice), ANONYMOUS);
+    const access = await createAccess(config);
+    assert.equal(access.mayPublish(alice, '$CONTROL/x', false), true);
+    assert.equal(access.mayPublish(offer('bob', null), '$CONTROL/x', false), false);
+    assert.equal(access.mayPublish(offer('bob', null), 'a', false), true);
   });
 
   test('files: users, and rules behind those of the configuration', async () => {

@@ -1,13 +1,13 @@
 // The core's Access out of rules: those a client brought (from its token, say), then those of the
 // configuration, then the ACL file's. The first that speaks about the client, the action and the
 // topic decides; once there is any rule, what none allows is denied. Wildcards do not reach $SYS,
-// so only a rule that names it opens it.
+// so only a rule that names it opens it. $CONTROL no rule opens: it is for superusers.
 //
 // Decisions about topics are remembered per client and topic, in bounded memory, until the rules
 // change; asking again allocates nothing. What a filter may bring is asked at SUBSCRIBE only.
 
 import type { Access, Principal } from '../../core/access.ts';
-import { covers } from './filters.ts';
+import { covers, isControl } from './filters.ts';
 import { Action, type Rule } from './rule.ts';
 import { type Hit, RuleIndex } from './rule-index.ts';
 import { rulesFromOutside } from './rule-spec.ts';
@@ -114,7 +114,8 @@ export class Acl implements Access {
 
   /** What a subscription to `filter` (without any $share prefix) may bring. */
   scopeOf(who: Principal, filter: string): ScopeDecision {
-    if (this.isOpenTo(who)) return { scope: Scope.All, rule: null };
+    const open = this.isOpenTo(who, filter);
+    if (open !== null) return { scope: open ? Scope.All : Scope.None, rule: null };
     const wanted = filter.split('/');
     let part: Rule | null = null;
     let guarded = false;
@@ -165,17 +166,21 @@ export class Acl implements Access {
   }
 
   private decide(who: Principal, mask: number, topic: string): Decision {
-    if (this.isOpenTo(who)) return { allowed: true, rule: null };
+    const open = this.isOpenTo(who, topic);
+    if (open !== null) return { allowed: open, rule: null };
     for (const { rule } of this.find(who, topic.split('/'))) {
       if ((rule.actions & mask) !== 0) return { allowed: rule.allow, rule };
     }
     return { allowed: false, rule: null };
   }
 
-  /** Superusers, and everybody as long as nobody made a rule. */
-  private isOpenTo(who: Principal): boolean {
+  /** Whether a topic or filter is open to `who` where no rule is asked: to superusers everything is,
+   *  $CONTROL to nobody else, the rest to everybody as long as nobody made a rule. Null: the rules
+   *  say. */
+  private isOpenTo(who: Principal, text: string): boolean | null {
     if (who.username !== null && this.superusers.has(who.username)) return true;
-    return this.index.count === 0 && this.broughtBy(who) === null;
+    if (isControl(text)) return false;
+    return this.index.count === 0 && this.broughtBy(who) === null ? true : null;
   }
 
   private find(who: Principal, wanted: readonly string[]): Hit[] {

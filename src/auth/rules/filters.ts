@@ -1,5 +1,11 @@
 // Filters against filters, level by level: a topic name is a filter without wildcards.
 
+/** Whether a topic or filter is of $CONTROL, where brokers take orders: only superusers may have to do
+ *  with it, whatever rules there are. No wildcard reaches it. */
+export function isControl(text: string): boolean {
+  return text.startsWith('$CONTROL') && (text.length === 8 || text[8] === '/');
+}
+
 function startsApart(a: readonly string[], b: readonly string[]): boolean {
   const wild = (level: string) => level === '#' || level === '+';
   return (wild(a[0]) && b[0].startsWith('$')) || (wild(b[0]) && a[0].startsWith('$'));

@@ -3,6 +3,7 @@
 import { createAccess } from '../../auth/create.ts';
 import { AuthFault } from '../../auth/fault.ts';
 import { Acl, Scope } from '../../auth/rules/acl.ts';
+import { isControl } from '../../auth/rules/filters.ts';
 import type { Rule } from '../../auth/rules/rule.ts';
 import { formatAddress } from '../../config/address.ts';
 import type { AuthConfig } from '../../config/config.ts';
@@ -119,6 +120,9 @@ async function decide(
   const access = await createAccess(auth).catch(error => {
     throw error instanceof AuthFault ? new Failure(Exit.config, ...error.lines) : error;
   });
+  if (isControl(topic) && !auth.superusers.includes(who.username ?? '')) {
+    return { allowed: false, words: 'no: $CONTROL is for auth.superusers', rule: null };
+  }
   if (!(access instanceof Acl)) {
     return { allowed: true, words: 'yes: there are no rules', rule: null };
   }

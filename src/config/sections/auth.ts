@@ -295,7 +295,7 @@ export const authSection = section(
           'decides; with any rules at all, what none of them allows is denied. Who may subscribe ' +
           'may receive, and who may publish may retain, unless an earlier rule denies it; ' +
           '`receive` alone lets a client subscribe to more and be sent only that. Wildcards do ' +
-          'not reach `$SYS`.',
+          'not reach `$SYS`, and no rule opens `$CONTROL`.',
       },
     ),
     aclFile: path({
@@ -311,7 +311,8 @@ export const authSection = section(
       default: [],
       expected: 'a list of user names',
       example: 'superusers = ["admin"]',
-      description: 'Users whom no rule holds for: they may do everything, `$CONTROL` included.',
+      description:
+        'Users whom no rule holds for. `$CONTROL` is theirs alone, whatever rules there are.',
     }),
   },
 );

@@ -198,18 +198,14 @@ export const tables: Readonly<Record<string, { acl: Acl; table: string }>> = {
     acl: aclOf([
       { user: 'all', allow: 'all', filter: '#' },
       { user: 'admin', allow: 'subscribe', filter: '$SYS/#' },
-      { user: 'admin', allow: 'publish', filter: '$CONTROL/+/v1' },
     ]),
     table: `
       all c1 subscribe $SYS/# none
       all c1 receive $SYS/broker/uptime no
-      all c1 publish $CONTROL/x/v1 no
       all c1 subscribe # all
       admin c1 subscribe $SYS/# all
       admin c1 subscribe $SYS/broker/+ all
       admin c1 receive $SYS/broker/uptime yes
-      admin c1 publish $CONTROL/x/v1 yes
-      admin c1 publish $CONTROL/x/v2 no
       admin c1 subscribe # none
     `,
   },
@@ -431,6 +427,50 @@ topic work/#`,
       worker c1 subscribe # none
       worker c1 publish boss/x no
       worker c1 publish closed/x no
+    `,
+  },
+  '$CONTROL is for superusers, whatever the rules say': {
+    acl: aclOf(
+      [
+        { user: 'admin', allow: 'all', filter: '$CONTROL/#' },
+        { user: 'admin', allow: 'all', filter: '$CONTROL' },
+        { user: 'root', deny: 'all', filter: '$CONTROL/#' },
+        { allow: 'all', filter: ['#', '$other/#', '$CONTROLS'] },
+      ],
+      'user admin\ntopic readwrite $CONTROL/#',
+      ['root'],
+    ),
+    table: `
+      admin c1 publish $CONTROL/x/v1 no
+      admin c1 retain $CONTROL/x/v1 no
+      admin c1 publish $CONTROL no
+      admin c1 receive $CONTROL/x/v1 no
+      admin c1 subscribe $CONTROL/# none
+      admin c1 subscribe $CONTROL/x/v1 none
+      admin c1 subscribe $CONTROL/+/v1 none
+      admin c1 subscribe $CONTROL none
+      admin c1 subscribe # all
+      admin c1 publish $CONTROLS yes
+      admin c1 publish $other/x yes
+      admin c1 publish x/$CONTROL yes
+      - c1 publish $CONTROL/x no
+      root c1 publish $CONTROL/x/v1 yes
+      root c1 receive $CONTROL/x/v1 yes
+      root c1 subscribe $CONTROL/# all
+    `,
+  },
+  'without rules everything is open but $CONTROL': {
+    acl: aclOf([], '', ['root']),
+    table: `
+      - c1 publish a/b yes
+      - c1 subscribe # all
+      - c1 subscribe $SYS/# all
+      - c1 receive $SYS/x yes
+      - c1 publish $CONTROL/x no
+      - c1 subscribe $CONTROL/# none
+      alice c1 receive $CONTROL/x no
+      root c1 publish $CONTROL/x yes
+      root c1 subscribe $CONTROL/# all
     `,
   },
   'superusers may do everything': {
