@@ -174,9 +174,9 @@ export class Acl implements Access {
     return { allowed: false, rule: null };
   }
 
-  /** Whether a topic or filter is open to `who` where no rule is asked: to superusers everything is,
-   *  $CONTROL to nobody else, the rest to everybody as long as nobody made a rule. Null: the rules
-   *  say. */
+  /** Whether a topic or filter is open to `who` where no rule is asked: everything is to superusers,
+   *  $CONTROL to nobody else, the rest to everybody as long as nobody made a rule. Null: the
+   *  rules say. */
   private isOpenTo(who: Principal, text: string): boolean | null {
     if (who.username !== null && this.superusers.has(who.username)) return true;
     if (isControl(text)) return false;

@@ -1,7 +1,7 @@
 // Filters against filters, level by level: a topic name is a filter without wildcards.
 
-/** Whether a topic or filter is of $CONTROL, where brokers take orders: only superusers may have to do
- *  with it, whatever rules there are. No wildcard reaches it. */
+/** Whether a topic or filter is of $CONTROL, where brokers take orders: it is for superusers only,
+ *  whatever rules there are. No wildcard reaches it. */
 export function isControl(text: string): boolean {
   return text.startsWith('$CONTROL') && (text.length === 8 || text[8] === '/');
 }
