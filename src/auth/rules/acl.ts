@@ -174,7 +174,7 @@ export class Acl implements Access {
     return { allowed: false, rule: null };
   }
 
-  /** Whether a topic or filter is open to `who` where no rule is asked: everything is to superusers,
+  /** Whether a topic or filter is open to `who` without asking a rule: everything is to superusers,
    *  $CONTROL to nobody else, the rest to everybody as long as nobody made a rule. Null: the
    *  rules say. */
   private isOpenTo(who: Principal, text: string): boolean | null {
