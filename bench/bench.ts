@@ -11,7 +11,7 @@ import { allowedCpus } from './proc.ts';
 import { Process } from './processes.ts';
 import { type Report, reportOf } from './report/report.ts';
 import type { Outcome, Series } from './report/rows.ts';
-import { isStoring, measureMsLeast, type Scenario, slackMs } from './scenarios.ts';
+import { entranceOf, isStoring, measureMsLeast, type Scenario, slackMs } from './scenarios.ts';
 import { coldStart, startPeer, versionOf } from './starting.ts';
 import { median } from './statistics.ts';
 import { which } from './which.ts';
@@ -109,13 +109,15 @@ class Bench {
   private async load(peer: Peer, scenario: Scenario, record: Kept): Promise<Outcome> {
     const { plan } = this;
     const cpu = processors();
-    const broker = await startPeer(peer, cpu.broker, isStoring(scenario));
+    const broker = await startPeer(peer, cpu.broker, isStoring(scenario), entranceOf(scenario));
     record.io = broker.io;
     try {
       const measureMs = Math.max(plan.measureMs, measureMsLeast(scenario));
-      const { port, pid: brokerPid, syncLog } = broker;
+      const { port, transport, credentials, pid: brokerPid, syncLog } = broker;
       const { warmUpMs, countCalls } = plan;
-      const job: Job = { scenario, port, brokerPid, syncLog, warmUpMs, measureMs, countCalls };
+      const way = { port, transport, credentials };
+      const how = { syncLog, warmUpMs, measureMs, countCalls };
+      const job: Job = { scenario, ...way, brokerPid, ...how };
       const generator = join(import.meta.dirname, 'load/generator.ts');
       const load = new Process([process.execPath, generator, JSON.stringify(job)], cpu.load);
       const code = await load.endWithin(2 * warmUpMs + measureMs + slackMs(scenario));

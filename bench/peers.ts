@@ -5,6 +5,15 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { QoS } from '../src/mqtt/packet.ts';
+import {
+  type Door,
+  doors,
+  type Entrance,
+  type Guard,
+  guards,
+  minnowFlags,
+  mosquittoLines,
+} from './entrance.ts';
 import { which } from './which.ts';
 
 export interface Peer {
@@ -13,13 +22,17 @@ export interface Peer {
   readonly store: string;
   /** How it moves bytes; null: its log says so when it is ready. */
   readonly io: string | null;
-  /** The command that serves on this port of 127.0.0.1 and stays in the foreground. */
-  command(port: number, directory: string): string[];
+  /** The command that serves on this port of 127.0.0.1 and stays in the foreground; `entrance`: and
+   *  has that in front of it. */
+  command(port: number, directory: string, entrance?: Entrance): string[];
   readonly versionCommand: readonly string[];
   /** What it offers at most; 2 otherwise. */
   readonly qosMax?: QoS;
   /** What else it does not offer. */
   readonly lacks?: readonly ('MQTT 5' | 'shared subscriptions')[];
+  /** Doors and guards that it can be told to have; otherwise a plain port that is open. */
+  readonly doors?: readonly Door[];
+  readonly guards?: readonly Guard[];
   /** Why it cannot be started here, or null. */
   missing?(): string | null;
 }
@@ -57,9 +70,12 @@ function minnow(name: string, program: Program, settings: readonly string[], sto
     name,
     store,
     io: null,
-    command: (port, directory) => [
+    doors,
+    guards,
+    command: (port, directory, entrance) => [
       ...start,
       ...['serve', '--listen', `127.0.0.1:${port}`, '--data', directory, ...set],
+      ...(entrance ? minnowFlags(entrance, directory) : []),
     ],
     versionCommand: [...start, 'version'],
     missing: () => missingProgram(program),
@@ -99,7 +115,9 @@ function mosquitto(name: string, persistence: boolean): Peer {
     name,
     store: persistence ? 'snapshot' : 'memory',
     io: 'epoll',
-    command: (port, directory) => {
+    doors,
+    guards: ['open', 'acl-10', 'acl-10K', 'password'],
+    command: (port, directory, entrance) => {
       const file = join(directory, 'mosquitto.conf');
       const settings = {
         listener: `${port} 127.0.0.1`,
@@ -112,8 +130,9 @@ function mosquitto(name: string, persistence: boolean): Peer {
         user: 'root', // started by root it would become somebody who may not write here
         log_dest: 'none',
       };
-      const lines = Object.entries(settings).map(([key, value]) => `${key} ${value}\n`);
-      writeFileSync(file, lines.join(''));
+      const lines = Object.entries(settings).map(([key, value]) => `${key} ${value}`);
+      if (entrance) lines.push(...mosquittoLines(entrance, directory));
+      writeFileSync(file, `${lines.join('\n')}\n`);
       return ['mosquitto', '-c', file];
     },
     versionCommand: ['mosquitto', '-h'],

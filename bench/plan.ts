@@ -10,15 +10,24 @@ import {
   programNames,
   storePeerNames,
 } from './peers.ts';
-import { families, faultsOf, quick, type Scenario, scenarios, usual } from './scenarios.ts';
+import {
+  entranceOf,
+  families,
+  faultsOf,
+  quick,
+  type Scenario,
+  scenarios,
+  usual,
+} from './scenarios.ts';
 
 export const USAGE = `usage: bun bench/main.ts [flags]
   --runs N            runs of everything; medians are shown (3)
   --seconds S         length of one measurement (2), after a warm-up of half as long
   --minutes M         no further run begins that would not end by then
   --scenario TEXT     only scenarios whose name contains TEXT; repeatable. Those that begin with
-                      "store" (what durability costs), "io" (what the I/O modes cost) or
-                      "conn-tcp" (100 connections per second) run only when TEXT does
+                      "store" (what durability costs), "io" (what the I/O modes cost), "locks"
+                      (what rules, passwords and limits cost) or "conn-tcp" (100 connections
+                      per second) run only when TEXT does
   --peer NAME         minnow, minnow-async, minnow-sync, minnow-sync-2, minnow-dist, node-…,
                       mosquitto, aedes, nats, relay, or name='command … {port} … {dir}';
                       repeatable (minnow and mosquitto). With store scenarios by default
@@ -148,6 +157,9 @@ export function excuse(peer: Peer, scenario: Scenario): string | null {
   if ('version' in scenario && scenario.version === 5 && lacks.includes('MQTT 5')) {
     return 'it has no MQTT 5';
   }
+  const { door = 'tcp', guard = 'open' } = entranceOf(scenario) ?? {};
+  if (!(peer.doors ?? ['tcp']).includes(door)) return `it is not set up for ${door}`;
+  if (!(peer.guards ?? ['open']).includes(guard)) return `it is not set up for ${guard}`;
   if (scenario.kind !== 'traffic') return null;
   if (scenario.qos > (peer.qosMax ?? 2)) return `it has no QoS ${scenario.qos}`;
   const shared = isShared(scenario) && lacks.includes('shared subscriptions');

@@ -12,7 +12,7 @@ import { chosenScenarios } from './plan.ts';
 import { allowedCpus } from './proc.ts';
 import { makeDirectory, Process } from './processes.ts';
 import { flameGraph, frameTree, heaviest, type Profile } from './report/flame.ts';
-import { isStoring, type Scenario, slackMs } from './scenarios.ts';
+import { entranceOf, isStoring, type Scenario, slackMs } from './scenarios.ts';
 import { startPeer } from './starting.ts';
 
 const USAGE = `usage: bun bench/profile.ts --scenario NAME [flags]
@@ -54,8 +54,8 @@ function wishFrom(args: readonly string[]): Wish {
 
 /** The peer with its runtime told to sample into that folder. */
 function sampled(peer: Peer, into: string): Peer {
-  const command = (port: number, directory: string) => {
-    const [runtime, ...rest] = peer.command(port, directory);
+  const command: Peer['command'] = (...where) => {
+    const [runtime, ...rest] = peer.command(...where);
     return [runtime!, '--cpu-prof', `--cpu-prof-dir=${into}`, ...rest];
   };
   return { ...peer, command };
@@ -67,12 +67,18 @@ async function record({ scenario, runtime, mode, measureMs }: Wish): Promise<str
   const missing = peer.missing?.() ?? null;
   if (missing !== null) throw new Error(missing);
   const [cpu = null, loadCpu = null] = allowedCpus().slice(0, 2);
-  const broker = await startPeer(sampled(peer, into), cpu, isStoring(scenario));
+  const broker = await startPeer(
+    sampled(peer, into),
+    cpu,
+    isStoring(scenario),
+    entranceOf(scenario),
+  );
   try {
-    const { port, pid: brokerPid, syncLog } = broker;
+    const { port, transport, credentials, pid: brokerPid, syncLog } = broker;
+    const way = { port, transport, credentials };
     const warmUpMs = measureMs / 2;
     const counting = { syncLog, countCalls: false };
-    const job: Job = { scenario, port, brokerPid, warmUpMs, measureMs, ...counting };
+    const job: Job = { scenario, ...way, brokerPid, warmUpMs, measureMs, ...counting };
     const generator = join(import.meta.dirname, 'load/generator.ts');
     const load = new Process([process.execPath, generator, JSON.stringify(job)], loadCpu);
     const code = await load.endWithin(2 * warmUpMs + measureMs + slackMs(scenario));

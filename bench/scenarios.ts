@@ -8,8 +8,17 @@ import {
   trafficFaults,
 } from '../src/bench/scenario.ts';
 import type { ProtocolVersion, QoS } from '../src/mqtt/packet.ts';
+import type { Door, Guard } from './entrance.ts';
 
-export interface TrafficScenario extends Traffic {
+/** What the broker is to have in front of it; nothing said: a plain port, as it comes. */
+export interface EntranceWish {
+  readonly door?: Door;
+  readonly guard?: Guard;
+  /** Whether all clients but the first resume its TLS session. */
+  readonly resume?: boolean;
+}
+
+export interface TrafficScenario extends Traffic, EntranceWish {
   /** The rate is this share of what the same broker reached in another scenario of the same run. */
   readonly shareOf?: { readonly scenario: string; readonly share: number };
 }
@@ -35,13 +44,27 @@ export interface RetainedScenario {
   readonly payloadBytes: number;
 }
 
+/** Clients that leave as soon as they are let in. */
+export interface ConnectsScenario extends EntranceWish {
+  readonly kind: 'connects';
+  readonly name: string;
+  readonly version: ProtocolVersion;
+  /** So many are on their way in at any time. */
+  readonly atOnce: number;
+}
+
 /** From starting the program to its first CONNACK. */
 export interface StartScenario {
   readonly kind: 'start';
   readonly name: string;
 }
 
-export type Scenario = TrafficScenario | IdleScenario | RetainedScenario | StartScenario;
+export type Scenario =
+  | TrafficScenario
+  | IdleScenario
+  | RetainedScenario
+  | ConnectsScenario
+  | StartScenario;
 
 type Change = Partial<Omit<TrafficScenario, 'kind' | 'name'>>;
 
@@ -137,6 +160,41 @@ function idle(name: string, connections: number, change: Partial<IdleScenario> =
 
 const start: StartScenario = { kind: 'start', name: 'cold-start' };
 
+function connects(name: string, change: Partial<ConnectsScenario>): ConnectsScenario {
+  return { kind: 'connects', name, version: 4, atOnce: 64, ...change };
+}
+
+/** TLS and WebSocket: handshakes and traffic. */
+const doors: readonly Scenario[] = [
+  connects('doors-tls-handshakes', { door: 'tls' }),
+  connects('doors-tls-resumptions', { door: 'tls', resume: true }),
+  connects('doors-ws-upgrades', { door: 'ws' }),
+  ...atQos('doors-tls-50-50', { door: 'tls' }, 0, 1),
+  ...atQos('doors-ws-50-50', { door: 'ws' }, 0, 1),
+  traffic('doors-wss-50-50-qos0', { door: 'wss' }),
+  traffic('doors-tls-50-50-qos0-16kB', {
+    door: 'tls',
+    payloadBytes: 16_384,
+    pace: { window: 20 },
+  }),
+];
+
+/** What it costs to be asked who one is, and whether one may: 200 topics for each publisher, so
+ *  that the answer for the last topic does not do for the next. */
+const locks: readonly Scenario[] = [
+  ...(['open', 'rules-10', 'rules-10K', 'acl-10', 'acl-10K', 'limits'] as const).map(guard =>
+    traffic(`locks-${guard}`, {
+      guard,
+      topic: 'bench/{n}/{i}/value',
+      filter: 'bench/{n}/{i}/value',
+      spread: 200,
+    }),
+  ),
+  ...(['open', 'token', 'password'] as const).map(guard =>
+    connects(`locks-connects-${guard}`, { guard }),
+  ),
+];
+
 export const scenarios: readonly Scenario[] = [
   ...pipelined,
   storing('persistent-50-50-qos1', {}, persistent),
@@ -151,6 +209,7 @@ export const scenarios: readonly Scenario[] = [
   },
   idle('idle-1000', 1_000, { subscriptionsEach: 100 }),
   idle('idle-10K', 10_000),
+  ...doors,
   start,
 ];
 
@@ -193,9 +252,16 @@ export const ioScenarios: readonly Scenario[] = [
 export const families: Readonly<Record<string, readonly Scenario[]>> = {
   store: storeScenarios,
   io: ioScenarios,
+  locks,
   // As slow as its name says: 100 connections each second.
   'conn-tcp': [idle('conn-tcp-10K-100', 10_000, { perSecond: 100 })],
 };
+
+/** What is wanted in front of the broker, or null. */
+export function entranceOf(scenario: Scenario): EntranceWish | null {
+  if (scenario.kind !== 'connects' && scenario.kind !== 'traffic') return null;
+  return scenario.door || scenario.guard ? scenario : null;
+}
 
 /** Whether something is asked of the broker's store. */
 export function isStoring(scenario: Scenario): boolean {
@@ -243,6 +309,9 @@ export function faultsOf(scenario: Scenario): string[] {
     case 'retained':
       within(scenario.messages, 1, 1_000_000, 'retained messages lie');
       within(scenario.payloadBytes, 1, 1_024, 'bytes of a retained payload lie');
+      break;
+    case 'connects':
+      within(scenario.atOnce, 1, 1_000, 'clients on their way in lie');
       break;
     case 'start':
       break;

@@ -6,10 +6,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Engine } from '../src/bench/engine.ts';
 import { Arrivals } from '../src/bench/handshake.ts';
 import { System } from '../src/bench/system.ts';
-import { connectFrame } from '../src/bench/wire.ts';
+import type { TransportSettings } from '../src/bench/transport/transport.ts';
+import { type Credentials, connectFrame } from '../src/bench/wire.ts';
+import { makeEntrance, transportThrough } from './entrance.ts';
 import { syncTracing } from './load/sync-count.ts';
 import type { Peer } from './peers.ts';
 import { makeDirectory, Process, removeDirectory } from './processes.ts';
+import type { EntranceWish } from './scenarios.ts';
 
 const READY_TIMEOUT_MS = 10_000;
 const STOP_GRACE_MS = 3_000;
@@ -24,7 +27,10 @@ export async function versionOf(peer: Peer): Promise<string> {
 }
 
 export interface RunningPeer {
+  /** Where the load goes, how and as whom. */
   readonly port: number;
+  readonly transport: TransportSettings;
+  readonly credentials: Credentials | null;
   readonly pid: number;
   readonly syncLog: string;
   /** How it moves bytes. */
@@ -32,31 +38,39 @@ export interface RunningPeer {
   stop(): Promise<void>;
 }
 
-/** Starts a broker and waits until it accepts a client; its syncs are noted if that is wanted. */
+/** Starts a broker and waits until it accepts a client; its syncs are noted if that is wanted.
+ *  `wish`: what it is to have in front of it; null: nothing but a port. */
 export async function startPeer(
   peer: Peer,
   cpu: number | null,
   noteSyncs: boolean,
+  wish: EntranceWish | null = null,
 ): Promise<RunningPeer> {
   const directory = makeDirectory();
   const port = await freePort();
+  const entrance = await makeEntrance(wish ?? {}, directory, port, await freePort());
   const syncLog = join(directory, 'syncs');
   const tracing = noteSyncs ? syncTracing(syncLog) : [];
-  const broker = new Process([...tracing, ...peer.command(port, directory)], cpu, directory);
+  const command = wish ? peer.command(port, directory, entrance) : peer.command(port, directory);
+  const broker = new Process([...tracing, ...command], cpu, directory);
   const stop = async () => {
     await broker.stop(STOP_GRACE_MS);
     removeDirectory(directory);
   };
+  const credentials = entrance.secret?.credentials ?? null;
   const deadline = performance.now() + READY_TIMEOUT_MS;
-  while (!(await accepts(port))) {
+  while (!(await accepts(port, credentials))) {
     if (broker.running && performance.now() < deadline) continue;
     await stop();
     throw notStarted(peer, broker);
   }
   const logged = () => ioOf(`${broker.stdout}${broker.stderr}`);
   // It may say so a moment after it has let somebody in.
-  for (let tries = 0; peer.io === null && logged() === '–' && tries < 50; tries++) await delay(10);
-  return { port, pid: broker.pid, syncLog, io: peer.io ?? logged(), stop };
+  const silent = () => peer.io === null && logged() === '–';
+  for (let tries = 0; silent() && tries < 50; tries++) await delay(10);
+  const transport = transportThrough(entrance, wish?.resume ?? false);
+  const way = { port: entrance.doorPort, transport, credentials };
+  return { ...way, pid: broker.pid, syncLog, io: peer.io ?? logged(), stop };
 }
 
 function notStarted(peer: Peer, broker: Process): Error {
@@ -110,7 +124,7 @@ function freePort(): Promise<number> {
 }
 
 /** Whether a CONNECT is answered; a refused attempt takes a moment, so asking again is no spin. */
-function accepts(port: number): Promise<boolean> {
+function accepts(port: number, credentials: Credentials | null): Promise<boolean> {
   return new Promise(resolve => {
     const socket = createConnection(port, '127.0.0.1');
     const answer = (accepted: boolean) => {
@@ -118,7 +132,9 @@ function accepts(port: number): Promise<boolean> {
       setTimeout(resolve, accepted ? 0 : 10, accepted);
     };
     socket.setTimeout(READY_TIMEOUT_MS, () => answer(false));
-    socket.once('connect', () => socket.write(connectFrame(4, 'bench-ready')));
+    socket.once('connect', () =>
+      socket.write(connectFrame(4, 'bench-ready', 'clean', credentials)),
+    );
     socket.once('data', () => answer(true));
     socket.once('error', () => answer(false));
   });

@@ -2,6 +2,7 @@
 // runs alone on its processor, is bounded in time by the job, and ends by itself.
 
 import { System } from '../../src/bench/system.ts';
+import { measureConnects } from './measure-connects.ts';
 import { measureIdle } from './measure-idle.ts';
 import { measureRetained } from './measure-retained.ts';
 import { measureTraffic } from './measure-traffic.ts';
@@ -13,6 +14,8 @@ async function measured(job: Job): Promise<Result> {
   switch (scenario.kind) {
     case 'traffic':
       return measureTraffic(system, job, scenario);
+    case 'connects':
+      return measureConnects(system, job, scenario);
     case 'idle':
       return measureIdle(system, job, scenario);
     case 'retained':

@@ -1,13 +1,13 @@
 // What connections cost that say nothing, and how fast they come.
 
-import { Engine } from '../../src/bench/engine.ts';
+import type { Engine } from '../../src/bench/engine.ts';
 import { Arrivals, connectClients, subscribeClients } from '../../src/bench/handshake.ts';
 import { Listener } from '../../src/bench/listener.ts';
 import { namesOf } from '../../src/bench/scenario.ts';
 import type { System } from '../../src/bench/system.ts';
 import { memoryOf } from '../proc.ts';
 import type { IdleScenario } from '../scenarios.ts';
-import { audience, latencies } from './measure-traffic.ts';
+import { audience, engineFor, latencies } from './measure-traffic.ts';
 import type { IdleResult, Job } from './result.ts';
 
 const SETTLE_MS = 1_000;
@@ -21,10 +21,14 @@ export function settle(engine: Engine, listener: Listener, durationMs = SETTLE_M
 
 /** The first tenth of the connections shows a broker what its work will be and lets its memory take
  *  shape; what a connection costs is told by the others. */
-export function measureIdle(system: System, job: Job, scenario: IdleScenario): IdleResult {
+export async function measureIdle(
+  system: System,
+  job: Job,
+  scenario: IdleScenario,
+): Promise<IdleResult> {
   const { version, connections, perSecond, subscriptionsEach } = scenario;
-  const { target, prefix } = audience(system, job.port);
-  const engine = new Engine(system, target);
+  const { prefix } = audience(system, job);
+  const engine = await engineFor(system, job);
   const listener = new Listener(engine, version);
   const residentNow = () => {
     settle(engine, listener);

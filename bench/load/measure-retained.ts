@@ -1,7 +1,7 @@
 // Many retained messages: how fast they are stored, how fast somebody who subscribes to `#` gets
 // all of them, and how long a pair of others that talks on has to wait meanwhile.
 
-import { type Client, Engine, type FrameHandler } from '../../src/bench/engine.ts';
+import type { Client, Engine, FrameHandler } from '../../src/bench/engine.ts';
 import { connectClients } from '../../src/bench/handshake.ts';
 import { Listener } from '../../src/bench/listener.ts';
 import type { FrameScanner } from '../../src/bench/scanner.ts';
@@ -12,7 +12,7 @@ import { PacketType } from '../../src/mqtt/packet.ts';
 import { memoryOf } from '../proc.ts';
 import { type RetainedScenario, traffic as trafficOf } from '../scenarios.ts';
 import { settle } from './measure-idle.ts';
-import { audience, latencies } from './measure-traffic.ts';
+import { audience, engineFor, latencies } from './measure-traffic.ts';
 import type { Job, RetainedResult } from './result.ts';
 
 const WINDOW = 1_000;
@@ -69,14 +69,14 @@ class Keeper implements FrameHandler {
   }
 }
 
-export function measureRetained(
+export async function measureRetained(
   system: System,
   job: Job,
   scenario: RetainedScenario,
-): RetainedResult {
+): Promise<RetainedResult> {
   const { messages, version } = scenario;
-  const all = audience(system, job.port);
-  const engine = new Engine(system, all.target);
+  const all = audience(system, job);
+  const engine = await engineFor(system, job);
   const pair = { topic: 'bench/pair', filter: 'bench/pair', publishers: 1, subscribers: 1 };
   const traffic = new Traffic(
     engine,

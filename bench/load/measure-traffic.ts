@@ -5,6 +5,7 @@ import type { Histogram } from '../../src/bench/histogram.ts';
 import { copiesOf, type TrafficScenario } from '../../src/bench/scenario.ts';
 import type { System } from '../../src/bench/system.ts';
 import { type Audience, Traffic } from '../../src/bench/traffic.ts';
+import { Transport } from '../../src/bench/transport/transport.ts';
 import { machineCpuNs, memoryOf, voluntarySwitches, writtenBytes } from '../proc.ts';
 import { CallCount } from './call-count.ts';
 import type { Job, Latencies, TrafficResult } from './result.ts';
@@ -13,9 +14,13 @@ import { syncsPerSecond } from './sync-count.ts';
 const DRAIN_PATIENCE_MS = 2_000;
 const COUNTED_MS = 1_000;
 
-export function audience(system: System, port: number): Audience {
+export function audience(system: System, { credentials }: Job): Audience {
+  return { system, credentials, prefix: 'bench-' };
+}
+
+export async function engineFor(system: System, { port, transport }: Job): Promise<Engine> {
   const target = { address: '127.0.0.1', port };
-  return { system, target, credentials: null, prefix: 'bench-' };
+  return new Engine(system, target, await Transport.open(system, transport));
 }
 
 export function latencies(histogram: Histogram): Latencies {
@@ -23,16 +28,39 @@ export function latencies(histogram: Histogram): Latencies {
   return { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: at(1) };
 }
 
-function readings(system: System, { brokerPid }: Job, scenario: TrafficScenario, traffic: Traffic) {
+/** Processor time so far. */
+export function clocks(system: System, { brokerPid }: Job) {
   return {
     atMs: performance.now(),
-    wallMs: Date.now(),
-    messages: traffic.progress,
-    written: scenario.store ? writtenBytes(brokerPid) : 0,
     broker: system.processCpuNs(brokerPid),
     load: system.processCpuNs(process.pid),
     machine: machineCpuNs(),
-    switches: voluntarySwitches(brokerPid),
+  };
+}
+
+type Clocks = ReturnType<typeof clocks>;
+
+/** Between two readings: processor time of the broker, and who used how much of a processor. */
+export function usage(before: Clocks, after: Clocks) {
+  const elapsedNs = (after.atMs - before.atMs) * 1e6;
+  const brokerNs = after.broker - before.broker;
+  const loadNs = after.load - before.load;
+  const foreignNs = Math.max(0, after.machine - before.machine - brokerNs - loadNs);
+  const shares = {
+    brokerCpuShare: brokerNs / elapsedNs,
+    loadCpuShare: loadNs / elapsedNs,
+    foreignCpuShare: foreignNs / elapsedNs,
+  };
+  return { elapsedNs, brokerNs, shares };
+}
+
+function readings(system: System, job: Job, scenario: TrafficScenario, traffic: Traffic) {
+  return {
+    ...clocks(system, job),
+    wallMs: Date.now(),
+    messages: traffic.progress,
+    written: scenario.store ? writtenBytes(job.brokerPid) : 0,
+    switches: voluntarySwitches(job.brokerPid),
   };
 }
 
@@ -41,9 +69,8 @@ export async function measureTraffic(
   job: Job,
   scenario: TrafficScenario,
 ): Promise<TrafficResult> {
-  const all = audience(system, job.port);
-  const engine = new Engine(system, all.target);
-  const traffic = new Traffic(engine, all, scenario);
+  const engine = await engineFor(system, job);
+  const traffic = new Traffic(engine, audience(system, job), scenario);
   traffic.warmUp(job.warmUpMs);
   const before = readings(system, job, scenario, traffic);
   traffic.measuring = true;
@@ -57,13 +84,11 @@ export async function measureTraffic(
   traffic.leave();
   engine.close();
 
-  const elapsedNs = (after.atMs - before.atMs) * 1e6;
   const messages = after.messages - before.messages;
-  const brokerNs = after.broker - before.broker;
-  const loadNs = after.load - before.load;
-  const foreignNs = Math.max(0, after.machine - before.machine - brokerNs - loadNs);
+  const { elapsedNs, brokerNs, shares } = usage(before, after);
   return {
     kind: 'traffic',
+    ...shares,
     wantedPerSecond:
       'window' in scenario.pace ? null : scenario.pace.perSecond * copiesOf(scenario),
     rssBytes,
@@ -74,9 +99,6 @@ export async function measureTraffic(
     cpuUsPerMessage: brokerNs / 1000 / messages,
     switchesPerMessage: (after.switches - before.switches) / messages,
     callsPerMessage,
-    brokerCpuShare: brokerNs / elapsedNs,
-    loadCpuShare: loadNs / elapsedNs,
-    foreignCpuShare: foreignNs / elapsedNs,
     sent: traffic.sent,
     lost: traffic.missing,
     repeated: traffic.ledger.repeated,

@@ -1,11 +1,16 @@
 // What goes into a load process and what comes out of it: JSON both ways.
 
+import type { TransportSettings } from '../../src/bench/transport/transport.ts';
+import type { Credentials } from '../../src/bench/wire.ts';
 import type { MemoryUse } from '../proc.ts';
 import type { Scenario } from '../scenarios.ts';
 
 export interface Job {
   readonly scenario: Scenario;
+  /** On 127.0.0.1, the way there and as whom. */
   readonly port: number;
+  readonly transport: TransportSettings;
+  readonly credentials: Credentials | null;
   readonly brokerPid: number;
   /** Where the broker's syncs are noted, if they are. */
   readonly syncLog: string;
@@ -78,10 +83,25 @@ export interface RetainedResult extends MemoryUse {
   readonly latencyUs: Latencies;
 }
 
+export interface ConnectsResult {
+  readonly kind: 'connects';
+  /** Clients per second that came, got their CONNACK and left again. */
+  readonly perSecond: number;
+  /** From the start of a connection to its CONNACK. */
+  readonly latencyUs: Latencies;
+  /** The broker's processor time, all threads, per such client. */
+  readonly cpuUsPerConnect: number;
+  /** TLS handshakes that resumed a session, of all; NaN without TLS. */
+  readonly resumedShare: number;
+  readonly brokerCpuShare: number;
+  readonly loadCpuShare: number;
+  readonly foreignCpuShare: number;
+}
+
 export interface StartResult {
   readonly kind: 'start';
   /** From starting the program to its first CONNACK. */
   readonly connackMs: number;
 }
 
-export type Result = TrafficResult | IdleResult | RetainedResult | StartResult;
+export type Result = TrafficResult | IdleResult | RetainedResult | ConnectsResult | StartResult;

@@ -6,6 +6,7 @@ import { conditionLines, type Report } from './report.ts';
 import type { TrafficRow } from './rows.ts';
 import {
   type Column,
+  connectsColumns,
   count,
   decimal,
   idleColumns,
@@ -47,7 +48,7 @@ polyline { stroke-width: 2 }
 `;
 
 /** Whether a row's figures prove little. */
-function isDoubtful({ remarks }: TrafficRow): boolean {
+function isDoubtful({ remarks }: Pick<TrafficRow, 'remarks'>): boolean {
   return remarks.some(remark => !remark.startsWith('broker had time'));
 }
 
@@ -107,6 +108,13 @@ ${[this.key(), ...this.charts(), ...this.tables()].join('\n')}
       this.bars('p99 at a fixed rate, ms', paced, row => row.latencyUs.p99, milliseconds),
       this.percentiles(paced),
       this.growth(passing.filter(isGrowth)),
+      this.simpleBars(
+        'Clients that come and go, per second',
+        this.report.connects,
+        row => row.perSecond,
+        count,
+        isDoubtful,
+      ),
       this.simpleBars(
         'Bytes per connection',
         this.report.idle,
@@ -201,10 +209,11 @@ ${[this.key(), ...this.charts(), ...this.tables()].join('\n')}
   }
 
   private tables(): string[] {
-    const { passing, storing, idle, retained, starts } = this.report;
+    const { passing, storing, connects, idle, retained, starts } = this.report;
     return [
       table('Traffic', trafficColumns, passing),
       table('Traffic that is kept', storeColumns, storing),
+      table('Clients that come and go', connectsColumns, connects),
       table('Connections', idleColumns, idle),
       table('Retained messages', retainedColumns, retained),
       table('Cold start', startColumns, starts),

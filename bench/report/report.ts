@@ -2,6 +2,8 @@
 
 import { isStoring, type Scenario } from '../scenarios.ts';
 import {
+  type ConnectsRow,
+  connectsRow,
   type IdleRow,
   idleRow,
   type RetainedRow,
@@ -36,6 +38,7 @@ export interface Report extends Conditions {
   /** Rows of scenarios that pass messages on, and of those that ask something of the store. */
   readonly passing: readonly TrafficRow[];
   readonly storing: readonly TrafficRow[];
+  readonly connects: readonly ConnectsRow[];
   readonly idle: readonly IdleRow[];
   readonly retained: readonly RetainedRow[];
   readonly starts: readonly StartRow[];
@@ -51,18 +54,16 @@ export function reportOf(
     new Set(scenarios.filter(holds).map(({ name }) => name));
   const of = (chosen: ReadonlySet<string>) => series.filter(one => chosen.has(one.scenario));
   const ofKind = (kind: Scenario['kind']) => of(names(scenario => scenario.kind === kind));
+  const baselineOf = ({ scenario }: Series) =>
+    series.find(other => other.scenario === scenario && other.peer === conditions.baseline);
   const traffic = (chosen: ReadonlySet<string>) =>
-    of(chosen).map(one =>
-      trafficRow(
-        one,
-        series.find(other => other.scenario === one.scenario && other.peer === conditions.baseline),
-      ),
-    );
+    of(chosen).map(one => trafficRow(one, baselineOf(one)));
   return {
     ...conditions,
     scenarios,
     passing: traffic(names(scenario => scenario.kind === 'traffic' && !isStoring(scenario))),
     storing: traffic(names(isStoring)),
+    connects: ofKind('connects').map(one => connectsRow(one, baselineOf(one))),
     idle: ofKind('idle').map(idleRow),
     retained: ofKind('retained').map(retainedRow),
     starts: ofKind('start').map(startRow),

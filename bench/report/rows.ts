@@ -2,6 +2,7 @@
 // a figure that proves less than it seems to.
 
 import type {
+  ConnectsResult,
   IdleResult,
   Latencies,
   Result,
@@ -82,6 +83,20 @@ export interface RetainedRow extends Row {
   readonly latencyUs: Latencies;
 }
 
+export interface ConnectsRow extends Row {
+  readonly perSecond: number;
+  readonly spread: number;
+  /** Against the baseline broker in the same run. */
+  readonly perSecondRatio: number;
+  readonly latencyUs: Latencies;
+  readonly cpuUsPerConnect: number;
+  readonly cpuRatio: number;
+  readonly resumedShare: number;
+  readonly brokerCpuShare: number;
+  readonly loadCpuShare: number;
+  readonly foreignCpuShare: number;
+}
+
 export interface StartRow extends Row {
   readonly connackMs: number;
   readonly spread: number;
@@ -119,11 +134,16 @@ function row({ scenario, peer, store, io, runs }: Series, remarks: readonly stri
   return { scenario, peer, store, io, remarks: [...new Set([...remarks, ...told])] };
 }
 
-function doubts(runs: readonly TrafficResult[]): string[] {
+function commonDoubts(runs: readonly (TrafficResult | ConnectsResult)[]): string[] {
   const remarks: string[] = [];
-  const total = (of: (run: TrafficResult) => number) => runs.reduce((sum, run) => sum + of(run), 0);
   if (pick(runs, run => run.loadCpuShare) > LOAD_SHARE_MAX) remarks.push('void: load-bound');
   if (pick(runs, run => run.foreignCpuShare) > FOREIGN_SHARE_MAX) remarks.push('disturbed');
+  return remarks;
+}
+
+function doubts(runs: readonly TrafficResult[]): string[] {
+  const remarks = commonDoubts(runs);
+  const total = (of: (run: TrafficResult) => number) => runs.reduce((sum, run) => sum + of(run), 0);
   const waited = pick(runs, run => run.brokerCpuShare) < BROKER_SHARE_MIN;
   if (waited && runs.some(run => run.wantedPerSecond === null)) {
     remarks.push('broker had time left');
@@ -193,6 +213,33 @@ export function retainedRow(series: Series): RetainedRow {
     bytesPerMessage: pick(runs, run => run.bytesPerMessage),
     rssBytes: pick(runs, run => run.rssBytes),
     latencyUs: pickLatencies(runs),
+  };
+}
+
+export function connectsRow(series: Series, baseline: Series | undefined): ConnectsRow {
+  const all = runsOf(series, 'connects');
+  const base = runsOf(baseline, 'connects');
+  const runs: ConnectsResult[] = present(all);
+  const against = (of: (run: ConnectsResult) => number) =>
+    ratio(
+      all.map(run => run && of(run)),
+      base.map(run => run && of(run)),
+    );
+  const remarks = commonDoubts(runs);
+  if (pick(runs, run => run.brokerCpuShare) < BROKER_SHARE_MIN)
+    remarks.push('broker had time left');
+  return {
+    ...row(series, remarks),
+    perSecond: pick(runs, run => run.perSecond),
+    spread: spread(runs.map(run => run.perSecond)),
+    perSecondRatio: against(run => run.perSecond),
+    latencyUs: pickLatencies(runs),
+    cpuUsPerConnect: pick(runs, run => run.cpuUsPerConnect),
+    cpuRatio: against(run => run.cpuUsPerConnect),
+    resumedShare: pick(runs, run => run.resumedShare),
+    brokerCpuShare: pick(runs, run => run.brokerCpuShare),
+    loadCpuShare: pick(runs, run => run.loadCpuShare),
+    foreignCpuShare: pick(runs, run => run.foreignCpuShare),
   };
 }
 

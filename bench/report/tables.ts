@@ -1,6 +1,6 @@
 // Rows as tables: one list of columns per kind of row, shown as aligned text or as HTML.
 
-import type { IdleRow, RetainedRow, StartRow, TrafficRow } from './rows.ts';
+import type { ConnectsRow, IdleRow, RetainedRow, StartRow, TrafficRow } from './rows.ts';
 
 export interface Column<Row> {
   readonly head: string;
@@ -56,11 +56,16 @@ const latency: readonly Column<Timed>[] = [
   { head: 'p99.9 ms', cell: row => milliseconds(row.latencyUs.p999) },
 ];
 
-const pace: readonly Column<TrafficRow>[] = [
-  { head: 'msg/s', cell: row => count(row.perSecond) },
-  { head: '±', cell: row => percent(row.spread) },
-  { head: '×', cell: row => decimal(row.perSecondRatio, 2) },
-];
+type Paced = Pick<TrafficRow, 'perSecond' | 'spread' | 'perSecondRatio'>;
+
+function paceIn(unit: string): readonly Column<Paced>[] {
+  return [
+    { head: unit, cell: row => count(row.perSecond) },
+    { head: '±', cell: row => percent(row.spread) },
+    { head: '×', cell: row => decimal(row.perSecondRatio, 2) },
+  ];
+}
+const pace = paceIn('msg/s');
 
 /** Microseconds per message, which is the same number as seconds per million messages. */
 const cost: readonly Column<TrafficRow>[] = [
@@ -68,12 +73,18 @@ const cost: readonly Column<TrafficRow>[] = [
   { head: '×', cell: row => decimal(row.cpuRatio, 2) },
 ];
 
-const machine: readonly Column<TrafficRow>[] = [
-  { head: 'RSS MB', cell: row => megabytes(row.rssBytes) },
-  { head: 'peak MB', cell: row => megabytes(row.peakBytes) },
+type Shared = Pick<TrafficRow, 'brokerCpuShare' | 'loadCpuShare' | 'foreignCpuShare'>;
+
+const processors: readonly Column<Shared>[] = [
   { head: 'broker CPU', cell: row => percent(row.brokerCpuShare) },
   { head: 'load CPU', cell: row => percent(row.loadCpuShare) },
   { head: 'other CPU', cell: row => percent(row.foreignCpuShare) },
+];
+
+const machine: readonly Column<TrafficRow>[] = [
+  { head: 'RSS MB', cell: row => megabytes(row.rssBytes) },
+  { head: 'peak MB', cell: row => megabytes(row.peakBytes) },
+  ...processors,
 ];
 
 export const trafficColumns: readonly Column<TrafficRow>[] = [
@@ -122,6 +133,18 @@ export const retainedColumns: readonly Column<RetainedRow>[] = [
   { head: 'RSS MB', cell: row => megabytes(row.rssBytes) },
   ...latency,
   { head: 'max ms', cell: row => milliseconds(row.latencyUs.max) },
+  remarks,
+];
+
+/** Clients that come, get their CONNACK and leave. */
+export const connectsColumns: readonly Column<ConnectsRow>[] = [
+  ...names,
+  ...paceIn('clients/s'),
+  ...latency,
+  { head: 'CPU µs/client', cell: row => perMessage(row.cpuUsPerConnect) },
+  { head: '×', cell: row => decimal(row.cpuRatio, 2) },
+  { head: 'resumed', cell: row => percent(row.resumedShare) },
+  ...processors,
   remarks,
 ];
 

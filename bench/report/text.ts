@@ -2,6 +2,7 @@
 
 import { conditionLines, type Report } from './report.ts';
 import {
+  connectsColumns,
   idleColumns,
   retainedColumns,
   startColumns,
@@ -11,10 +12,11 @@ import {
 } from './tables.ts';
 
 export function reportText(report: Report): string {
-  const { passing, storing, idle, retained, starts } = report;
+  const { passing, storing, connects, idle, retained, starts } = report;
   const lines = conditionLines(report);
   if (passing.length > 0) lines.push('', textTable(trafficColumns, passing));
   if (storing.length > 0) lines.push('', textTable(storeColumns, storing));
+  if (connects.length > 0) lines.push('', textTable(connectsColumns, connects));
   if (idle.length > 0) lines.push('', textTable(idleColumns, idle));
   if (retained.length > 0) lines.push('', textTable(retainedColumns, retained));
   if (starts.length > 0) lines.push('', textTable(startColumns, starts));

@@ -1,12 +1,15 @@
 // The load engine's clients: sockets, read and written in one tight loop. It owns bytes and frames;
 // what they mean is its handler's business. One pooled buffer receives for everybody; what is left
 // of a cut frame waits in the client's own small buffer, and so does what the kernel did not take.
-// Acknowledgements caused by one read leave in one write.
+// Acknowledgements caused by one read leave in one write. Where a transport is given, its layers
+// stand between frames and socket; what is to be sent before they are open waits.
 
 import { EPOLLIN, EPOLLOUT } from '../io/sync/libc.ts';
 import { Poller, type Source } from '../io/sync/poller.ts';
 import { FrameScanner, MALFORMED } from './scanner.ts';
 import type { Memory, System, Target } from './system.ts';
+import type { Layer } from './transport/layer.ts';
+import type { Transport } from './transport/transport.ts';
 
 const RECEIVE_BYTES = 256 * 1024;
 const UNSENT_BYTES_MAX = 64 * 1024 * 1024;
@@ -22,6 +25,11 @@ export class Client implements Source {
   unsent: Memory | null = null;
   unsentStart = 0;
   unsentEnd = 0;
+  /** Null: frames are what the socket carries. */
+  layer: Layer | null = null;
+  /** Frames that wait for the end of the handshake; null: it is over. */
+  early: Memory[] | null = null;
+  gone = false;
 
   constructor(engine: Engine, fd: number, index: number) {
     this.engine = engine;
@@ -54,19 +62,25 @@ export class Engine {
   readonly clients: Client[] = [];
   readonly system: System;
   private readonly target: Target;
+  readonly transport: Transport | null;
   private readonly poller: Poller;
   private readonly scanner = new FrameScanner();
   private readonly inbound: Memory;
+  /** A cut frame and what came after it, where it has to be put together. */
+  private readonly joined: Memory;
   private readonly replies: Memory;
   private repliesLength = 0;
   private handler = nobody;
   private readonly muted = new Set<Client>();
 
-  constructor(system: System, target: Target) {
+  /** `transport`: null for plain TCP. */
+  constructor(system: System, target: Target, transport: Transport | null = null) {
     this.system = system;
     this.target = target;
+    this.transport = transport;
     this.poller = new Poller(system.libc);
     this.inbound = system.memory(RECEIVE_BYTES);
+    this.joined = system.memory(transport === null ? 1 : RECEIVE_BYTES * 2);
     this.replies = system.memory(RECEIVE_BYTES * 2);
   }
 
@@ -74,7 +88,24 @@ export class Engine {
     const client = new Client(this, this.system.connect(this.target), this.clients.length);
     this.clients.push(client);
     if (!this.poller.add(client.fd, client, EPOLLIN)) throw new Error('epoll has no room left');
+    if (this.transport !== null) this.dress(client, this.transport);
     return client;
+  }
+
+  /** Another one that goes to the same broker by the same way. */
+  another(): Engine {
+    return new Engine(this.system, this.target, this.transport);
+  }
+
+  /** Ends one client. Not for use while a frame of it is being handled. */
+  drop(client: Client): void {
+    if (client.gone) return;
+    client.gone = true;
+    this.poller.forget(client.fd);
+    this.system.close(client.fd);
+    client.layer?.free();
+    client.layer = null;
+    client.early = null;
   }
 
   /** Has `source` woken as well. */
@@ -116,8 +147,39 @@ export class Engine {
     this.send(client, memory, 0, frame.length);
   }
 
-  /** Sends [start, end) of a memory that the caller may reuse at once. */
+  /** Sends [start, end) of a memory, whole frames, that the caller may reuse at once. */
   send(client: Client, memory: Memory, start: number, end: number): void {
+    if (client.layer === null) {
+      this.transmit(client, memory, start, end);
+    } else if (client.early === null) {
+      client.layer.wrap(memory, start, end);
+    } else {
+      const kept = this.system.memory(end - start);
+      kept.bytes.set(memory.bytes.subarray(start, end));
+      client.early.push(kept);
+    }
+  }
+
+  close(): void {
+    for (const client of this.clients) this.drop(client);
+    this.poller.close();
+  }
+
+  private dress(client: Client, transport: Transport): void {
+    client.early = [];
+    client.layer = transport.layers({
+      below: (memory, start, end) => this.transmit(client, memory, start, end),
+      above: (memory, start, end) => this.arrived(client, memory, start, end),
+      opened: () => {
+        const early = client.early ?? [];
+        client.early = null;
+        for (const kept of early) this.send(client, kept, 0, kept.bytes.length);
+      },
+    });
+    client.layer.begin();
+  }
+
+  private transmit(client: Client, memory: Memory, start: number, end: number): void {
     let sent = 0;
     if (!client.blocked) {
       sent = this.system.transmit(client.fd, memory.address + start, end - start);
@@ -129,14 +191,6 @@ export class Engine {
       this.poller.change(client.fd, EPOLLIN | EPOLLOUT);
     }
     this.keepUnsent(client, memory.bytes.subarray(start + sent, end));
-  }
-
-  close(): void {
-    for (const client of this.clients) {
-      this.poller.forget(client.fd);
-      this.system.close(client.fd);
-    }
-    this.poller.close();
   }
 
   private flush(client: Client): void {
@@ -157,23 +211,33 @@ export class Engine {
 
   private read(client: Client): void {
     const { handler, inbound } = this;
-    const { bytes, address } = inbound;
-    const kept = client.carryLength;
-    if (kept > 0) bytes.set(client.carry.subarray(0, kept));
-    const count = this.system.receive(client.fd, address + kept, RECEIVE_BYTES - kept);
+    const kept = client.layer === null ? client.carryLength : 0;
+    if (kept > 0) inbound.bytes.set(client.carry.subarray(0, kept));
+    const count = this.system.receive(client.fd, inbound.address + kept, RECEIVE_BYTES - kept);
     if (count <= 0) {
       if (count < 0 && this.system.wouldBlock()) return;
       throw lost(client, 'the broker closed it');
     }
     handler.onRead(performance.now());
-    const limit = kept + count;
-    const rest = this.scan(client, limit, handler);
-    if (rest < limit) keepRest(client, bytes, rest, limit);
-    else client.carryLength = 0;
+    if (client.layer === null) this.scan(client, inbound, 0, kept + count);
+    else client.layer.unwrap(inbound, 0, count);
     if (this.repliesLength > 0) {
       this.send(client, this.replies, 0, this.repliesLength);
       this.repliesLength = 0;
     }
+  }
+
+  /** Bytes of frames have come out of a client's layers. */
+  private arrived(client: Client, memory: Memory, start: number, end: number): void {
+    const kept = client.carryLength;
+    if (kept === 0) {
+      this.scan(client, memory, start, end);
+      return;
+    }
+    const { joined } = this;
+    joined.bytes.set(client.carry.subarray(0, kept));
+    joined.bytes.set(memory.bytes.subarray(start, end), kept);
+    this.scan(client, joined, 0, kept + end - start);
   }
 
   private keepUnsent(client: Client, rest: Uint8Array): void {
@@ -192,19 +256,21 @@ export class Engine {
     client.unsentEnd += rest.length;
   }
 
-  /** Hands every whole frame to the handler; returns where the first incomplete one begins. */
-  private scan(client: Client, limit: number, handler: FrameHandler): number {
-    const { inbound, scanner } = this;
-    let at = 0;
+  /** Hands every whole frame to the handler and keeps what is left. */
+  private scan(client: Client, memory: Memory, start: number, limit: number): void {
+    const { scanner, handler } = this;
+    let at = start;
     for (;;) {
-      const next = scanner.next(inbound.bytes, at, limit);
+      const next = scanner.next(memory.bytes, at, limit);
       if (next < 0) {
         if (next === MALFORMED) throw lost(client, 'the broker sent what is no MQTT frame');
-        return at;
+        break;
       }
-      handler.onFrame(client, scanner, inbound);
+      handler.onFrame(client, scanner, memory);
       at = next;
     }
+    if (at < limit) keepRest(client, memory.bytes, at, limit);
+    else client.carryLength = 0;
   }
 }
 

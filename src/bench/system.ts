@@ -79,6 +79,14 @@ export class System {
     return new Memory(this.libc, size);
   }
 
+  /** As C has it, ended by a zero. */
+  text(value: string): Memory {
+    const bytes = Buffer.from(`${value}\0`);
+    const memory = this.memory(bytes.length);
+    memory.bytes.set(bytes);
+    return memory;
+  }
+
   /** A connected TCP socket without Nagle's delay; throws the system's error. */
   connect({ address, port }: Target): number {
     const { libc, scratch } = this;

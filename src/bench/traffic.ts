@@ -3,7 +3,7 @@
 // frames are patched in place in a publisher's batch, and leave many to a write.
 
 import { PacketType } from '../mqtt/packet.ts';
-import { type Client, Engine, type FrameHandler } from './engine.ts';
+import type { Client, Engine, FrameHandler } from './engine.ts';
 import { connectClients, type Identity, subscribeClients } from './handshake.ts';
 import { Histogram } from './histogram.ts';
 import { Ledger } from './ledger.ts';
@@ -17,7 +17,7 @@ import {
   namesOf,
   type TrafficScenario,
 } from './scenario.ts';
-import type { Memory, System, Target, Ticker } from './system.ts';
+import type { Memory, System, Ticker } from './system.ts';
 import {
   type Credentials,
   connectFrame,
@@ -49,7 +49,6 @@ const UNTIMED_AFTER = 8_192;
 
 export interface Audience {
   readonly system: System;
-  readonly target: Target;
   readonly credentials: Credentials | null;
   /** What client identifiers begin with. */
   readonly prefix: string;
@@ -107,7 +106,7 @@ export class Traffic implements FrameHandler {
       this.firstSubscriber = engine.clients.length;
       this.listen(engine, 'sub', subscribers);
     } else if (subscribers > 0) {
-      const visit = new Engine(audience.system, audience.target);
+      const visit = engine.another();
       this.listen(visit, 'sub', subscribers);
       for (const client of visit.clients) visit.sendFrame(client, disconnectFrame());
       visit.close();

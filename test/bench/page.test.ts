@@ -100,6 +100,11 @@ function outcomeOf({ kind }: Scenario): Outcome {
         ...{ kind, ...memory, latencyUs },
         ...{ storedPerSecond: 1, collectedPerSecond: 2, bytesPerMessage: 3 },
       };
+    case 'connects':
+      return {
+        ...{ kind, latencyUs, perSecond: 900, cpuUsPerConnect: 400, resumedShare: 0 },
+        ...{ brokerCpuShare: 1, loadCpuShare: 0.1, foreignCpuShare: 0 },
+      };
     case 'start':
       return { kind, connackMs: 12.34 };
   }

@@ -12,9 +12,11 @@ const namesOf = (...args: string[]) => planFrom(args).scenarios.map(({ name }) =
 
 describe('bench plan', () => {
   test('families run only when they are asked for by how their names begin', () => {
-    assert.ok(namesOf().every(name => !/^(store|io|conn-tcp)/.test(name)));
+    assert.ok(namesOf().every(name => !/^(store|io|conn-tcp|locks)/.test(name)));
     assert.deepEqual(namesOf('--scenario', 'conn-tcp'), ['conn-tcp-10K-100']);
     assert.ok(namesOf('--scenario', 'store-p2p').every(name => name.startsWith('store-p2p')));
+    assert.ok(namesOf('--scenario', 'locks').every(name => name.startsWith('locks-')));
+    assert.ok(namesOf().filter(name => name.startsWith('doors-')).length >= 9);
     assert.ok(namesOf('--scenario', 'p2p').every(name => !name.startsWith('store')));
     assert.throws(() => planFrom(['--scenario', 'none-such']), /none has such a name/);
   });
@@ -65,6 +67,12 @@ describe('bench plan', () => {
     assert.equal(excuse(aedes, { ...scenario, version: 5 }), 'it has no MQTT 5');
     const shared = { ...scenario, filter: '$share/a/bench/+' };
     assert.equal(excuse(aedes, shared), 'it has no shared subscriptions');
+    assert.equal(excuse(aedes, { ...scenario, door: 'ws' }), 'it is not set up for ws');
+    const mosquitto = { ...peerFor('mosquitto'), ...here };
+    assert.equal(excuse(mosquitto, { ...scenario, door: 'wss', guard: 'acl-10K' }), null);
+    const ruled = { ...scenario, guard: 'rules-10' } as const;
+    assert.equal(excuse(mosquitto, ruled), 'it is not set up for rules-10');
+    assert.equal(excuse({ ...peerFor('minnow'), ...here }, ruled), null);
     assert.equal(excuse({ ...nats, missing: () => 'not here' }, scenario), 'not here');
   });
 

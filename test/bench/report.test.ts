@@ -2,10 +2,22 @@
 
 import assert from 'node:assert/strict';
 import { totalCalls } from '../../bench/load/call-count.ts';
-import type { TrafficResult } from '../../bench/load/result.ts';
+import type { ConnectsResult, TrafficResult } from '../../bench/load/result.ts';
 import { countSyncs } from '../../bench/load/sync-count.ts';
-import { idleRow, type Series, startRow, trafficRow } from '../../bench/report/rows.ts';
-import { idleColumns, storeColumns, textTable, trafficColumns } from '../../bench/report/tables.ts';
+import {
+  connectsRow,
+  idleRow,
+  type Series,
+  startRow,
+  trafficRow,
+} from '../../bench/report/rows.ts';
+import {
+  connectsColumns,
+  idleColumns,
+  storeColumns,
+  textTable,
+  trafficColumns,
+} from '../../bench/report/tables.ts';
 import { describe, test } from '../harness.ts';
 
 const clean: TrafficResult = {
@@ -45,6 +57,27 @@ describe('report', () => {
       textTable(trafficColumns, [row]),
       /p2p +fast +strict +sync +1,000,000 +0 % +4\.00 +1\.50 +2\.00 +2\.50 /,
     );
+  });
+
+  test('clients that come and go have ratios, doubts and the share that resumed', () => {
+    const run: ConnectsResult = {
+      ...{ kind: 'connects', latencyUs: clean.latencyUs, perSecond: 800, cpuUsPerConnect: 1_000 },
+      ...{ resumedShare: 0.5, brokerCpuShare: 1, loadCpuShare: 0.4, foreignCpuShare: 0 },
+    };
+    const slow = { ...run, perSecond: 200, cpuUsPerConnect: 4_000 };
+    const row = connectsRow(series('fast', run), series('slow', slow));
+    assert.deepEqual([row.perSecondRatio, row.cpuRatio, row.remarks], [4, 0.25, []]);
+    const told = textTable(connectsColumns, [row]);
+    assert.match(told, /resumed .*\n.* 800 +0 % +4\.00 .* 1000\.00 +0\.25 +50 % /);
+    for (const [change, remark] of [
+      [{ loadCpuShare: 0.81 }, 'void: load-bound'],
+      [{ foreignCpuShare: 0.5 }, 'disturbed'],
+      [{ brokerCpuShare: 0.5 }, 'broker had time left'],
+    ] as const) {
+      assert.deepEqual(connectsRow(series('fast', { ...run, ...change }), undefined).remarks, [
+        remark,
+      ]);
+    }
   });
 
   test('every doubt about a figure is a remark', () => {

@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict';
 import type { Outcome } from '../../src/cli/bench/outcome.ts';
 import { Exit } from '../../src/cli/exit.ts';
-import { describe, test } from '../harness.ts';
+import { afterAll, describe, test } from '../harness.ts';
+import { Authority } from '../io/doors/authority.ts';
+import { useDoors } from './door-kit.ts';
 import { minnow, ok, run, useMinnow } from './process.ts';
 
 describe('minnow bench', () => {
@@ -58,5 +60,64 @@ describe('minnow bench', () => {
     const { code, stderr } = await run([...minnow, 'bench', 'p2p', '-h', '127.0.0.1', '-p', '1']);
     assert.equal(code, Exit.unavailable);
     assert.match(stderr, /bench: nobody listens on 127\.0\.0\.1 port 1\n/);
+  });
+});
+
+describe('minnow bench through other doors', () => {
+  const authority = new Authority();
+  afterAll(() => authority.remove());
+  const tls = authority.issue('localhost', { names: 'DNS:localhost,IP:127.0.0.1' });
+  const meter = authority.issue('meter-7');
+  const ca = authority.certificate;
+  const mutual = { ...tls, clientCertificate: 'required', ca };
+  const webSocket = { protocol: 'websocket', websocket: { path: '/mqtt' } };
+  const broker = useDoors('async', [
+    { tls },
+    { tls: mutual, mountPoint: 'mutual/' },
+    webSocket,
+    { ...webSocket, tls },
+  ]);
+  const trust = ['--cafile', ca];
+  const bench = (scheme: string, ...args: string[]) => {
+    const to = ['-h', '127.0.0.1', '-p', String(broker.portOf(scheme)), '--seconds', '1'];
+    return run([...minnow, 'bench', ...args, ...to, '--json']);
+  };
+
+  for (const [scheme, ...how] of [
+    ['mqtts', ...trust],
+    ['ws', '--ws'],
+    ['wss', '--ws', ...trust],
+  ] as const) {
+    test(`${scheme}: everything arrives once and in order`, async () => {
+      const shape = ['p2p', '-q', '2', '-c', '3', '--window', '20', '-s', '20000'];
+      const { stdout, stderr } = await bench(scheme, ...shape, ...how);
+      assert.equal(stderr.replaceAll(/^ .*\n/gm, ''), '');
+      const outcome = JSON.parse(stdout.toString()) as Outcome;
+      assert.ok(outcome.count > 0);
+      assert.deepEqual(outcome.faults, { lost: 0, repeated: 0, outOfOrder: 0 });
+    });
+  }
+
+  test('a listener that wants certificates gets the clients’ own', async () => {
+    const lines = broker.process.lines.find(text => text.includes('"minnow is ready"'));
+    const [, second] = [...lines!.matchAll(/mqtts:\/\/127\.0\.0\.1:(\d+)/g)];
+    const to = ['-h', 'localhost', '-p', second![1]!, '--seconds', '1', '--json'];
+    const conn = [...minnow, 'bench', 'conn', '-c', '5', '--resume', ...trust, ...to];
+    const { stdout } = await ok([...conn, '--cert', meter.certificate, '--key', meter.key]);
+    assert.equal((JSON.parse(stdout.toString()) as Outcome).count, 5);
+    const without = await run(conn);
+    assert.equal(without.code, Exit.unavailable);
+  });
+
+  test('what is wrong at the door is said', async () => {
+    for (const [scheme, args, expected] of [
+      ['mqtts', ['--tls'], /certificate is refused: certificate verify failed/],
+      ['mqtts', ['--cafile', '/nowhere.pem'], /\/nowhere\.pem: /],
+      ['ws', ['--ws', '--path', '/elsewhere'], /refused the WebSocket upgrade: HTTP\/1\.1 404/],
+    ] as const) {
+      const { code, stderr } = await bench(scheme, 'conn', ...args);
+      assert.equal(code, Exit.unavailable);
+      assert.match(stderr, expected);
+    }
   });
 });

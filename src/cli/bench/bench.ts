@@ -1,6 +1,8 @@
-// `minnow bench`: loads any broker over plain TCP and says what it took, how fast, in which order.
+// `minnow bench`: loads any broker, by TCP, TLS or WebSocket, and says what it took, how fast, in
+// which order.
 
 import { System } from '../../bench/system.ts';
+import { Transport } from '../../bench/transport/transport.ts';
 import type { Flags } from '../client/flags.ts';
 import { runCommand, usageText } from '../client/run-command.ts';
 import { print } from '../command.ts';
@@ -26,7 +28,8 @@ async function bench(flags: Flags): Promise<number> {
   const screen = process.stderr;
   let outcome: Outcome;
   try {
-    outcome = await load({ system, target, settings, screen });
+    const transport = await Transport.open(system, settings.transport);
+    outcome = await load({ system, target, transport, settings, screen });
   } catch (error) {
     throw new Failure(Exit.unavailable, `bench: ${told(error, settings.host, settings.port)}`);
   }

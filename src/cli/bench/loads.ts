@@ -7,6 +7,7 @@ import { Listener } from '../../bench/listener.ts';
 import type { TrafficScenario } from '../../bench/scenario.ts';
 import type { System, Target } from '../../bench/system.ts';
 import { Traffic } from '../../bench/traffic.ts';
+import type { Transport } from '../../bench/transport/transport.ts';
 import { disconnectFrame } from '../../bench/wire.ts';
 import { grouped, latencyMs, type Outcome } from './outcome.ts';
 import { Progress, type Screen } from './progress.ts';
@@ -17,6 +18,7 @@ const DRAIN_PATIENCE_MS = 2_000;
 export interface Stage {
   readonly system: System;
   readonly target: Target;
+  readonly transport: Transport | null;
   readonly settings: Settings;
   readonly screen: Screen;
 }
@@ -59,9 +61,15 @@ function clock(elapsedMs: number): string {
   return `${Math.round(elapsedMs / 1000)} s`.padStart(6);
 }
 
-async function connections({ system, target, settings, screen }: Stage): Promise<Outcome> {
+async function connections({
+  system,
+  target,
+  transport,
+  settings,
+  screen,
+}: Stage): Promise<Outcome> {
   const { version, credentials, clients, connectRate, seconds, kind } = settings;
-  const engine = new Engine(system, target);
+  const engine = new Engine(system, target, transport);
   const usage = new Usage();
   const identity = { version, credentials, prefix: prefix('conn') };
   const arrivals = new Arrivals(engine, identity, clients, connectRate);
@@ -107,9 +115,15 @@ async function hold(
   );
 }
 
-async function subscribers({ system, target, settings, screen }: Stage): Promise<Outcome> {
+async function subscribers({
+  system,
+  target,
+  transport,
+  settings,
+  screen,
+}: Stage): Promise<Outcome> {
   const { version, credentials, clients, filter, qos, seconds, kind } = settings;
-  const engine = new Engine(system, target);
+  const engine = new Engine(system, target, transport);
   const listening = connectClients(
     engine,
     { version, credentials, prefix: prefix('sub') },
@@ -143,10 +157,10 @@ async function subscribers({ system, target, settings, screen }: Stage): Promise
 }
 
 async function traffic(stage: Stage, scenario: TrafficScenario): Promise<Outcome> {
-  const { system, target, settings, screen } = stage;
+  const { system, target, transport, settings, screen } = stage;
   const { credentials, seconds, kind } = settings;
-  const engine = new Engine(system, target);
-  const audience = { system, target, credentials, prefix: prefix('') };
+  const engine = new Engine(system, target, transport);
+  const audience = { system, credentials, prefix: prefix('') };
   const traffic = new Traffic(engine, audience, scenario);
   const clients = engine.clients.length;
   const usage = new Usage();

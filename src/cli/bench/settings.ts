@@ -5,6 +5,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { type TrafficScenario, trafficFaults } from '../../bench/scenario.ts';
 import type { Target } from '../../bench/system.ts';
+import type { TransportSettings } from '../../bench/transport/transport.ts';
 import type { Credentials } from '../../bench/wire.ts';
 import type { ProtocolVersion, QoS } from '../../mqtt/packet.ts';
 import { type Flag, type Flags, UsageError } from '../client/flags.ts';
@@ -23,8 +24,21 @@ export const kinds = {
 export type Kind = keyof typeof kinds;
 
 export const flagTable: readonly Flag[] = [
-  { long: 'host', short: 'h', value: 'HOST', help: 'broker to load (localhost), by plain TCP' },
-  { long: 'port', short: 'p', value: 'PORT', help: 'its port (1883)' },
+  { long: 'host', short: 'h', value: 'HOST', help: 'broker to load (localhost)' },
+  {
+    long: 'port',
+    short: 'p',
+    value: 'PORT',
+    help: 'its port (1883, TLS 8883, WebSocket 8083, 8084)',
+  },
+  { long: 'tls', help: 'by TLS; whom the system trusts may sign the certificate' },
+  { long: 'cafile', value: 'FILE', help: 'by TLS; who may sign the certificate instead (PEM)' },
+  { long: 'insecure', help: 'TLS: do not look which host the certificate is for' },
+  { long: 'cert', value: 'FILE', help: 'TLS: the certificate of all clients (PEM); needs --key' },
+  { long: 'key', value: 'FILE', help: 'TLS: its private key (PEM)' },
+  { long: 'resume', help: 'TLS: clients resume the session of the first one' },
+  { long: 'ws', help: 'by WebSocket, also inside of TLS' },
+  { long: 'path', value: 'PATH', help: 'WebSocket: what is asked for (/mqtt)' },
   { long: 'username', short: 'u', value: 'NAME', help: 'user name of all clients' },
   { long: 'pw', short: 'P', value: 'PASSWORD', help: 'their password' },
   { long: 'protocol-version', short: 'V', value: 'VERSION', help: '31, 311 or 5 (311)' },
@@ -51,6 +65,7 @@ export interface Settings {
   readonly kind: Kind;
   readonly host: string;
   readonly port: number;
+  readonly transport: TransportSettings;
   readonly credentials: Credentials | null;
   readonly version: ProtocolVersion;
   readonly clients: number;
@@ -95,10 +110,13 @@ export function settingsFrom(flags: Flags): Settings {
   const version = versionOf(flags.text('protocol-version') ?? '311');
   const qos = (flags.integer('qos', 0, 2) ?? 0) as QoS;
   const common = { kind, clients, version, qos };
+  const host = flags.text('host') ?? 'localhost';
+  const transport = transportFrom(flags, host);
   return {
     ...common,
-    host: flags.text('host') ?? 'localhost',
-    port: flags.integer('port', 1, 65_535) ?? 1883,
+    host,
+    port: flags.integer('port', 1, 65_535) ?? defaultPort(transport),
+    transport,
     credentials: username === undefined ? null : { username, password: password ?? '' },
     connectRate: flags.integer('connect-rate', 1, 100_000) ?? 0,
     filter: flags.text('topic') ?? 'bench/#',
@@ -106,6 +124,39 @@ export function settingsFrom(flags: Flags): Settings {
     json: flags.has('json'),
     scenario: kind === 'conn' || kind === 'sub' ? null : scenarioFrom(flags, common),
   };
+}
+
+function transportFrom(flags: Flags, host: string): TransportSettings {
+  const file = flags.text('cafile');
+  const certificate = flags.text('cert');
+  const key = flags.text('key');
+  const secure = flags.has('tls') || file !== undefined;
+  const stray = ['insecure', 'cert', 'key', 'resume'].find(name => !secure && flags.has(name));
+  if (stray !== undefined) throw new UsageError(`--${stray} needs --tls or --cafile`);
+  if ((certificate === undefined) !== (key === undefined)) {
+    throw new UsageError('--cert and --key need each other');
+  }
+  const path = flags.text('path') ?? '/mqtt';
+  if (flags.has('path') && !flags.has('ws')) throw new UsageError('--path needs --ws');
+  if (!/^\/[!-~]*$/.test(path)) throw new UsageError(`--path: '${path}' is no path like /mqtt`);
+  const own = certificate === undefined || key === undefined ? null : { certificate, key };
+  return {
+    tls: secure
+      ? {
+          trust: file === undefined ? 'system' : { file },
+          checkHost: !flags.has('insecure'),
+          resume: flags.has('resume'),
+          host,
+          own,
+        }
+      : null,
+    webSocket: flags.has('ws') ? { host, path } : null,
+  };
+}
+
+function defaultPort({ tls, webSocket }: TransportSettings): number {
+  if (webSocket === null) return tls === null ? 1883 : 8883;
+  return tls === null ? 8083 : 8084;
 }
 
 function isKind(text: string): text is Kind {

@@ -1,4 +1,4 @@
-// libc by bun:ffi.
+// libc by bun:ffi, and for the load engine another library.
 
 import { createRequire } from 'node:module';
 import { type Calls, type CType, type FunctionTable, libcName, type Native } from './libc.ts';
@@ -9,13 +9,22 @@ const require = createRequire(import.meta.url);
 const ffiTypes = { int: 'i32', address: 'ptr', size: 'usize' } as const;
 
 export function bindLibc<Table extends FunctionTable>(functions: Table): Calls<Table> & Native {
+  return bindLibrary(libcName, functions);
+}
+
+/** The same of another library, some of whose functions return addresses (null is none). */
+export function bindLibrary<Table extends FunctionTable>(
+  library: string,
+  functions: Table,
+  returningAddresses: readonly string[] = [],
+): Calls<Table> & Native {
   const { dlopen, ptr, read } = require('bun:ffi') as typeof import('bun:ffi');
-  const declare = (types: readonly CType[]) => ({
+  const declare = (name: string, types: readonly CType[]) => ({
     args: types.map(type => ffiTypes[type]),
-    returns: 'i32' as const,
+    returns: returningAddresses.includes(name) ? ('ptr' as const) : ('i32' as const),
   });
-  const table = Object.entries(functions).map(([name, types]) => [name, declare(types)]);
-  const { symbols } = dlopen(libcName, {
+  const table = Object.entries(functions).map(([name, types]) => [name, declare(name, types)]);
+  const { symbols } = dlopen(library, {
     ...Object.fromEntries(table),
     __errno_location: { args: [], returns: 'ptr' },
   });

@@ -47,6 +47,34 @@ describe('settings of minnow bench', () => {
     assert.deepEqual(rest.credentials, { username: 'me', password: 'pw' });
   });
 
+  test('TLS and WebSocket have ports of their own, and flags as mosquitto_pub has them', () => {
+    const way = (line: string) => {
+      const { port, transport } = settings(`p2p ${line}`);
+      return { port, ...transport };
+    };
+    assert.deepEqual(way('-c 1'), { port: 1883, tls: null, webSocket: null });
+    const tls = { trust: 'system', host: 'localhost', checkHost: true, resume: false, own: null };
+    assert.deepEqual(way('--tls'), { port: 8883, tls, webSocket: null });
+    assert.deepEqual(way('-h b --cafile ca.pem --insecure --cert c --key k -p 1 --resume'), {
+      port: 1,
+      tls: {
+        trust: { file: 'ca.pem' },
+        host: 'b',
+        checkHost: false,
+        resume: true,
+        own: { certificate: 'c', key: 'k' },
+      },
+      webSocket: null,
+    });
+    const webSocket = { host: 'localhost', path: '/mqtt' };
+    assert.deepEqual(way('--ws'), { port: 8083, tls: null, webSocket });
+    assert.deepEqual(way('--ws --tls --path /'), {
+      port: 8084,
+      tls,
+      webSocket: { ...webSocket, path: '/' },
+    });
+  });
+
   test('every mistake is named', () => {
     for (const [line, expected] of [
       ['-q 1', /say which load: conn, /],
@@ -60,6 +88,10 @@ describe('settings of minnow bench', () => {
       ['p2p --properties', /only MQTT 5 has properties/],
       ['p2p -s 11', /whole number from 12 to/],
       ['p2p -c 0', /whole number from 1 to/],
+      ['p2p --insecure', /--insecure needs --tls or --cafile/],
+      ['p2p --tls --cert c', /--cert and --key need each other/],
+      ['p2p --path /mqtt', /--path needs --ws/],
+      ['p2p --ws --path mqtt', /'mqtt' is no path/],
     ] as const) {
       assert.throws(
         () => settings(line),

@@ -1,0 +1,221 @@
+// TLS for the load engine: OpenSSL between two memory buffers, so that one read and one write of
+// the socket serve many records. Sessions are resumed where that is wanted, and it is counted.
+
+import { isIP } from 'node:net';
+import type { Memory, System } from '../system.ts';
+import type { Layer, Sink, Surroundings } from './layer.ts';
+import type { OpenSsl } from './open-ssl.ts';
+
+const BUFFER_BYTES = 256 * 1024;
+const TEXT_BYTES = 256;
+const SSL_ERROR_WANT_READ = 2;
+const SSL_ERROR_ZERO_RETURN = 6;
+const SSL_BOTH_SHUT_DOWN = 3;
+const SSL_VERIFY_PEER = 1;
+const SSL_FILETYPE_PEM = 1;
+const SSL_CTRL_SET_TLSEXT_HOSTNAME = 55;
+const X509_V_OK = 0;
+
+export interface TlsSettings {
+  /** Who signs the broker's certificate: a PEM file, whom the system trusts, or whoever it is. */
+  readonly trust: { readonly file: string } | 'system' | 'anybody';
+  /** What the certificate must stand for, and what is asked for (SNI). */
+  readonly host: string;
+  /** Whether the name in the certificate matters. */
+  readonly checkHost: boolean;
+  /** PEM files of the clients' own certificate; null: they have none. */
+  readonly own: { readonly certificate: string; readonly key: string } | null;
+  /** Whether all but the first client resume the first one's session. */
+  readonly resume: boolean;
+}
+
+/** What all clients have in common. */
+export class TlsContext {
+  readonly ssl: OpenSsl;
+  /** Handshakes that were completed, and those that resumed a session. */
+  handshakes = 0;
+  resumed = 0;
+  /** What came decrypted, and what goes out encrypted. */
+  readonly plain: Memory;
+  readonly sealed: Memory;
+  private readonly system: System;
+  private readonly settings: TlsSettings;
+  private readonly context: number;
+  private readonly name: Memory;
+  private readonly namesAddress: boolean;
+  private session = 0;
+
+  /** Throws when a file cannot be used. */
+  constructor(system: System, ssl: OpenSsl, settings: TlsSettings) {
+    this.system = system;
+    this.ssl = ssl;
+    this.settings = settings;
+    this.plain = system.memory(BUFFER_BYTES);
+    this.sealed = system.memory(BUFFER_BYTES);
+    this.name = system.text(settings.host);
+    this.namesAddress = isIP(settings.host) !== 0;
+    this.context = ssl.SSL_CTX_new(ssl.TLS_client_method());
+    this.readFiles();
+  }
+
+  /** A client's state, which speaks through `incoming` and `outgoing`. */
+  client(incoming: number, outgoing: number): number {
+    const { ssl, name, settings, session } = this;
+    const client = ssl.SSL_new(this.context);
+    ssl.SSL_set_bio(client, incoming, outgoing); // which it owns from here on
+    ssl.SSL_set_connect_state(client);
+    if (!this.namesAddress) {
+      ssl.SSL_ctrl(client, SSL_CTRL_SET_TLSEXT_HOSTNAME, 0, name.address);
+    }
+    if (settings.checkHost && settings.trust !== 'anybody') {
+      if (!this.namesAddress) ssl.SSL_set1_host(client, name.address);
+      else ssl.X509_VERIFY_PARAM_set1_ip_asc(ssl.SSL_get0_param(client), name.address);
+    }
+    if (session !== 0) ssl.SSL_set_session(client, session);
+    return client;
+  }
+
+  /** A client has come as far as to be answered: by now its session can be resumed. */
+  completed(client: number): void {
+    if (this.settings.resume && this.session === 0) {
+      this.session = this.ssl.SSL_get1_session(client);
+    }
+  }
+
+  /** Why OpenSSL is not content, in its words. */
+  complaint(): string {
+    const text = this.system.memory(TEXT_BYTES);
+    const code = this.ssl.ERR_get_error() >>> 0;
+    if (code === 0) return 'the broker ended it';
+    this.ssl.ERR_error_string_n(code, text.address, TEXT_BYTES);
+    const said = Buffer.from(text.bytes.subarray(0, text.bytes.indexOf(0))).toString('latin1');
+    return said.split(':').at(-1)!.trim();
+  }
+
+  free(): void {
+    if (this.session !== 0) this.ssl.SSL_SESSION_free(this.session);
+    this.session = 0;
+    this.ssl.SSL_CTX_free(this.context);
+  }
+
+  private readFiles(): void {
+    const { ssl, context } = this;
+    const { trust, own } = this.settings;
+    if (trust !== 'anybody') {
+      ssl.SSL_CTX_set_verify(context, SSL_VERIFY_PEER, 0);
+      if (trust === 'system') ssl.SSL_CTX_set_default_verify_paths(context);
+      else this.read(trust.file, at => ssl.SSL_CTX_load_verify_locations(context, at, 0));
+    }
+    if (own === null) return;
+    this.read(own.certificate, at => ssl.SSL_CTX_use_certificate_chain_file(context, at));
+    this.read(own.key, at => ssl.SSL_CTX_use_PrivateKey_file(context, at, SSL_FILETYPE_PEM));
+  }
+
+  private read(file: string, by: (name: number) => number): void {
+    const name = this.system.text(file);
+    if (by(name.address) !== 1) throw new Error(`${file}: ${this.complaint()}`);
+  }
+}
+
+export class TlsLayer implements Layer {
+  private readonly context: TlsContext;
+  private readonly around: Surroundings;
+  private readonly incoming: number;
+  private readonly outgoing: number;
+  private client: number;
+  private open = false;
+  private answered = false;
+
+  constructor(context: TlsContext, around: Surroundings) {
+    const { ssl } = context;
+    this.context = context;
+    this.around = around;
+    this.incoming = ssl.BIO_new(ssl.BIO_s_mem());
+    this.outgoing = ssl.BIO_new(ssl.BIO_s_mem());
+    this.client = context.client(this.incoming, this.outgoing);
+  }
+
+  begin(): void {
+    this.shakeHands();
+  }
+
+  readonly wrap: Sink = (memory, start, end) => {
+    const { ssl } = this.context;
+    const size = end - start;
+    if (ssl.SSL_write(this.client, memory.address + start, size) !== size) {
+      throw new Error(`TLS failed while sending: ${this.context.complaint()}`);
+    }
+    this.flush();
+  };
+
+  readonly unwrap: Sink = (memory, start, end) => {
+    const { ssl } = this.context;
+    ssl.BIO_write(this.incoming, memory.address + start, end - start);
+    if (!this.open && !this.shakeHands()) return;
+    this.readRecords();
+  };
+
+  free(): void {
+    const { ssl } = this.context;
+    if (this.client === 0) return;
+    ssl.SSL_set_shutdown(this.client, SSL_BOTH_SHUT_DOWN); // or its session cannot be resumed
+    ssl.SSL_free(this.client);
+    this.client = 0;
+  }
+
+  private readRecords(): void {
+    const { ssl, plain } = this.context;
+    let filled = 0;
+    for (;;) {
+      const count = ssl.SSL_read(this.client, plain.address + filled, BUFFER_BYTES - filled);
+      if (count <= 0)
+        this.expectMore(count); // before anything else is asked of OpenSSL
+      else filled += count;
+      if (count > 0 && filled < BUFFER_BYTES) continue;
+      if (filled > 0) {
+        if (!this.answered) this.context.completed(this.client);
+        this.answered = true;
+        this.around.above(plain, 0, filled);
+      }
+      if (count <= 0) return;
+      filled = 0;
+    }
+  }
+
+  /** Whether the handshake is over. */
+  private shakeHands(): boolean {
+    const { context } = this;
+    const { ssl } = context;
+    const result = ssl.SSL_do_handshake(this.client);
+    if (result === 1) {
+      this.open = true;
+      context.handshakes++;
+      context.resumed += ssl.SSL_session_reused(this.client);
+    } else if (ssl.SSL_get_error(this.client, result) !== SSL_ERROR_WANT_READ) {
+      const refused = ssl.SSL_get_verify_result(this.client) !== X509_V_OK;
+      this.flush(); // the alert
+      const what = refused ? "the broker's certificate is refused" : 'the TLS handshake failed';
+      throw new Error(`${what}: ${context.complaint()}`);
+    }
+    this.flush();
+    if (this.open) this.around.opened();
+    return this.open;
+  }
+
+  private expectMore(result: number): void {
+    const { ssl } = this.context;
+    const error = ssl.SSL_get_error(this.client, result);
+    if (error === SSL_ERROR_WANT_READ) return;
+    if (error === SSL_ERROR_ZERO_RETURN) throw new Error('the broker said goodbye by TLS');
+    throw new Error(`TLS failed while reading: ${this.context.complaint()}`);
+  }
+
+  private flush(): void {
+    const { ssl, sealed } = this.context;
+    let count: number;
+    do {
+      count = ssl.BIO_read(this.outgoing, sealed.address, BUFFER_BYTES);
+      if (count > 0) this.around.below(sealed, 0, count);
+    } while (count === BUFFER_BYTES);
+  }
+}
