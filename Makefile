@@ -8,7 +8,7 @@ ROUNDS    ?= 20
 SCENARIO  ?= p2p-50-50-qos1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test soak check format build build-node build-armv7 clean
+.PHONY: help install run test soak check format build build-node dist test-targets emulators clean
 .PHONY: bench bench-quick profile config-reference spec-table
 
 help: ## list the targets
@@ -35,8 +35,17 @@ build: install ## compile this machine's executable to dist/minnow
 build-node: install ## bundle the program for Node >= 20 to dist/node/minnow.mjs
 	@$(BUN) targets/node.ts
 
-build-armv7: install ## cross-compile the runner for armv7, with a Node of its own, to dist/armv7
-	@$(BUN) targets/armv7.ts
+dist: install ## build archives of all targets, or of TARGET=..., to dist/, with sums and SBOMs
+	@$(BUN) targets/dist.ts $(if $(LEVEL),--level=$(LEVEL)) $(TARGET)
+
+# Everything from dist/, each in a place that has nothing but what its file in targets/ says. Some
+# ten minutes; "make test" tries three targets of its own making.
+test-targets: emulators dist ## build all targets and try each of them, other machines' under emulators
+	@MINNOW_DIST=dist $(BUN) test ./test/targets/dist.test.ts
+
+emulators:
+	@.ci/install qemu-user-static libc6-arm64-cross g++-arm-linux-gnueabihf xz-utils \
+		mosquitto-clients
 
 # The executable is what people run, so it is what is measured. The report: dist/bench/report.html.
 bench: build ## compare brokers side by side in at most 15 minutes; ARGS="..."

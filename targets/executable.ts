@@ -18,6 +18,11 @@ const flags = [
   // Said aloud: without it --bytecode means CommonJS, which has no top-level await and fixes the
   // path of this folder into the program.
   '--format=esm',
+  // A command loads what it needs and no more.
+  '--splitting',
+  // Start with a compiler that holds back; src/platform/jit.ts ends that. docs/PERFORMANCE.md
+  // ("Cold start") says what both are worth.
+  '--compile-jit-policy=100',
   // Nothing in the folder where somebody happens to stand changes what minnow does.
   '--no-compile-autoload-dotenv',
   '--no-compile-autoload-bunfig',

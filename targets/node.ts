@@ -7,9 +7,9 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 import type { BunPlugin } from 'bun';
 import manifest from '../package.json' with { type: 'json' };
+import { root } from './packages.ts';
 import { program, threads } from './programs.ts';
-
-const root = join(import.meta.dirname, '..');
+import { readStamp, stampText } from './stamp.ts';
 
 /** Compiled packages: found in a node_modules beside or above the program, or done without. */
 const external = Object.keys(manifest.optionalDependencies);
@@ -32,7 +32,10 @@ const withoutBun: BunPlugin = {
 };
 
 /** Bundles minnow for Node into `folder`, which is emptied; returns the path of the program. */
-export async function buildNode(folder: string): Promise<string> {
+export async function buildNode(
+  folder: string,
+  stamp = stampText('node', readStamp()),
+): Promise<string> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   await Bun.build({
@@ -44,6 +47,8 @@ export async function buildNode(folder: string): Promise<string> {
     splitting: true, // a command loads what it needs and no more
     minify: { syntax: true, whitespace: true }, // identifiers stay: they are what a stack shows
     external,
+    // No path of this machine: two packages ask for their folders, for files that nobody asks for.
+    define: { minnowBuild: JSON.stringify(stamp), __dirname: '"."' },
     plugins: [withoutBun],
     naming: { entry: '[dir]/[name].[ext]', chunk: '[name]-[hash].[ext]' },
   });

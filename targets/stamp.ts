@@ -13,7 +13,7 @@ export interface Stamp {
 }
 
 /** What ends up in a build, or says how it is made. */
-const inputs = ['src', 'targets', 'package.json', 'package-lock.json', 'LICENSE', 'README.md'];
+const inputs = ['src', 'targets', 'package.json', 'package-lock.json', 'LICENSE'];
 
 /** Of the sources as they are. MINNOW_COMMIT and SOURCE_DATE_EPOCH say it where there is no git. */
 export function readStamp(): Stamp {

@@ -22,8 +22,9 @@ const image = z.strictObject({
   needed: z.array(z.string()).default([]),
 });
 
-/** A runtime from targets/packages, and the file in it. */
-const runtime = z.strictObject({ package: z.string(), file: z.string() });
+/** A runtime from targets/packages, and the file in it. Its licence is said here, as an SPDX
+ *  expression, because a runtime is more than the package says (Bun has JavaScriptCore in it). */
+const runtime = z.strictObject({ package: z.string(), file: z.string(), license: z.string() });
 
 /** One executable: Bun with the program in it. */
 const executable = z.strictObject({

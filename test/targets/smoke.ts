@@ -2,9 +2,6 @@
 // real clients at every QoS, keeps what it has to over a restart, and ends when it is told to.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import manifest from '../../package.json' with { type: 'json' };
 import { afterAll, beforeAll, describe, skipped, test } from '../harness.ts';
 import {
@@ -18,14 +15,16 @@ import {
 export interface Artefact {
   /** How it is called on this machine. */
   readonly command: readonly string[];
-  /** What it says of itself: runtime, system, architecture. */
+  /** What it says of itself, after its version. */
   readonly built: RegExp;
   /** Flags of the broker beside those that every target gets. */
   readonly flags: readonly string[];
   /** The I/O mode that it has to choose with them. */
   readonly io: 'sync' | 'async';
-  /** Longest time for anything it does, and for one test. */
+  /** Longest time for anything it does. */
   readonly waitMs: number;
+  /** An empty folder, as the program calls it. */
+  readonly data: string;
 }
 
 /** Registers the tests. */
@@ -34,17 +33,10 @@ export function smoke(name: string, artefact: Artefact): void {
   const one = (title: string, body: () => Promise<void>) => test(title, body, waitMs * 4);
 
   describe(name, () => {
-    let data = '';
     let broker: Running | null = null;
 
-    beforeAll(() => {
-      waitUpTo(waitMs);
-      data = mkdtempSync(join(tmpdir(), 'minnow-smoke-'));
-    });
-    afterAll(async () => {
-      await endChildren();
-      rmSync(data, { recursive: true });
-    });
+    beforeAll(() => waitUpTo(waitMs));
+    afterAll(endChildren);
 
     one('says what it is and what it runs on', async () => {
       const version = (await ok([...command, 'version'])).stdout.toString();
@@ -58,7 +50,7 @@ export function smoke(name: string, artefact: Artefact): void {
     });
 
     one('starts, in the mode that is meant for it', async () => {
-      broker = await Running.start(artefact, data);
+      broker = await Running.start(artefact);
       assert.equal(broker.io, artefact.io);
     });
 
@@ -88,7 +80,7 @@ export function smoke(name: string, artefact: Artefact): void {
       await broker!.publish('-t', 'kept', '-q', '1', '-r', '-m', 'retained');
       assert.equal(await broker!.process.end('SIGTERM'), 0);
 
-      broker = await Running.start(artefact, data);
+      broker = await Running.start(artefact);
       const back = await broker.subscribe(...session);
       assert.equal(await back.line(/^MSG /), 'MSG q/1 waited');
       const late = await broker.subscribe('-t', 'kept');
@@ -109,7 +101,7 @@ class Running {
   readonly io: string;
   private readonly address: readonly string[];
 
-  static async start({ command, flags }: Artefact, data: string): Promise<Running> {
+  static async start({ command, flags, data }: Artefact): Promise<Running> {
     const always = ['--listen', '127.0.0.1:0', '--data', data, '--set', 'log.format=json'];
     const process = new Background([...command, 'serve', ...always, ...flags]);
     return new Running(process, JSON.parse(await process.line(/"minnow is ready"/)));
