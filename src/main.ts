@@ -4,6 +4,7 @@
 import { type Command, print } from './cli/command.ts';
 import { Exit, Failure } from './cli/exit.ts';
 import { suggest } from './config/suggest.ts';
+import { startIsOver } from './platform/jit.ts';
 
 interface Entry {
   readonly summary: string;
@@ -60,6 +61,10 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'say what a client may do, and which rule decides it',
     load: () => import('./cli/auth/acl.ts'),
   },
+  rpcd: {
+    summary: "answer OpenWrt's web interface, as rpcd asks",
+    load: () => import('./cli/openwrt/rpcd.ts'),
+  },
   version: { summary: 'print the version', load: () => import('./cli/version.ts') },
 };
 
@@ -77,8 +82,13 @@ ${lines.join('\n')}
 `;
 }
 
+function load(name: string): Promise<Command> {
+  if (name !== 'serve') startIsOver(); // the broker knows best when its own is
+  return commands[name].load();
+}
+
 async function find(name: string): Promise<Command> {
-  if (Object.hasOwn(commands, name)) return commands[name].load();
+  if (Object.hasOwn(commands, name)) return load(name);
   const near = suggest(name, [...Object.keys(commands), 'help']);
   const hint = near === null ? 'minnow help lists all commands' : `did you mean "${near}"?`;
   throw new Failure(Exit.usage, `unknown command "${name}"; ${hint}`);
@@ -94,8 +104,8 @@ async function dispatch(args: readonly string[]): Promise<number> {
   const [first = 'serve', ...rest] = args;
   if (first === 'help') return help(rest[0]);
   if (first === '--help' || first === '-h') return help(undefined);
-  if (first === '--version' || first === '-V') return (await commands.version.load()).run(rest);
-  if (first.startsWith('-')) return (await commands.serve.load()).run([...args]);
+  if (first === '--version' || first === '-V') return (await load('version')).run(rest);
+  if (first.startsWith('-')) return (await load('serve')).run([...args]);
   return (await find(first)).run(rest);
 }
 

@@ -8,6 +8,7 @@ import type { Config } from '../config/config.ts';
 import type { Settings } from '../config/schema.ts';
 import { FileWatch } from '../file-watch.ts';
 import { createLogger, type Logger, type RootLogger } from '../log.ts';
+import { startIsOver } from '../platform/jit.ts';
 import type { Profile } from '../platform/profile.ts';
 import { filesOf, ReloadError, Reloader, type ReloadReport } from '../reload.ts';
 import { type Server, startServer } from '../server.ts';
@@ -61,6 +62,7 @@ export async function run(args: string[]): Promise<number> {
     });
     if (config.watchFiles) watchFiles(flags, reloader, reload, log);
     for (const note of profile.notes) log.warn(note);
+    startIsOver();
     greet(config, server, log, profile);
     supervisor?.ready(`serving ${server.addresses.join(', ')}`);
     log.info('stopping', { signal: await stopSignal });
