@@ -1,28 +1,15 @@
-// `minnow passwd`: creates, changes and deletes the lines of a password file. The file is written
-// anew beside the old one and put in its place, for its owner only unless it was otherwise.
+// `minnow passwd`: creates, changes and deletes the lines of a password file.
 
-import {
-  chownSync,
-  closeSync,
-  fchmodSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
 import { boundsFor, calibrate, costsText, machineMemory } from '../../auth/passwords/calibrate.ts';
 import { hashPbkdf2, hashScram, hashScrypt, makeToken } from '../../auth/passwords/compute.ts';
 import { changePasswords, nameFault, parsePasswords } from '../../auth/passwords/password-file.ts';
 import { formatHash, type StoredHash } from '../../auth/passwords/stored-hash.ts';
 import { type Flag, type Flags, helpText, parseFlags, UsageError } from '../client/flags.ts';
 import { print } from '../command.ts';
-import { Exit, errorCode, Failure } from '../exit.ts';
+import { Exit, Failure } from '../exit.ts';
 import { configFlagsOf, load } from '../load.ts';
 import { askPassword, readPassword } from './ask-password.ts';
+import { readPrivateFile, writePrivateFile } from './private-file.ts';
 
 const SCRAM_ROUNDS = 15_000;
 /** What mosquitto 2.1 writes by itself is 1,000, and older ones 101. */
@@ -64,18 +51,18 @@ export async function run(args: string[]): Promise<number> {
   }
   const name = userOf(flags);
   const path = await fileOf(flags);
-  const before = readFile(path);
+  const before = readPrivateFile(path);
   const { users, faults } = parsePasswords(before);
   if (flags.has('init') && users.size + faults.length > 0) return Exit.ok;
   const known = users.has(name);
   if (flags.has('delete')) {
     if (!known) throw new Failure(Exit.noInput, `${path}: there is no user "${name}"`);
-    writeFile(path, changePasswords(before, name, null));
+    writePrivateFile(path, changePasswords(before, name, null));
     await print(`"${name}" was taken out of ${path}`);
     return Exit.ok;
   }
   const { hash, words } = await makeHash(flags, name);
-  writeFile(path, changePasswords(before, name, formatHash(hash)));
+  writePrivateFile(path, changePasswords(before, name, formatHash(hash)));
   await print(`"${name}" was ${known ? 'changed' : 'added'} in ${path}: ${words}`);
   return Exit.ok;
 }
@@ -135,47 +122,4 @@ async function makeHash(flags: Flags, name: string): Promise<Made> {
   const { costs, ms } = await calibrate(boundsFor(machineMemory()));
   const hash = await hashScrypt(password, costs);
   return { hash, words: `a scrypt hash; a login takes ${costsText(costs, ms)}` };
-}
-
-/** Empty when there is none yet. */
-function readFile(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    const code = errorCode(error);
-    if (code === 'ENOENT') return '';
-    if (code === 'EACCES')
-      throw new Failure(Exit.noPermission, `${path}: no permission to read it`);
-    throw new Failure(Exit.noInput, `${path}: cannot be read (${code})`);
-  }
-}
-
-function writeFile(path: string, text: string): void {
-  let fresh = '';
-  try {
-    const old = statOf(path);
-    // A link stays one: what it leads to is replaced.
-    const target = old === null ? path : realpathSync(path);
-    fresh = `${target}.new-${process.pid}`;
-    const file = openSync(fresh, 'wx', 0o600);
-    try {
-      if (old !== null) fchmodSync(file, old.mode & 0o777);
-      writeSync(file, text);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    if (old !== null && process.getuid?.() === 0) chownSync(fresh, old.uid, old.gid);
-    renameSync(fresh, target);
-  } catch (error) {
-    if (fresh !== '') rmSync(fresh, { force: true });
-    const code = errorCode(error);
-    const denied = code === 'EACCES' || code === 'EPERM' || code === 'EROFS';
-    const why = denied ? 'no permission to write it' : `cannot be written (${code})`;
-    throw new Failure(denied ? Exit.noPermission : Exit.cannotCreate, `${path}: ${why}`);
-  }
-}
-
-function statOf(path: string) {
-  return statSync(path, { throwIfNoEntry: false }) ?? null;
 }
