@@ -2,6 +2,7 @@
 // A configuration is used whole or not at all: loadConfig gives a Config or every fault it found.
 
 import { join } from 'node:path';
+import { isOpen } from '../auth/create.ts';
 import { type BrokerOptions, defaultOptions } from '../core/options.ts';
 import type { IoOptions } from '../io/options.ts';
 import type { Profile } from '../platform/profile.ts';
@@ -159,6 +160,8 @@ function derive(settings: Settings, host: Host): Config {
     outputHighWater: outputHighWaterBytes,
     maximumQoS: maximumQos,
     sessionExpiryMaxSeconds: session.expiryMaxSeconds,
+    // Names that nobody proves tell nobody apart.
+    takeover: isOpen(settings.auth) ? 'anyone' : session.takeover,
     queueMessagesMax: queue.messagesMax,
     queueBytesMax: queue.bytesMax,
     queuedBytesTotalMax: queue.totalBytesMax,

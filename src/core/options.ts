@@ -6,6 +6,9 @@ import { SESSION_NEVER_EXPIRES } from '../mqtt/packet.ts';
 
 export type QueuePolicy = 'drop-newest' | 'drop-oldest';
 
+/** Who may take over the connection and the session of a client id that belongs to a named user. */
+export type Takeover = 'same-user' | 'anyone';
+
 export interface BrokerOptions {
   /** Shown in $SYS/broker/version. */
   readonly version: string;
@@ -15,6 +18,8 @@ export interface BrokerOptions {
   readonly keepAliveMaxSeconds: number;
   /** Upper bound on session expiry, seconds; 0xFFFFFFFF is no bound. */
   readonly sessionExpiryMaxSeconds: number;
+  /** 'same-user' makes sense where the authenticator takes no name for granted. */
+  readonly takeover: Takeover;
   readonly packetSizeMax: number;
   readonly receiveMaximum: number;
   readonly inflightMax: number;
@@ -85,6 +90,7 @@ export const defaultOptions: BrokerOptions = Object.freeze({
   connectTimeoutMs: limits.connectTimeoutMs,
   keepAliveMaxSeconds: 0,
   sessionExpiryMaxSeconds: SESSION_NEVER_EXPIRES,
+  takeover: 'anyone',
   packetSizeMax: limits.packetSizeMax,
   receiveMaximum: limits.receiveMaximum,
   inflightMax: limits.inflightMax,

@@ -61,6 +61,7 @@ describe('the derived configuration', () => {
       'sys.intervalMs': '1131',
       'limits.drainTimeoutMs': '1132',
       'mqtt.responseInformation': 'here/',
+      'auth.superusers': '["a"]', // names mean something: session.takeover holds
     };
     const set = Object.entries(other).map(([key, value]) => `${key}=${value}`);
     const { broker } = configOf({ flags: { set } });

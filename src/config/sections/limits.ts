@@ -277,6 +277,16 @@ export const sessionSection = section('Sessions that outlive their connection.',
     max: SESSION_NEVER_EXPIRES,
     description: 'Longest session expiry granted; 4294967295 sets no bound.',
   }),
+  takeover: choice({
+    reload: 'live',
+    of: ['same-user', 'anyone'],
+    default: 'same-user',
+    description:
+      'Who may take over the connection and the session of a client id that a user with a name ' +
+      'has. `same-user`: only that user; others are refused (0x85) until the session has ended. ' +
+      '`anyone`: whoever is let in, as with other brokers, for devices whose user names change. ' +
+      'Where everybody is let in under any name, anyone may.',
+  }),
 });
 
 export const queueSection = section('Messages that wait for a client that is away or slow.', {

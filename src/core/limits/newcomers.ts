@@ -1,5 +1,6 @@
 // What a CONNECT may be refused for because of how often clients connect, how many there are of a
-// user and how much memory is left: before anybody is asked who it is, and once that is known.
+// user, how much memory is left and whose the client id is: before anybody is asked who it is, and
+// once that is known.
 
 import type { ConnectPacket } from '../../mqtt/packet.ts';
 import { Reason } from '../../mqtt/reason.ts';
@@ -14,6 +15,10 @@ export interface Refusal {
   readonly why: string;
 }
 
+const takenId = {
+  reason: Reason.ClientIdNotValid,
+  why: 'this client identifier belongs to another user',
+};
 const banned = { reason: Reason.Banned, why: 'it connects too often' };
 
 /** Null: `c`, which says `packet`, may be asked who it is. */
@@ -79,6 +84,10 @@ export function refuseKnown(
   now: number,
 ): Refusal | null {
   const o = b.options;
+  if (known !== null && isAnothers(known, c) && o.takeover === 'same-user') {
+    b.counters.refusedTakeover++;
+    return takenId;
+  }
   // Counted only now: nobody can have a client banned whose password they do not know.
   if (o.flapsPerClientMax > 0) {
     const bounds = {
@@ -106,6 +115,11 @@ export function refuseKnown(
   if (tooMany === null) return null;
   b.counters.refusedQuota++;
   return { reason: Reason.QuotaExceeded, why: `this user has too many ${tooMany}` };
+}
+
+/** Whether a session belongs to a user who is not the one that `c` is. */
+function isAnothers({ username }: Session, c: Connection): boolean {
+  return username !== null && username !== c.username;
 }
 
 function noteBan(b: State, c: Connection, who: Readonly<Record<string, string>>): void {

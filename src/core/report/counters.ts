@@ -47,6 +47,8 @@ export class Counters {
   refusedBanned = 0;
   refusedQuota = 0;
   refusedMemory = 0;
+  /** Connects refused: the client id belongs to another user. */
+  refusedTakeover = 0;
   /** Bans of clients and addresses that connected too often. */
   bans = 0;
   protocolErrors = 0;

@@ -48,6 +48,7 @@ export function statistics(b: State, now: number): Statistics {
     'refused/banned': c.refusedBanned,
     'refused/quota': c.refusedQuota,
     'refused/memory target': c.refusedMemory,
+    'refused/takeover': c.refusedTakeover,
     bans: c.bans,
     'publishers paused': c.publishersPaused,
     'publishers slowed': c.publishersSlowed,
