@@ -12,6 +12,7 @@ import type { Answer, Question, Results } from './engine/questions.ts';
 import type { ThreadEngine } from './engine/thread/thread-engine.ts';
 import { createAsyncDriver, createAsyncPoolDriver } from './io/create.ts';
 import type { Doors, IsRevoked } from './io/doors/doors.ts';
+import { createProcessRoom, type RoomShare } from './io/room.ts';
 import type { Logger } from './log.ts';
 import { ReloadError } from './reload.ts';
 import type { WatchdogRequest } from './service/watchdog.ts';
@@ -37,8 +38,9 @@ export async function startServer(
 ): Promise<Server> {
   const authLog = log.child('auth');
   const admission = new ReplaceableAdmission(await createAuthenticator(config.auth, authLog));
-  const engine = await startEngine(config, log, admission, watchdog);
-  const doors = await openDoors(config, engine, log);
+  const room = createProcessRoom();
+  const engine = await startEngine(config, log, admission, watchdog, room);
+  const doors = await openDoors(config, engine, log, room);
   const ask = (question: Question) => new Promise<Answer>(resolve => engine.ask(question, resolve));
   let control: ControlServer | null = null;
   const stop = async () => {
@@ -106,11 +108,12 @@ async function startEngine(
   log: Logger,
   authenticator: Admission,
   watchdog: WatchdogRequest | null,
+  room: RoomShare,
 ): Promise<Engine | ThreadEngine> {
   const access = await readAccess(config.auth);
   if (config.io.mode === 'sync') {
     const { ThreadEngine } = await import('./engine/thread/thread-engine.ts');
-    return ThreadEngine.start(config, { log, authenticator, access, watchdog });
+    return ThreadEngine.start(config, { log, authenticator, access, watchdog, room });
   }
   // Loaded only where it is used: in the other mode all of it is on the other thread.
   const { Engine } = await import('./engine/engine.ts');
@@ -125,25 +128,26 @@ async function startEngine(
     createDriver: hallway => {
       const { io } = config;
       const tell = ioLog.log.bind(ioLog);
-      if (io.poolSize === 1) return createAsyncDriver(hallway, io, tell);
-      return createAsyncPoolDriver(io.poolSize - 1, hallway, io, tell);
+      if (io.poolSize === 1) return createAsyncDriver(hallway, io, tell, room);
+      return createAsyncPoolDriver(io.poolSize - 1, hallway, io, tell, room);
     },
   });
 }
 
-/** The listeners that are more than an address; what they need is loaded only where there are any.
- *  */
+/** The listeners that are more than MQTT over TCP; what they need is loaded only where there are
+ *  any. */
 async function openDoors(
   config: Config,
   engine: Engine | ThreadEngine,
   log: Logger,
+  room: RoomShare,
 ): Promise<Doors | null> {
   if (config.doors.length === 0) return null;
   const { Doors } = await import('./io/doors/doors.ts');
   const { connectTimeoutMs, packetSizeMax } = config.broker;
   const options = { ...config.io, handshakeTimeoutMs: connectTimeoutMs, packetSizeMax };
   const ioLog = log.child('io');
-  const doors = new Doors(engine.side, options, ioLog.log.bind(ioLog));
+  const doors = new Doors(engine.side, options, ioLog.log.bind(ioLog), room);
   try {
     await doors.open(config.doors, process.env, process.pid);
     return doors;

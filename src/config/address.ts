@@ -14,7 +14,7 @@ export interface ListenerTerms {
 }
 
 /** One socket to listen on for plain MQTT; the driver of the I/O mode does. */
-export interface Listener extends ListenerTerms {
+export interface Listener {
   /** An address or a name. An IPv6 address listens on IPv6 only, so that it can stand beside its
    *  IPv4 sibling on the same port. */
   readonly host: string;
@@ -22,6 +22,8 @@ export interface Listener extends ListenerTerms {
   readonly port: number;
   /** The machine may lack this address (no IPv6, say): then it is skipped without a fault. */
   readonly optional: boolean;
+  /** Left out: everybody may come in, as far as nothing else forbids it. */
+  readonly terms?: ListenerTerms;
 }
 
 /** What an address says; `*` and `localhost` stand for two sockets. */

@@ -261,7 +261,7 @@ async function listenAll(config: Config, driver: Driver, log: Logger): Promise<s
     // The IPv6 sibling of a listener whose port the system chose takes the same port.
     const port = listener.optional && listener.port === 0 ? lastPort : listener.port;
     try {
-      const bound = await driver.listen(listener.host, port);
+      const bound = await driver.listen(listener.host, port, listener.terms);
       lastPort = bound.port;
       addresses.push(formatAddress(bound.host, bound.port));
     } catch (error) {

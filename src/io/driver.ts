@@ -1,13 +1,14 @@
 // What the hallway and the drivers see of each other. A driver moves bytes and tells time; the
 // hallway (src/loop.ts) decides. One implementation per way of doing I/O stands beside this file.
 
+import type { ListenerTerms } from '../config/address.ts';
 import type { Origin } from '../core/access.ts';
 import type { Connection } from '../core/session/connection.ts';
 
 /** One transport, as the hallway sees it. */
 export interface Link {
   readonly peer: string;
-  /** What the transport says beyond the peer's address. */
+  /** Where it came in, and what the transport says beyond the peer's address. */
   readonly origin?: Origin | null;
   /** The hallway's own: set by `opened`, null when the transport was refused. */
   connection: Connection | null;
@@ -52,12 +53,20 @@ export type Tell = (
   fields?: Readonly<Record<string, string | number>>,
 ) => void;
 
-/** Constructed as `(hallway, options: IoOptions, tell: Tell)`. One that runs out of descriptors
- *  lets nobody in, tells so once, serves those it has, and goes on by itself. */
+/** Where a driver listens. */
+export interface Bound {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Constructed as `(hallway, options: IoOptions, tell: Tell, room: RoomShare)`. One that runs out of
+ *  descriptors lets nobody in, tells so once, serves those it has, and goes on by itself. */
 export interface Driver {
   /** Listens; resolves with the address in use. Rejects with an error that has `code`, `address`
-   *  and `port`, e.g. EADDRINUSE. An IPv6 listener leaves IPv4 to its sibling on the same port. */
-  listen(host: string, port: number): Promise<{ host: string; port: number }>;
+   *  and `port`, e.g. EADDRINUSE. An IPv6 listener leaves IPv4 to its sibling on the same port.
+   *  Links have an origin named after the listener, and keep to its `terms`; without any it takes
+   *  everybody. */
+  listen(host: string, port: number, terms?: ListenerTerms): Promise<Bound>;
   /** A turn is wanted although nothing came. To be called on the driver's own thread. */
   wake(): void;
   /** Accepts nothing more. */

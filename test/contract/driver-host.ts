@@ -9,6 +9,7 @@
 // breaks its contract towards the hallway is noted under `violations`.
 
 import { writeSync } from 'node:fs';
+import type { ListenerTerms } from '../../src/config/address.ts';
 import type { Connection } from '../../src/core/session/connection.ts';
 import { createAsyncDriver } from '../../src/io/create.ts';
 import type { BlockingDriver, Driver, Hallway, Link, Tell } from '../../src/io/driver.ts';
@@ -17,9 +18,16 @@ import { AsyncPoolDriver } from '../../src/io/sync/pool/async-pool-driver.ts';
 import { PoolDriver } from '../../src/io/sync/pool/pool-driver.ts';
 import { SyncDriver } from '../../src/io/sync/sync-driver.ts';
 
+/** A listener of the host's; terms travel as JSON, where there is no Infinity. */
+export interface Wanted {
+  readonly host: string;
+  readonly port: number;
+  readonly terms?: ListenerTerms;
+}
+
 export interface HostScript {
   readonly mode: string;
-  readonly listen: readonly { readonly host: string; readonly port: number }[];
+  readonly listen: readonly Wanted[];
   readonly options?: Partial<IoOptions>;
   /** Give up root before listening, so that low ports are refused. */
   readonly unprivileged?: boolean;
@@ -262,6 +270,8 @@ class ScriptedHallway implements Hallway {
         return this.stats();
       case 'guest':
         return this.describe(guest);
+      case 'origin':
+        return guest.link.origin ?? {};
       case 'pause':
         guest.link.pause(true);
         guest.link.pause(true);
@@ -368,9 +378,9 @@ async function host(script: HostScript): Promise<void> {
   const driver = await drivers[script.mode]!(hallway, options, tell);
   hallway.driver = driver;
   if (script.unprivileged && process.getuid?.() === 0) process.setuid?.(65_534);
-  for (const { host, port } of script.listen) {
+  for (const { host, port, terms } of script.listen) {
     try {
-      say({ listening: await driver.listen(host, port) });
+      say({ listening: await driver.listen(host, port, terms) });
     } catch (error) {
       const { code, address, port } = error as { code: string; address: string; port: number };
       say({ refused: { code, address, port } });

@@ -196,6 +196,11 @@ export class Host {
     return this.listening[0]!.port;
   }
 
+  /** By the listener of that number. */
+  peerAt(index: number, role: string): Promise<Peer> {
+    return Peer.open(this.listening[index]!.port, role);
+  }
+
   get listening(): { host: string; port: number }[] {
     return this.lines.flatMap(line => ('listening' in line ? [line.listening] : []));
   }

@@ -213,6 +213,51 @@ function describeDriver(mode: string): void {
     await Promise.all([peer.leave(), refused.leave()]);
   });
 
+  test('who comes in has the listener to show for it, which takes no more than it may', async () => {
+    const terms = { anonymous: false, mountPoint: 'site/', connectionsMax: 2 };
+    const place = { host: '127.0.0.1', port: 0 };
+    const own = await start({ mode, listen: [place, { ...place, terms }] });
+    const [, bound] = own.listening;
+    const listener = `mqtt://127.0.0.1:${bound!.port}`;
+    const first = await own.peerAt(1, 'echo');
+    const second = await own.peerAt(1, 'echo');
+    for (const peer of [first, second]) {
+      peer.send('x');
+      await peer.read(1);
+      assert.deepEqual(await own.ask(`origin ${peer.number}`), {
+        listener,
+        username: null,
+        certificate: null,
+        anonymous: false,
+        mountPoint: 'site/',
+      });
+    }
+    for (let i = 0; i < 3; i++) {
+      const third = new Peer(bound!.port);
+      await third.until(() => third.closed || third.ended);
+      await third.leave();
+    }
+    assert.deepEqual(own.told, ['warn']);
+    assert.deepEqual(own.firstTold, { connections: 2, listener });
+    const elsewhere = await own.peer('echo');
+    elsewhere.send('x');
+    await elsewhere.read(1);
+    assert.deepEqual(await own.ask(`origin ${elsewhere.number}`), {
+      listener: `mqtt://127.0.0.1:${own.port}`,
+      username: null,
+      certificate: null,
+      anonymous: null,
+      mountPoint: '',
+    });
+    await first.leave();
+    await own.until(() => own.told.length > 1);
+    assert.deepEqual(own.told, ['warn', 'info']);
+    const late = await own.peerAt(1, 'echo');
+    late.send('x');
+    assert.equal(String(await late.read(1)), 'x');
+    await own.kill();
+  });
+
   test('turns come when they are wanted, and hardly any besides', async () => {
     assert.deepEqual(await host.ask('wake'), { woken: true });
     for (const ms of [0, 1, 20, 150]) {

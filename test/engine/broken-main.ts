@@ -21,7 +21,7 @@ function breakStore(): void {
 function breakPool(): void {
   const { listen } = WorkerPool.prototype;
   WorkerPool.prototype.listen = function (host, port) {
-    for (const links of this.feeds) links.listenOn(NO_DESCRIPTOR);
+    for (const links of this.feeds) links.listenOn(NO_DESCRIPTOR, 'nowhere');
     return listen.call(this, host, port);
   };
 }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { Pacing } from '../../src/io/pacing.ts';
-import { Room } from '../../src/io/room.ts';
+import { createRoom, Room } from '../../src/io/room.ts';
 import { describe, test } from '../harness.ts';
 
 /** Lets in whoever it may at `now`. */
@@ -59,7 +59,7 @@ describe('pacing', () => {
 describe('room', () => {
   test('being full is told once, and once that it is over', () => {
     const told: string[] = [];
-    const room = new Room(32, level => told.push(level));
+    const room = new Room(createRoom(32), level => told.push(level));
     for (let i = 0; i < 32; i++) assert.ok(room.enter());
     assert.deepEqual(told, []);
     for (let i = 0; i < 5; i++) assert.ok(!room.enter());

@@ -1,7 +1,8 @@
-// What the tables of [[listeners]] stand for: plain listeners, and doors (src/io/doors). One table
-// may stand for two sockets, IPv4 and IPv6.
+// What the tables of [[listeners]] stand for: listeners of the I/O mode's own driver where it is
+// MQTT over TCP, doors (src/io/doors) where it is more. One table may stand for two sockets, IPv4
+// and IPv6.
 
-import { EVERY_INTERFACE, type Listener, THIS_MACHINE } from '../address.ts';
+import { EVERY_INTERFACE, type Listener, type ListenerTerms, THIS_MACHINE } from '../address.ts';
 import { writeTable } from '../table.ts';
 import { type ListenerTable, listenerFields, type WebSocketTable } from './listeners.ts';
 
@@ -11,17 +12,16 @@ export type Place =
   | { readonly kind: 'unix'; readonly path: string; readonly mode: number; readonly owner: string }
   | { readonly kind: 'systemd'; readonly name: string };
 
-/** A listener that is more than an address: src/io/doors serves it. */
+/** A listener that is more than MQTT over TCP: src/io/doors serves it. */
 export interface DoorConfig
-  extends Pick<ListenerTable, 'protocol' | 'anonymous' | 'identity' | 'mountPoint' | 'tls'> {
+  extends ListenerTerms,
+    Pick<ListenerTable, 'protocol' | 'identity' | 'tls'> {
   readonly place: Place;
   /** As in Listener. */
   readonly optional: boolean;
   readonly webSocket: WebSocketTable;
   /** Addresses and networks of those who speak the PROXY protocol here; null: nobody does. */
   readonly proxies: readonly string[] | null;
-  /** Infinity: as many as the broker takes. */
-  readonly connectionsMax: number;
 }
 
 /** Whether an address says everything about it. */
@@ -36,6 +36,16 @@ export function portOf({ port, protocol, tls }: ListenerTable): number {
   return tls === null ? 1883 : 8883;
 }
 
+/** Whether it is MQTT over TCP and nothing more, whatever is said about it. */
+function isTcp({ protocol, tls, unix, systemd, proxyProtocol }: ListenerTable): boolean {
+  return protocol === 'mqtt' && tls === null && unix + systemd === '' && proxyProtocol === null;
+}
+
+function termsOf({ anonymous, mountPoint, connectionsMax }: ListenerTable): ListenerTerms {
+  const most = connectionsMax === 0 ? Number.POSITIVE_INFINITY : connectionsMax;
+  return { anonymous, mountPoint, connectionsMax: most };
+}
+
 /** The sockets that a host stands for. IPv4 comes first and must succeed. */
 function expandHost(host: string, port: number): Listener[] {
   const pair = { [EVERY_INTERFACE]: ['0.0.0.0', '::'], [THIS_MACHINE]: ['127.0.0.1', '::1'] }[host];
@@ -43,24 +53,26 @@ function expandHost(host: string, port: number): Listener[] {
   return pair.map((address, index) => ({ host: address, port, optional: index > 0 }));
 }
 
-/** The sockets a configured listener stands for, when an address says everything about it. */
+/** The sockets a configured listener stands for, when it is MQTT over TCP. */
 export function expandListener(table: ListenerTable): Listener[] {
-  return isPlain(table) ? expandHost(table.host, portOf(table)) : [];
+  if (!isTcp(table)) return [];
+  const sockets = expandHost(table.host, portOf(table));
+  if (isPlain(table)) return sockets;
+  const terms = termsOf(table);
+  return sockets.map(socket => ({ ...socket, terms }));
 }
 
-/** The doors a configured listener stands for, when it takes more than an address. */
+/** The doors a configured listener stands for, when it is more. */
 export function expandDoor(table: ListenerTable): DoorConfig[] {
-  if (isPlain(table)) return [];
-  const { protocol, anonymous, identity, mountPoint, tls, unix, systemd, connectionsMax } = table;
+  if (isTcp(table)) return [];
+  const { protocol, identity, tls, unix, systemd } = table;
   const settings = {
+    ...termsOf(table),
     protocol,
-    anonymous,
     identity,
-    mountPoint,
     tls,
     webSocket: table.websocket ?? { path: '', origins: [] },
     proxies: table.proxyProtocol?.from ?? null,
-    connectionsMax: connectionsMax === 0 ? Number.POSITIVE_INFINITY : connectionsMax,
   };
   const alone = (place: Place) => [{ ...settings, place, optional: false }];
   if (systemd !== '') return alone({ kind: 'systemd', name: systemd });

@@ -142,8 +142,7 @@ export const limitsSection = section('Bounds on what clients can make the broker
     min: 0,
     max: MANY,
     description:
-      'The same for all clients of one listener together. Listeners that are nothing but an ' +
-      'address count as one.',
+      'The same for all clients of one listener together. IPv4 and IPv6 of one table count as two.',
   }),
   listenerBytesPerSecond: bytes({
     reload: 'live',

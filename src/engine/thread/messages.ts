@@ -4,6 +4,7 @@
 import type { AccessSpec } from '../../auth/create.ts';
 import type { Config, LogModule } from '../../config/config.ts';
 import type { AuthResult, Credentials } from '../../core/access.ts';
+import type { RoomShare } from '../../io/room.ts';
 import type { MailboxMemory } from '../../io/sync/mailbox.ts';
 import type { RingMemory } from '../../io/sync/ring.ts';
 import type { LineLevel, LogFields } from '../../log.ts';
@@ -21,6 +22,8 @@ export interface EngineThreadData {
     /** The rings of doors on the main thread, when there are any. */
     readonly doors: DoorRings | null;
     readonly watchdog: WatchdogRequest | null;
+    /** What there is for the sockets of the process. */
+    readonly room: RoomShare;
   };
 }
 

@@ -6,6 +6,7 @@ import type { AccessSpec } from '../../auth/create.ts';
 import type { Config } from '../../config/config.ts';
 import type { Authenticator } from '../../core/access.ts';
 import { FarSide } from '../../io/doors/far-side.ts';
+import type { RoomShare } from '../../io/room.ts';
 import { Doorbell } from '../../io/sync/doorbell.ts';
 import { createMailbox, Mailbox } from '../../io/sync/mailbox.ts';
 import { leaveThreadsBehind, openLibc } from '../../io/sync/open-libc.ts';
@@ -33,6 +34,8 @@ interface Parts {
   readonly authenticator: Authenticator;
   readonly access: AccessSpec | null;
   readonly watchdog: WatchdogRequest | null;
+  /** What there is for the sockets of the process. */
+  readonly room: RoomShare;
 }
 
 export class ThreadEngine {
@@ -70,9 +73,9 @@ export class ThreadEngine {
       config.doors.length === 0
         ? null
         : { up: createRing(config.io.ringBytes), down: createRing(config.io.ringBytes) };
-    const { access, watchdog } = parts;
+    const { access, watchdog, room } = parts;
     const workerData: EngineThreadData = {
-      minnowEngine: { config, access, mailbox, bell: bell.fd, doors, watchdog },
+      minnowEngine: { config, access, mailbox, bell: bell.fd, doors, watchdog, room },
     };
     this.farSide = doors && new FarSide(doors.up, doors.down, () => bell.ring());
     this.parts = parts;

@@ -16,7 +16,7 @@ import { DistantAuthenticator, DistantLogger } from './distant.ts';
 import type { EngineThreadData, FromEngine, StartFault, ToEngine } from './messages.ts';
 
 const given = (workerData as EngineThreadData).minnowEngine;
-const { config, access, mailbox, bell, doors, watchdog } = given;
+const { config, access, mailbox, bell, doors, watchdog, room } = given;
 let logConfig = config.log;
 const wakeMain = () => parentPort!.postMessage(null);
 const mail = new Mailbox(mailbox, 'second', wakeMain);
@@ -48,7 +48,8 @@ async function runEngine(): Promise<void> {
     createDriver: async hallway => {
       const ioLog = log.child('io');
       const tellIo = ioLog.log.bind(ioLog);
-      const made = await createSyncDriver(config.io.poolSize, hallway, config.io, tellIo);
+      const { io } = config;
+      const made = await createSyncDriver(io.poolSize, hallway, io, tellIo, room);
       // Whoever rings: mailbox, store, or one of the rings, which are looked at in any case.
       made.watch(bell, () => {
         readMail();

@@ -1,33 +1,34 @@
 // The asynchronous driver on Bun: `Bun.listen` sockets.
 
 import type { Socket, TCPSocketListener } from 'bun';
-import { formatAddress } from '../../config/address.ts';
+import { formatAddress, type ListenerTerms } from '../../config/address.ts';
+import type { Origin } from '../../core/access.ts';
 import type { Connection } from '../../core/session/connection.ts';
-import type { Driver, Hallway, Link, Tell } from '../driver.ts';
-import type { IoOptions } from '../options.ts';
-import { Gate, type Guest } from './gate.ts';
-
+import type { Bound } from '../driver.ts';
+import type { Entrance } from '../entrance.ts';
+import { EventDriver, type EventLink } from './event-driver.ts';
 import { tuneListener } from './tune.ts';
-import { Turns } from './turns.ts';
 
-class BunLink implements Link, Guest {
+class BunLink implements EventLink {
   readonly peer: string;
+  readonly origin: Origin;
+  readonly entrance: Entrance;
   connection: Connection | null = null;
   blocked = false;
   closing = false;
-  /** The hallway knows it. */
   known = false;
   /** The socket took less than it was given. */
   short = false;
-  /** We have said goodbye; what still comes is thrown away. */
   finished = false;
   private readonly socket: Socket<BunLink>;
   private readonly driver: BunDriver;
   private paused = false;
 
-  constructor(socket: Socket<BunLink>, driver: BunDriver) {
+  constructor(socket: Socket<BunLink>, driver: BunDriver, entrance: Entrance) {
     this.socket = socket;
     this.driver = driver;
+    this.entrance = entrance;
+    this.origin = entrance.origin;
     this.peer = formatAddress(socket.remoteAddress, socket.remotePort);
   }
 
@@ -56,7 +57,6 @@ class BunLink implements Link, Guest {
     this.socket.terminate();
   }
 
-  /** The peer's side has ended, and its answers are written. */
   end(): void {
     this.finished = true;
     this.socket.end();
@@ -72,58 +72,31 @@ class BunLink implements Link, Guest {
   }
 }
 
-export class BunDriver implements Driver {
-  private readonly hallway: Hallway;
-  private readonly options: IoOptions;
-  private readonly tell: Tell;
-  private readonly gate: Gate;
-  private readonly turns = new Turns(() => this.turn());
+export class BunDriver extends EventDriver<BunLink> {
   private readonly listeners: TCPSocketListener<BunLink>[] = [];
-  private readonly links = new Set<BunLink>();
-  /** Their peers have ended their sides; they end with the turn. */
-  private readonly ended: BunLink[] = [];
 
-  constructor(hallway: Hallway, options: IoOptions, tell: Tell) {
-    this.hallway = hallway;
-    this.options = options;
-    this.tell = tell;
-    this.gate = new Gate(options.acceptsPerSecond, tell);
-  }
-
-  async listen(host: string, port: number): Promise<{ host: string; port: number }> {
+  async listen(host: string, port: number, terms?: ListenerTerms): Promise<Bound> {
     try {
-      const listener = Bun.listen<BunLink>({ ...this.listenOptions(), hostname: host, port });
+      let entrance!: Entrance; // nobody is accepted before this turn is over
+      const accepted = (socket: Socket<BunLink>) => this.accepted(socket, entrance);
+      const options = this.listenOptions(accepted);
+      const listener = Bun.listen<BunLink>({ ...options, hostname: host, port });
+      const bound = { host, port: listener.port };
+      entrance = this.entranceOf(bound, terms);
       this.listeners.push(listener);
       await tuneListener((listener as unknown as { fd: number }).fd, this.options, this.tell);
-      return { host, port: listener.port };
+      return bound;
     } catch (error) {
       throw Object.assign(error as Error, { address: host, port });
     }
-  }
-
-  wake(): void {
-    this.turns.plan();
   }
 
   stopListening(): void {
     for (const listener of this.listeners.splice(0)) listener.stop();
   }
 
-  stop(): void {
-    this.stopListening();
-    for (const link of this.links) link.abort();
-    this.turns.stop();
-  }
-
-  /** Called by a link whose time has come. */
-  letIn(link: BunLink): void {
-    link.known = true;
-    if (!this.hallway.opened(link)) link.abort();
-    this.turns.plan();
-  }
-
   /** Bun's types lack `ipv6Only` and `reusePort`; it knows both. */
-  private listenOptions() {
+  private listenOptions(accepted: (socket: Socket<BunLink>) => void) {
     const { reusePort } = this.options;
     return {
       exclusive: !reusePort,
@@ -131,56 +104,26 @@ export class BunDriver implements Driver {
       ipv6Only: true,
       allowHalfOpen: true,
       socket: {
-        open: (socket: Socket<BunLink>) => this.accepted(socket),
-        data: ({ data: link }: Socket<BunLink>, chunk: Uint8Array) => {
-          if (link.finished) return;
-          this.hallway.bytes(link, chunk);
-          this.turns.afterRead();
-        },
+        open: accepted,
+        data: ({ data: link }: Socket<BunLink>, chunk: Uint8Array) => this.received(link, chunk),
         drain: ({ data: link }: Socket<BunLink>) => {
           if (!link.short || link.finished) return;
           link.short = false;
-          this.hallway.drained(link);
-          this.turns.plan();
+          this.drained(link);
         },
-        end: ({ data: link }: Socket<BunLink>) => {
-          this.ended.push(link);
-          this.turns.plan();
-        },
-        close: (socket: Socket<BunLink>) => this.closed(socket.data),
+        end: ({ data: link }: Socket<BunLink>) => this.ended(link),
+        close: ({ data: link }: Socket<BunLink>) => this.closed(link),
         error: () => {}, // `close` follows and is enough
       },
     };
   }
 
-  private accepted(socket: Socket<BunLink>): void {
+  private accepted(socket: Socket<BunLink>, entrance: Entrance): void {
     const { noDelay, keepAliveSeconds } = this.options;
-    const link = new BunLink(socket, this);
+    const link = new BunLink(socket, this, entrance);
     socket.data = link;
     socket.setNoDelay(noDelay);
     if (keepAliveSeconds > 0) socket.setKeepAlive(true, keepAliveSeconds * 1000);
-    if (!this.gate.hasRoom()) {
-      link.abort();
-      return;
-    }
-    this.links.add(link);
-    this.gate.arrived(link);
-    this.turns.plan(); // also to let in who is held
-  }
-
-  private closed(link: BunLink): void {
-    if (!this.links.delete(link)) return;
-    link.finished = true;
-    this.gate.left(link);
-    if (!link.known) return;
-    this.hallway.closed(link);
-    this.turns.plan();
-  }
-
-  private turn(): number {
-    const untilNext = this.gate.letIn();
-    const delay = this.hallway.turn();
-    for (const link of this.ended.splice(0)) if (this.links.has(link)) link.end();
-    return Math.min(delay, untilNext);
+    this.arrived(link);
   }
 }

@@ -1,10 +1,8 @@
-// Who may come in, and when. The runtimes accept whatever has connected before they return to what
-// is already open, and nothing stops them; so newcomers beyond the pace are held at the gate, not
-// read from and unknown to the hallway, which is where nearly all of their cost lies.
+// When newcomers come in. The runtimes accept whatever has connected before they return to what is
+// already open, and nothing stops them; so newcomers beyond the pace are held at the gate, not read
+// from and unknown to the hallway, which is where nearly all of their cost lies.
 
-import type { Tell } from '../driver.ts';
 import { Pacing } from '../pacing.ts';
-import { countFreeDescriptors, Room } from '../room.ts';
 
 /** An accepted transport before the hallway knows it. */
 export interface Guest {
@@ -16,27 +14,15 @@ export interface Guest {
 
 export class Gate {
   private readonly pacing: Pacing;
-  private readonly room: Room;
   private readonly held = new Set<Guest>();
   /** Let in since the last turn. */
   private fresh = 0;
 
-  /** Several gates may lead into one room. */
-  constructor(
-    acceptsPerSecond: number,
-    tell: Tell,
-    room: Room = new Room(countFreeDescriptors(), tell),
-  ) {
+  constructor(acceptsPerSecond: number) {
     this.pacing = new Pacing(acceptsPerSecond, performance.now());
-    this.room = room;
   }
 
-  /** Takes a place for somebody who was accepted; false: there is none, send it away. */
-  hasRoom(): boolean {
-    return this.room.enter();
-  }
-
-  /** Lets in or holds who was given a place. */
+  /** Lets in or holds. */
   arrived(guest: Guest): void {
     if (this.held.size === 0 && this.mayEnter(performance.now())) guest.letIn();
     else {
@@ -45,10 +31,9 @@ export class Gate {
     }
   }
 
-  /** Who was given a place is gone, held or not. */
+  /** Gone, held or not. */
   left(guest: Guest): void {
     this.held.delete(guest);
-    this.room.leave();
   }
 
   /** To be called once per turn: lets in whoever may be by now; milliseconds until the next may,

@@ -6,14 +6,14 @@
 // microseconds on Node uses the synchronous driver.
 
 import { createServer, type Server, type Socket } from 'node:net';
-import { formatAddress } from '../../config/address.ts';
+import { formatAddress, type ListenerTerms } from '../../config/address.ts';
+import type { Origin } from '../../core/access.ts';
 import type { Connection } from '../../core/session/connection.ts';
 import { KB } from '../../limits.ts';
-import type { Driver, Hallway, Link, Tell } from '../driver.ts';
-import type { IoOptions } from '../options.ts';
-import { Gate, type Guest } from './gate.ts';
+import type { Bound } from '../driver.ts';
+import type { Entrance } from '../entrance.ts';
+import { EventDriver, type EventLink } from './event-driver.ts';
 import { openSharedListener, tuneListener } from './tune.ts';
-import { Turns } from './turns.ts';
 
 const STAGE_BYTES = 64 * KB;
 /** Stages kept for the next write; more than one are needed only after a jam. */
@@ -32,14 +32,14 @@ class Stages {
   }
 }
 
-class NodeLink implements Link, Guest {
+class NodeLink implements EventLink {
   readonly peer: string;
+  readonly origin: Origin;
+  readonly entrance: Entrance;
   connection: Connection | null = null;
   blocked = false;
   closing = false;
-  /** The hallway knows it. */
   known = false;
-  /** We have said goodbye; what still comes is thrown away. */
   finished = false;
   private readonly socket: Socket;
   private readonly driver: NodeDriver;
@@ -50,14 +50,14 @@ class NodeLink implements Link, Guest {
   /** Bytes were refused for the sake of `stage`. */
   private short = false;
 
-  constructor(socket: Socket, driver: NodeDriver, stages: Stages) {
+  constructor(socket: Socket, driver: NodeDriver, entrance: Entrance, stages: Stages) {
     this.socket = socket;
     this.driver = driver;
+    this.entrance = entrance;
+    this.origin = entrance.origin;
     this.stages = stages;
     this.peer = formatAddress(socket.remoteAddress ?? '', socket.remotePort ?? 0);
-    socket.on('data', chunk => {
-      if (!this.finished) driver.received(this, chunk as Buffer);
-    });
+    socket.on('data', chunk => driver.received(this, chunk as Buffer));
     socket.on('end', () => driver.ended(this));
     socket.on('error', () => {}); // `close` follows and is enough
     socket.on('close', () => driver.closed(this));
@@ -94,7 +94,6 @@ class NodeLink implements Link, Guest {
     this.socket.resetAndDestroy();
   }
 
-  /** The peer's side has ended, and its answers are written. */
   end(): void {
     this.finished = true;
     this.socket.destroy();
@@ -117,29 +116,15 @@ class NodeLink implements Link, Guest {
   }
 }
 
-export class NodeDriver implements Driver {
-  private readonly hallway: Hallway;
-  private readonly options: IoOptions;
-  private readonly tell: Tell;
-  private readonly gate: Gate;
+export class NodeDriver extends EventDriver<NodeLink> {
   private readonly stages = new Stages();
-  private readonly turns = new Turns(() => this.turn());
   private readonly servers: Server[] = [];
-  private readonly links = new Set<NodeLink>();
-  /** Their peers have ended their sides; they end with the turn. */
-  private readonly ending: NodeLink[] = [];
 
-  constructor(hallway: Hallway, options: IoOptions, tell: Tell) {
-    this.hallway = hallway;
-    this.options = options;
-    this.tell = tell;
-    this.gate = new Gate(options.acceptsPerSecond, tell);
-  }
-
-  async listen(host: string, port: number): Promise<{ host: string; port: number }> {
+  async listen(host: string, port: number, terms?: ListenerTerms): Promise<Bound> {
     const { noDelay, keepAliveSeconds, backlog, reusePort } = this.options;
     // Node 20 cannot share a port by itself.
     const shared = reusePort ? { fd: await openSharedListener(host, port, this.options) } : null;
+    let entrance!: Entrance; // nobody is accepted before it is known where we listen
     const server = createServer(
       {
         allowHalfOpen: true,
@@ -148,80 +133,25 @@ export class NodeDriver implements Driver {
         keepAlive: keepAliveSeconds > 0,
         keepAliveInitialDelay: keepAliveSeconds * 1000,
       },
-      socket => this.accepted(socket),
+      socket => this.arrived(new NodeLink(socket, this, entrance, this.stages)),
     );
     const wanted = shared ?? { host, port, ipv6Only: true, exclusive: true };
-    await new Promise<void>((resolve, reject) => {
+    const bound = await new Promise<Bound>((resolve, reject) => {
       server.once('error', error => reject(Object.assign(error, { address: host, port })));
-      server.listen({ ...wanted, backlog }, resolve);
+      server.listen({ ...wanted, backlog }, () => {
+        const found = { host, port: (server.address() as { port: number }).port };
+        entrance = this.entranceOf(found, terms);
+        resolve(found);
+      });
     });
     server.on('error', error => this.tell('warn', 'accepting failed', { why: error.message }));
     this.servers.push(server);
     const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
     await tuneListener(fd, this.options, this.tell);
-    return { host, port: (server.address() as { port: number }).port };
-  }
-
-  wake(): void {
-    this.turns.plan();
+    return bound;
   }
 
   stopListening(): void {
     for (const server of this.servers.splice(0)) server.close();
-  }
-
-  stop(): void {
-    this.stopListening();
-    for (const link of this.links) link.abort();
-    this.turns.stop();
-  }
-
-  /** Called by a link whose time has come. */
-  letIn(link: NodeLink): void {
-    link.known = true;
-    if (!this.hallway.opened(link)) link.abort();
-    this.turns.plan();
-  }
-
-  received(link: NodeLink, chunk: Uint8Array): void {
-    this.hallway.bytes(link, chunk);
-    this.turns.afterRead();
-  }
-
-  drained(link: NodeLink): void {
-    this.hallway.drained(link);
-    this.turns.plan();
-  }
-
-  ended(link: NodeLink): void {
-    this.ending.push(link);
-    this.turns.plan();
-  }
-
-  closed(link: NodeLink): void {
-    if (!this.links.delete(link)) return;
-    link.finished = true;
-    this.gate.left(link);
-    if (!link.known) return;
-    this.hallway.closed(link);
-    this.turns.plan();
-  }
-
-  private accepted(socket: Socket): void {
-    const link = new NodeLink(socket, this, this.stages);
-    if (!this.gate.hasRoom()) {
-      link.abort();
-      return;
-    }
-    this.links.add(link);
-    this.gate.arrived(link);
-    this.turns.plan(); // also to let in who is held
-  }
-
-  private turn(): number {
-    const untilNext = this.gate.letIn();
-    const delay = this.hallway.turn();
-    for (const link of this.ending.splice(0)) if (this.links.has(link)) link.end();
-    return Math.min(delay, untilNext);
   }
 }

@@ -1,9 +1,7 @@
-// How fast newcomers come through the doors, and how many. Those who have a TLS handshake to do are
-// paced apart: it is what costs most, and those already in are not to wait for it.
+// How fast newcomers come through the doors. Those who have a TLS handshake to do are paced apart: it
+// is what costs most, and those already in are not to wait for it.
 
 import { Gate } from '../async/gate.ts';
-import type { Tell } from '../driver.ts';
-import { countFreeDescriptors, Room } from '../room.ts';
 
 /** A TLS handshake costs about a millisecond of this thread, several times what another does. */
 const TLS_WEIGHT = 4;
@@ -14,17 +12,14 @@ export class Admission {
   private planned = false;
   private stopped = false;
 
-  constructor(acceptsPerSecond: number, tell: Tell) {
-    const room = new Room(countFreeDescriptors(), tell);
-    const gate = (pace: number) => new Gate(pace, tell, room);
-    this.gates = [gate(acceptsPerSecond), gate(acceptsPerSecond / TLS_WEIGHT)];
+  constructor(acceptsPerSecond: number) {
+    this.gates = [new Gate(acceptsPerSecond), new Gate(acceptsPerSecond / TLS_WEIGHT)];
   }
 
-  /** Calls `letIn` now or later. Returns what is to be called when the newcomer is gone, in or not;
-   *  null: there is no room, send it away. */
-  admit(tls: boolean, letIn: () => void): (() => void) | null {
+  /** Calls `letIn` now or later. Returns what is to be called when the newcomer is gone, in or
+   *  not. */
+  admit(tls: boolean, letIn: () => void): () => void {
     const gate = this.gates[tls ? 1 : 0];
-    if (!gate.hasRoom()) return null;
     const guest = { hold() {}, letIn };
     gate.arrived(guest);
     this.plan();

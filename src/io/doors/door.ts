@@ -7,7 +7,9 @@ import type { DoorConfig } from '../../config/sections/doors.ts';
 import type { Origin } from '../../core/access.ts';
 import { limits } from '../../limits.ts';
 import type { Tell } from '../driver.ts';
+import { Entrance } from '../entrance.ts';
 import type { IoOptions } from '../options.ts';
+import type { Room } from '../room.ts';
 import type { Admission } from './admission.ts';
 import { type DoorLink, StreamLink } from './door-link.ts';
 import { listenAt } from './listening.ts';
@@ -30,15 +32,22 @@ export interface DoorOptions extends IoOptions {
 /** A client whose certificate is revoked has so long to be told. */
 const REVOKED_FAREWELL_MS = 500;
 
+/** What all doors share: how many may be in, and how fast they come. */
+interface Ways {
+  readonly room: Room;
+  readonly admission: Admission;
+}
+
 type Fields = Readonly<Record<string, string | number>>;
 
 export class Door {
   /** How it is called in logs and by access rules, e.g. "mqtts://127.0.0.1:8883". */
   private name = '';
+  private entrance!: Entrance;
   private readonly config: DoorConfig;
   private readonly side: DoorSide;
   private readonly options: DoorOptions;
-  private readonly admission: Admission;
+  private readonly ways: Ways;
   private readonly tell: Tell;
   private readonly server: Server;
   private readonly steps: Step[] = [];
@@ -51,18 +60,16 @@ export class Door {
   /** With the names of their certificates. */
   private readonly links = new Map<DoorLink, string>();
   private held = false;
-  /** What all have in common of whom nothing else is known. */
-  private nobody!: Origin;
 
   /** Throws a TlsFileError. */
   static async create(
     config: DoorConfig,
     side: DoorSide,
     options: DoorOptions,
-    admission: Admission,
+    ways: Ways,
     tell: Tell,
   ): Promise<Door> {
-    const door = new Door(config, side, options, admission, tell);
+    const door = new Door(config, side, options, ways, tell);
     await door.layOut();
     return door;
   }
@@ -71,10 +78,10 @@ export class Door {
     config: DoorConfig,
     side: DoorSide,
     options: DoorOptions,
-    admission: Admission,
+    ways: Ways,
     tell: Tell,
   ) {
-    this.admission = admission;
+    this.ways = ways;
     this.config = config;
     this.side = side;
     this.options = options;
@@ -113,12 +120,11 @@ export class Door {
 
   /** Resolves with its name; rejects as Driver.listen does. */
   async listen(place: Parameters<typeof listenAt>[1]): Promise<string> {
-    const { protocol, tls, webSocket, anonymous, mountPoint } = this.config;
+    const { protocol, tls, webSocket } = this.config;
     const address = await listenAt(this.server, place, this.options);
     const plain = protocol === 'websocket' ? 'ws' : 'mqtt';
     this.name = `${plain}${tls === null ? '' : 's'}://${address}${webSocket.path}`;
-    const listener = this.name;
-    this.nobody = { listener, username: null, certificate: null, anonymous, mountPoint };
+    this.entrance = new Entrance(this.name, this.config, this.ways.room, this.tell);
     this.server.on('error', error => this.tell('warn', 'accepting failed', { why: error.message }));
     return this.name;
   }
@@ -159,10 +165,9 @@ export class Door {
   }
 
   private accepted(raw: Socket): void {
-    const { present, arriving } = this;
-    if (present.size >= this.config.connectionsMax) {
+    const { present, arriving, entrance } = this;
+    if (!entrance.enter()) {
       raw.destroy();
-      this.tell('warn', 'too many connections by this listener', { listener: this.name });
       return;
     }
     const host = addressOf(raw);
@@ -170,11 +175,11 @@ export class Door {
     const arrival = new Arrival(raw, peer, () => {
       present.delete(arrival);
       arriving.delete(arrival);
-      left?.();
+      entrance.leave();
+      left();
     });
     present.add(arrival);
-    const left = this.admission.admit(this.tls !== null, () => this.receive(arrival));
-    if (left === null) arrival.end();
+    const left = this.ways.admission.admit(this.tls !== null, () => this.receive(arrival));
   }
 
   /** Its turn has come: it has one deadline for all steps. */
@@ -217,11 +222,12 @@ export class Door {
   }
 
   private letIn(arrival: Arrival): void {
-    const { config, nobody } = this;
+    const { config, entrance } = this;
     const { certificate, account, peer, raw, stream } = arrival;
     arrival.isIn = true;
     const username = nameFrom(config.identity, certificate, account);
     const proved = certificate !== null || username !== null;
+    const nobody = entrance.origin;
     const origin = proved ? { ...nobody, username, certificate } : nobody;
     const passage = { raw, stream, peer, origin };
     const frames = this.webSocket?.socketOf(arrival);

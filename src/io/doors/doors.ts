@@ -5,6 +5,7 @@
 import type { DoorConfig } from '../../config/sections/doors.ts';
 import type { Origin } from '../../core/access.ts';
 import type { Tell } from '../driver.ts';
+import { createProcessRoom, Room, type RoomShare } from '../room.ts';
 import { Admission } from './admission.ts';
 import { Door, type DoorOptions } from './door.ts';
 import { type Inherited, inheritedSockets } from './listening.ts';
@@ -21,15 +22,23 @@ export class Doors {
   private readonly side: DoorSide;
   private readonly options: DoorOptions;
   private readonly tell: Tell;
+  private readonly room: Room;
   private readonly admission: Admission;
   private readonly doors: Door[] = [];
   private readonly found: string[] = [];
 
-  constructor(side: DoorSide, options: DoorOptions, tell: Tell) {
+  /** `room`: what there is for the sockets of the whole process. */
+  constructor(
+    side: DoorSide,
+    options: DoorOptions,
+    tell: Tell,
+    room: RoomShare = createProcessRoom(),
+  ) {
     this.side = side;
     this.options = options;
     this.tell = tell;
-    this.admission = new Admission(options.acceptsPerSecond, tell);
+    this.room = new Room(room, tell);
+    this.admission = new Admission(options.acceptsPerSecond);
     side.onHold = held => {
       for (const door of this.doors) door.hold(held);
     };
@@ -69,7 +78,8 @@ export class Doors {
   ): Promise<string[]> {
     const { place } = config;
     const make = async () => {
-      const door = await Door.create(config, this.side, this.options, this.admission, this.tell);
+      const { side, options, room, admission, tell } = this;
+      const door = await Door.create(config, side, options, { room, admission }, tell);
       this.doors.push(door);
       return door;
     };

@@ -1,11 +1,14 @@
 // Lets clients in from the listening sockets of one driver, no faster than the pacing allows. When
-// descriptors run out it says so once, waits until some are free, and says so again.
+// that fails, for want of descriptors or for whatever reason again and again, it says so once,
+// tries now and then, and says so when it works again.
 
 import type { Tell } from '../driver.ts';
+import type { Entrance } from '../entrance.ts';
 import { Pacing } from '../pacing.ts';
 import {
   checked,
   EAGAIN,
+  EINTR,
   EINVAL,
   EMFILE,
   ENFILE,
@@ -21,21 +24,37 @@ import {
 import type { Poller, Source } from './poller.ts';
 import { readSocketAddress, SOCKADDR_BYTES_MAX } from './socket-address.ts';
 
-/** Descriptors may be freed by others of this process, who do not tell. */
-const EXHAUSTED_RETRY_MS = 1_000;
+/** How long after a failure it is tried again: descriptors may be freed by others of this process,
+ *  who do not tell. */
+const RETRY_MS = 1_000;
+/** An error may be the end of a client who left before it was let in. So many in a row are not. */
+const ERRORS_MAX = 16;
 
 /** What takes a socket that was accepted; false: the system has no room for it. */
-export type Accepted = (fd: number, peer: { host: string; port: number }) => boolean;
+export type Accepted = (
+  fd: number,
+  peer: { host: string; port: number },
+  entrance: Entrance,
+) => boolean;
 
-const Outcome = { Accepted: 0, Nobody: 1, Exhausted: 2 } as const;
+const exhausted = {
+  begins: 'no descriptors left: nobody is let in until some are free',
+  over: 'descriptors are free again: clients are let in',
+};
+const failing = {
+  begins: 'accepting fails: nobody is let in until it works again',
+  over: 'accepting works again: clients are let in',
+};
 
 class Listening implements Source {
   readonly fd: number;
+  readonly entrance: Entrance;
   /** Clients wait, as far as is known. */
   crowded = true;
 
-  constructor(fd: number) {
+  constructor(fd: number, entrance: Entrance) {
     this.fd = fd;
+    this.entrance = entrance;
   }
 
   ready(): void {
@@ -45,7 +64,7 @@ class Listening implements Source {
 
 export class Acceptor {
   private readonly libc: Libc;
-  private readonly poller: Poller;
+  private readonly poller: Pick<Poller, 'add' | 'forget'>;
   private readonly tell: Tell;
   private readonly accepted: Accepted;
   private readonly pacing: Pacing;
@@ -54,14 +73,26 @@ export class Acceptor {
   private readonly addressAt: number;
   private readonly addressLength = new DataView(new ArrayBuffer(4));
   private readonly addressLengthAt: number;
+  private readonly clock: () => number;
   private held = false;
-  private exhausted = false;
-  /** Trying again is worth it. */
-  private retry = false;
+  /** Why nobody is let in, as it was told. */
+  private trouble: typeof exhausted | null = null;
+  /** During trouble: when it is worth trying. */
+  private retryAt = 0;
+  private errorsInRow = 0;
 
-  constructor(libc: Libc, poller: Poller, perSecond: number, tell: Tell, accepted: Accepted) {
+  /** `clock` tells milliseconds. */
+  constructor(
+    libc: Libc,
+    poller: Pick<Poller, 'add' | 'forget'>,
+    perSecond: number,
+    tell: Tell,
+    accepted: Accepted,
+    clock: () => number = () => performance.now(),
+  ) {
     this.libc = libc;
-    this.pacing = new Pacing(perSecond, performance.now());
+    this.clock = clock;
+    this.pacing = new Pacing(perSecond, clock());
     this.poller = poller;
     this.tell = tell;
     this.accepted = accepted;
@@ -69,8 +100,8 @@ export class Acceptor {
     this.addressLengthAt = libc.address(this.addressLength);
   }
 
-  add(fd: number): void {
-    const socket = new Listening(fd);
+  add(fd: number, entrance: Entrance): void {
+    const socket = new Listening(fd, entrance);
     if (!this.poller.add(fd, socket, EPOLLIN | EPOLLET)) {
       const error = systemError(this.libc, 'epoll_ctl');
       this.libc.close(fd);
@@ -94,56 +125,67 @@ export class Acceptor {
   /** How long it can be without `accept`, milliseconds. */
   patience(): number {
     if (this.held || !this.sockets.some(({ crowded }) => crowded)) return Infinity;
-    if (this.exhausted && !this.retry) return EXHAUSTED_RETRY_MS;
-    return this.pacing.delay(performance.now());
+    const now = this.clock();
+    if (this.trouble !== null && now < this.retryAt) return this.retryAt - now;
+    return this.pacing.delay(now);
   }
 
   /** Descriptors were closed. */
   descriptorsFreed(): void {
-    this.retry = true;
+    if (this.trouble === exhausted) this.retryAt = 0;
   }
 
   accept(): void {
     if (this.held || !this.sockets.some(({ crowded }) => crowded)) return;
-    this.retry = false;
-    const now = performance.now();
+    const now = this.clock();
+    if (this.trouble !== null && now < this.retryAt) return;
     for (const socket of this.sockets) {
       while (socket.crowded && this.pacing.delay(now) === 0) {
-        const outcome = this.acceptOne(socket);
-        if (outcome === Outcome.Exhausted) {
-          this.setExhausted(true);
-          return;
-        }
-        if (outcome === Outcome.Nobody) continue;
-        this.pacing.take(now);
-        this.setExhausted(false);
+        if (this.acceptOne(socket, now)) continue;
+        this.retryAt = now + RETRY_MS;
+        return;
       }
     }
   }
 
-  private acceptOne(socket: Listening): number {
+  /** False: there is no use in going on for now. */
+  private acceptOne(socket: Listening, now: number): boolean {
     const { libc } = this;
     this.addressLength.setInt32(0, SOCKADDR_BYTES_MAX, true);
     const flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
     const fd = libc.accept4(socket.fd, this.addressAt, this.addressLengthAt, flags);
-    if (fd >= 0) {
-      if (this.accepted(fd, readSocketAddress(this.address))) return Outcome.Accepted;
+    if (fd === -1) return this.failed(socket);
+    this.errorsInRow = 0;
+    if (!this.accepted(fd, readSocketAddress(this.address), socket.entrance)) {
       libc.close(fd);
-      return Outcome.Exhausted;
+      this.setTrouble(exhausted);
+      return false;
     }
-    const errno = libc.errno();
-    if (errno === EMFILE || errno === ENFILE || errno === ENOBUFS || errno === ENOMEM) {
-      return Outcome.Exhausted;
-    }
-    // EINVAL: it was shut down. Anything else is the end of a client who left before it was let in.
-    if (errno === EAGAIN || errno === EINVAL) socket.crowded = false;
-    return Outcome.Nobody;
+    this.pacing.take(now);
+    this.setTrouble(null);
+    return true;
   }
 
-  private setExhausted(exhausted: boolean): void {
-    if (exhausted === this.exhausted) return;
-    this.exhausted = exhausted;
-    if (exhausted) this.tell('warn', 'no descriptors left: nobody is let in until some are free');
-    else this.tell('info', 'descriptors are free again: clients are let in');
+  private failed(socket: Listening): boolean {
+    const errno = this.libc.errno();
+    if (errno === EAGAIN || errno === EINVAL) {
+      socket.crowded = false; // nobody waits; EINVAL: it was shut down
+      return true;
+    }
+    if (errno === EMFILE || errno === ENFILE || errno === ENOBUFS || errno === ENOMEM) {
+      this.setTrouble(exhausted);
+      return false;
+    }
+    if (errno === EINTR || ++this.errorsInRow < ERRORS_MAX) return true;
+    this.setTrouble(failing, systemError(this.libc, 'accept4').message);
+    return false;
+  }
+
+  private setTrouble(trouble: typeof exhausted | null, why?: string): void {
+    const before = this.trouble;
+    if (trouble === before) return;
+    this.trouble = trouble;
+    if (trouble !== null) this.tell('warn', trouble.begins, why === undefined ? {} : { why });
+    else if (before !== null) this.tell('info', before.over);
   }
 }

@@ -5,12 +5,14 @@
 // be read or written yet is remembered here instead of asked for again.
 // Descriptors are closed between turns only: none can be taken for its successor within one.
 
-import { formatAddress } from '../../config/address.ts';
+import { formatAddress, type ListenerTerms } from '../../config/address.ts';
+import type { Origin } from '../../core/access.ts';
 import type { Connection } from '../../core/session/connection.ts';
-import type { BlockingDriver, Hallway, Link, Tell } from '../driver.ts';
+import type { BlockingDriver, Bound, Hallway, Link, Tell } from '../driver.ts';
+import { Entrance, openTerms, plainName } from '../entrance.ts';
 import type { IoOptions } from '../options.ts';
-import { countFreeDescriptors, Room } from '../room.ts';
-import { Acceptor } from './acceptor.ts';
+import { createProcessRoom, Room, type RoomShare } from '../room.ts';
+import { type Accepted, Acceptor } from './acceptor.ts';
 import {
   EAGAIN,
   EINTR,
@@ -51,6 +53,8 @@ noLinger[0] = 1;
 class SyncLink implements Link, Source {
   readonly fd: number;
   readonly peer: string;
+  readonly origin: Origin;
+  readonly entrance: Entrance;
   connection: Connection | null = null;
   blocked = false;
   closing = false;
@@ -68,10 +72,12 @@ class SyncLink implements Link, Source {
   full = false;
   private readonly driver: SyncDriver;
 
-  constructor(driver: SyncDriver, fd: number, peer: string) {
+  constructor(driver: SyncDriver, fd: number, peer: string, entrance: Entrance) {
     this.driver = driver;
     this.fd = fd;
     this.peer = peer;
+    this.entrance = entrance;
+    this.origin = entrance.origin;
   }
 
   /** Nothing is to be read any more. */
@@ -131,6 +137,7 @@ export class SyncDriver implements BlockingDriver {
   readonly hallway: Hallway | PatientHallway;
   readonly libc: Libc;
   private readonly options: IoOptions;
+  private readonly tell: Tell;
   private readonly poller: Poller;
   private readonly acceptor: Acceptor;
   private readonly room: Room;
@@ -145,38 +152,50 @@ export class SyncDriver implements BlockingDriver {
   private running = false;
   private stopped = false;
 
-  static async create(hallway: Hallway, options: IoOptions, tell: Tell): Promise<SyncDriver> {
-    return new SyncDriver(await openLibc(), hallway, options, tell);
+  static async create(
+    hallway: Hallway,
+    options: IoOptions,
+    tell: Tell,
+    room?: RoomShare,
+  ): Promise<SyncDriver> {
+    return new SyncDriver(await openLibc(), hallway, options, tell, room);
   }
 
   /** `room`: what there is for the sockets of the whole process. */
-  constructor(libc: Libc, hallway: Hallway, options: IoOptions, tell: Tell, room?: Room) {
+  constructor(
+    libc: Libc,
+    hallway: Hallway,
+    options: IoOptions,
+    tell: Tell,
+    room: RoomShare = createProcessRoom(),
+  ) {
     this.libc = libc;
+    this.tell = tell;
     this.hallway = hallway;
     this.options = options;
     this.poller = new Poller(libc);
-    this.room = room ?? new Room(countFreeDescriptors(), tell);
+    this.room = new Room(room, tell);
     this.chunk = new Uint8Array(new ArrayBuffer(options.readBufferBytes));
     this.chunkAt = libc.address(this.chunk);
-    this.acceptor = new Acceptor(libc, this.poller, options.acceptsPerSecond, tell, (fd, peer) =>
-      this.accepted(fd, peer),
-    );
+    const accepted: Accepted = (fd, peer, entrance) => this.accepted(fd, peer, entrance);
+    this.acceptor = new Acceptor(libc, this.poller, options.acceptsPerSecond, tell, accepted);
   }
 
-  async listen(host: string, port: number): Promise<{ host: string; port: number }> {
+  async listen(host: string, port: number, terms?: ListenerTerms): Promise<Bound> {
     try {
       const address = await resolveHost(host);
       const [socket] = openListeningSockets(this.libc, address, port, this.options, 1);
-      this.listenOn(socket!.fd);
-      return { host, port: socket!.port };
+      const bound = { host, port: socket!.port };
+      this.listenOn(socket!.fd, plainName(host, bound.port), terms);
+      return bound;
     } catch (error) {
       throw Object.assign(error as Error, { address: host, port });
     }
   }
 
   /** Accepts from a listening socket, which is this driver's from now on. */
-  listenOn(fd: number): void {
-    this.acceptor.add(fd);
+  listenOn(fd: number, listener: string, terms: ListenerTerms = openTerms): void {
+    this.acceptor.add(fd, new Entrance(listener, terms, this.room, this.tell));
   }
 
   /** Calls `onRing` on this thread after the eventfd of a Doorbell was rung. */
@@ -237,14 +256,14 @@ export class SyncDriver implements BlockingDriver {
     return Math.min(delay, this.acceptor.patience());
   }
 
-  private accepted(fd: number, peer: { host: string; port: number }): boolean {
-    if (!this.room.enter()) {
+  private accepted(fd: number, peer: { host: string; port: number }, entrance: Entrance): boolean {
+    if (!entrance.enter()) {
       this.sendAway(fd);
       return true;
     }
-    const link = new SyncLink(this, fd, formatAddress(peer.host, peer.port));
+    const link = new SyncLink(this, fd, formatAddress(peer.host, peer.port), entrance);
     if (!this.poller.add(fd, link, INTEREST)) {
-      this.room.leave();
+      entrance.leave();
       return false;
     }
     this.links.add(link);
@@ -355,7 +374,7 @@ export class SyncDriver implements BlockingDriver {
         this.links.delete(link);
         this.poller.forget(link.fd);
         this.libc.close(link.fd);
-        this.room.leave();
+        link.entrance.leave();
         this.hallway.closed(link);
       }
     }

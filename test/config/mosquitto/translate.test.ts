@@ -237,13 +237,11 @@ describe('who may come in', () => {
     const conf =
       'per_listener_settings true\nlistener 1883 127.0.0.1\nallow_anonymous true\n' +
       'listener 1884\npassword_file /p\nacl_file /a\n';
-    const { auth, doors, listeners } = imported(conf);
+    const { auth, listeners } = imported(conf);
     assert.deepEqual([auth.anonymous, auth.passwordFile, auth.aclFile], [false, '/p', '/a']);
-    assert.deepEqual(
-      doors.map(({ anonymous }) => anonymous),
-      [true],
-    );
-    assert.deepEqual(listeners, everywhere(1884));
+    const [open, ...others] = listeners;
+    assert.deepEqual([open.port, open.terms?.anonymous], [1883, true]);
+    assert.deepEqual(others, everywhere(1884));
     assert.match(tomlOf(conf), /for all listeners: minnow has one such file/);
     assert.deepEqual(forgotten(conf, tomlOf(conf)), []);
   });
@@ -252,15 +250,14 @@ describe('who may come in', () => {
     const conf =
       'allow_anonymous true\nlistener 1883 127.0.0.1\nlistener_allow_anonymous false\n' +
       'listener 1884 127.0.0.1\npassword_file /p\n';
-    const { auth, doors, listeners } = imported(conf);
+    const { auth, listeners } = imported(conf);
     assert.equal(auth.anonymous, false);
     assert.deepEqual(
-      doors.map(({ anonymous }) => anonymous),
-      [true],
-    );
-    assert.deepEqual(
-      listeners.map(({ port }) => port),
-      [1883],
+      listeners.map(({ port, terms }) => [port, terms?.anonymous ?? null]),
+      [
+        [1883, null],
+        [1884, true],
+      ],
     );
     assert.deepEqual(forgotten(conf, tomlOf(conf)), []);
   });
@@ -318,8 +315,8 @@ describe('lines', () => {
   test('the last of several counts, and the earlier ones are mentioned', () => {
     const conf =
       'sys_interval 1\nsys_interval 2\nlistener 1\nmax_connections 1\nmax_connections 2\n';
-    const { broker, doors } = imported(conf);
-    assert.deepEqual([broker.sysIntervalMs, doors[0].connectionsMax], [2000, 2]);
+    const { broker, listeners } = imported(conf);
+    assert.deepEqual([broker.sysIntervalMs, listeners[0].terms?.connectionsMax], [2000, 2]);
     assert.deepEqual(forgotten(conf, tomlOf(conf)), []);
   });
 
@@ -327,11 +324,8 @@ describe('lines', () => {
     const included = { name: 'd/a.conf', text: 'listener 1884\nmax_connections 4\n' };
     const conf = 'listener 1883\ninclude_dir d\nmax_connections 3\n';
     const toml = tomlOf(conf, { d: [included, { name: 'd/b.conf', text: 'sys_interval 9' }] });
-    const { doors, broker } = configOf({ toml });
-    const counts = doors.map(({ place, connectionsMax }) => [
-      place.kind === 'tcp' ? place.port : 0,
-      connectionsMax,
-    ]);
+    const { listeners, broker } = configOf({ toml });
+    const counts = listeners.map(({ port, terms }) => [port, terms?.connectionsMax]);
     assert.deepEqual(counts, [
       [1883, 3],
       [1883, 3],

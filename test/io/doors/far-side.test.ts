@@ -42,12 +42,20 @@ function beyondRings(holds: boolean[] = []) {
   };
 }
 
-const plain = 'port = 0\nconnectionsMax = 100\nmountPoint = "m/"';
+const proxied =
+  'port = 0\nconnectionsMax = 100\nmountPoint = "m/"\nproxyProtocol.from = ["127.0.0.1"]';
+
+/** As a proxy that says nothing about its client. */
+async function dialDoor(port: number): ReturnType<typeof dial> {
+  const socket = await dial(port);
+  socket.write('PROXY UNKNOWN\r\n');
+  return socket;
+}
 
 describe('a door far from its broker', () => {
   test('carries bytes both ways, and where they came in', async () => {
-    const place = await open(plain, { side: beyondRings() });
-    const socket = await dial(place.port);
+    const place = await open(proxied, { side: beyondRings() });
+    const socket = await dialDoor(place.port);
     socket.write('hello');
     assert.equal(await receive(socket, 5), 'hello');
     const { origin, peer } = await place.guests.link();
@@ -63,9 +71,9 @@ describe('a door far from its broker', () => {
 
   test('holds who brings more than the ring takes, and loses nothing', async () => {
     const holds: boolean[] = [];
-    const place = await open(plain, { side: beyondRings(holds) });
+    const place = await open(proxied, { side: beyondRings(holds) });
     place.guests.echo = false;
-    const sockets = await Promise.all([1, 2, 3].map(() => dial(place.port)));
+    const sockets = await Promise.all([1, 2, 3].map(() => dialDoor(place.port)));
     const sent = Buffer.alloc(1_000_000);
     for (let i = 0; i < sent.length; i++) sent[i] = (i * 7919) >> 8;
     for (const socket of sockets) socket.write(sent);
@@ -78,8 +86,8 @@ describe('a door far from its broker', () => {
   });
 
   test('takes what the broker writes as far as there is room, then the rest', async () => {
-    const place = await open(plain, { side: beyondRings() });
-    const socket = await dial(place.port);
+    const place = await open(proxied, { side: beyondRings() });
+    const socket = await dialDoor(place.port);
     const link = await place.guests.link();
     const sent = Buffer.alloc(2_000_000, 'abcdefghijk');
     const parts: Buffer[] = [];
@@ -100,12 +108,12 @@ describe('a door far from its broker', () => {
   });
 
   test('answers who has ended its side, pauses, and aborts', async () => {
-    const place = await open(plain, { side: beyondRings() });
-    const ended = await dial(place.port);
+    const place = await open(proxied, { side: beyondRings() });
+    const ended = await dialDoor(place.port);
     ended.end('last words');
     assert.equal(await receive(ended, 10), 'last words');
     await place.guests.gone(await place.guests.link());
-    const socket = await dial(place.port);
+    const socket = await dialDoor(place.port);
     const link = await place.guests.link(1);
     link.pause(true);
     place.guests.wake();
@@ -119,8 +127,8 @@ describe('a door far from its broker', () => {
   });
 
   test('lets nobody in whom the broker has no room for', async () => {
-    const place = await open(plain, { side: beyondRings() });
+    const place = await open(proxied, { side: beyondRings() });
     place.guests.full = true;
-    await closed(await dial(place.port));
+    await closed(await dialDoor(place.port));
   });
 });

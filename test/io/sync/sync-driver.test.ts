@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import type { Link } from '../../../src/io/driver.ts';
 import { defaultIoOptions } from '../../../src/io/options.ts';
-import { Room } from '../../../src/io/room.ts';
+import { createRoom } from '../../../src/io/room.ts';
 import { AF_INET, checked, MSG_DONTWAIT, SOCK_STREAM } from '../../../src/io/sync/libc.ts';
 import { openLibc } from '../../../src/io/sync/open-libc.ts';
 import { SOCKADDR_BYTES_MAX, writeSocketAddress } from '../../../src/io/sync/socket-address.ts';
@@ -33,7 +33,7 @@ describe('the synchronous driver', () => {
       closed: nothing,
       turn: () => Number.POSITIVE_INFINITY,
     };
-    const room = new Room(1, nothing);
+    const room = createRoom(1);
     const driver = new SyncDriver({ ...libc, close }, hallway, defaultIoOptions, nothing, room);
     driver.stop();
     driver.run();
@@ -61,7 +61,7 @@ describe('the synchronous driver', () => {
         return 0;
       },
     };
-    const room = new Room(LOUD + 1, () => {});
+    const room = createRoom(LOUD + 1);
     const driver = new SyncDriver(libc, hallway, defaultIoOptions, () => {}, room);
     const { port } = await driver.listen('127.0.0.1', 0);
     const address = new DataView(new ArrayBuffer(SOCKADDR_BYTES_MAX));

@@ -1,9 +1,11 @@
 // The core on an event loop, the sockets with other threads: for a server whose one core is kept
 // busy by system calls. The threads post an empty message when this one has taken all there was.
 
+import type { ListenerTerms } from '../../../config/address.ts';
 import { Turns } from '../../async/turns.ts';
-import type { Driver, Hallway, Tell } from '../../driver.ts';
+import type { Bound, Driver, Hallway, Tell } from '../../driver.ts';
 import type { IoOptions } from '../../options.ts';
+import { createProcessRoom, type RoomShare } from '../../room.ts';
 import { leaveThreadsBehind, openLibc } from '../open-libc.ts';
 import { WorkerPool } from './worker-pool.ts';
 
@@ -18,12 +20,13 @@ export class AsyncPoolDriver implements Driver {
     hallway: Hallway,
     options: IoOptions,
     tell: Tell,
+    room: RoomShare = createProcessRoom(),
   ): Promise<AsyncPoolDriver> {
     const libc = await openLibc();
-    const pool = new WorkerPool(libc, options);
+    const pool = new WorkerPool(libc, options, tell, room);
     const driver = new AsyncPoolDriver(hallway, pool, leaveThreadsBehind(libc));
     const onPosted = () => driver.turns.plan();
-    await driver.pool.start(threads, hallway, tell, { bell: -1, onPosted });
+    await driver.pool.start(threads, hallway, { bell: -1, onPosted });
     driver.wake();
     return driver;
   }
@@ -34,8 +37,8 @@ export class AsyncPoolDriver implements Driver {
     this.threadsGone = threadsGone;
   }
 
-  listen(host: string, port: number): Promise<{ host: string; port: number }> {
-    return this.pool.listen(host, port);
+  listen(host: string, port: number, terms?: ListenerTerms): Promise<Bound> {
+    return this.pool.listen(host, port, terms);
   }
 
   wake(): void {

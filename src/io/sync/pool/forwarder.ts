@@ -15,7 +15,7 @@ export interface HoldableDriver {
   /** While held, nobody is read from and nobody let in. */
   hold(held: boolean): void;
   /** Accepts from a listening socket, which is the driver's from now on. */
-  listenOn(fd: number): void;
+  listenOn(fd: number, listener: string): void;
   stopListening(): void;
 }
 
@@ -26,6 +26,7 @@ const RECORDS_PER_TURN = 256;
 const FAILURE_BYTES_MAX = 2 * KB;
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder(); // it takes no shared memory
 
 class Forwarded {
   readonly number: number;
@@ -144,7 +145,7 @@ export class Forwarder implements PatientHallway, Feed {
 
   private obey(): void {
     const { kind, about } = this.down;
-    if (kind === Down.Listen) this.driver.listenOn(about);
+    if (kind === Down.Listen) this.driver.listenOn(about, decoder.decode(this.down.view().slice()));
     else if (kind === Down.StopListening) this.driver.stopListening();
     else {
       const forwarded = this.byNumber.get(about);

@@ -1,8 +1,10 @@
 // The synchronous driver with a pool: this thread has the core and waits in epoll_wait, other
 // threads have the sockets.
 
-import type { BlockingDriver, Hallway, Tell } from '../../driver.ts';
+import type { ListenerTerms } from '../../../config/address.ts';
+import type { BlockingDriver, Bound, Hallway, Tell } from '../../driver.ts';
 import type { IoOptions } from '../../options.ts';
+import { createProcessRoom, type RoomShare } from '../../room.ts';
 import { Doorbell } from '../doorbell.ts';
 import { openLibc } from '../open-libc.ts';
 import { type Feed, SyncDriver } from '../sync-driver.ts';
@@ -20,14 +22,15 @@ export class PoolDriver implements BlockingDriver {
     hallway: Hallway,
     options: IoOptions,
     tell: Tell,
+    room: RoomShare = createProcessRoom(),
   ): Promise<PoolDriver> {
     const libc = await openLibc();
     const driver = new PoolDriver(
-      new SyncDriver(libc, hallway, options, tell),
+      new SyncDriver(libc, hallway, options, tell, room),
       new Doorbell(libc),
-      new WorkerPool(libc, options),
+      new WorkerPool(libc, options, tell, room),
     );
-    await driver.start(threads, hallway, tell);
+    await driver.start(threads, hallway);
     return driver;
   }
 
@@ -37,14 +40,14 @@ export class PoolDriver implements BlockingDriver {
     this.pool = pool;
   }
 
-  private async start(threads: number, hallway: Hallway, tell: Tell): Promise<void> {
+  private async start(threads: number, hallway: Hallway): Promise<void> {
     this.base.watch(this.bell.fd, () => {}); // every round looks at every ring
-    await this.pool.start(threads, hallway, tell, { bell: this.bell.fd, onPosted: () => {} });
+    await this.pool.start(threads, hallway, { bell: this.bell.fd, onPosted: () => {} });
     for (const feed of this.pool.feeds) this.base.feed(feed);
   }
 
-  listen(host: string, port: number): Promise<{ host: string; port: number }> {
-    return this.pool.listen(host, port);
+  listen(host: string, port: number, terms?: ListenerTerms): Promise<Bound> {
+    return this.pool.listen(host, port, terms);
   }
 
   /** As SyncDriver.watch. */

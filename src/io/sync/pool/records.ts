@@ -4,7 +4,7 @@
 
 import type { Origin } from '../../../core/access.ts';
 import type { IoOptions } from '../../options.ts';
-import type { RoomCounts } from '../../room.ts';
+import type { RoomShare } from '../../room.ts';
 import type { RingMemory } from '../ring.ts';
 
 /** From the sockets to the core. */
@@ -36,13 +36,15 @@ export const Down = {
   Resume: 3,
   Close: 4,
   Abort: 5,
-  /** Accept from the listening socket whose descriptor the number is. About no link. */
+  /** Accept from the listening socket whose descriptor the number is; the bytes are its name. About
+   *  no link. */
   Listen: 6,
   StopListening: 7,
 } as const;
 
 export interface Newcomer {
   readonly peer: string;
+  /** Of somebody who came by a listener of the core's driver only its name counts. */
   readonly origin: Origin | null;
 }
 
@@ -58,9 +60,8 @@ export interface PoolThreadData {
     readonly options: IoOptions;
     readonly up: RingMemory;
     readonly down: RingMemory;
-    /** Descriptors for sockets of the whole process, and who has taken them. */
-    readonly roomSize: number;
-    readonly roomCounts: RoomCounts;
+    /** What there is for the sockets of the whole process. */
+    readonly room: RoomShare;
     /** One word; not 0: end everything and go. */
     readonly stop: SharedArrayBuffer;
     /** The Doorbell that wakes this thread, and the one that wakes the core's; -1: that has an

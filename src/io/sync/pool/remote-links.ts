@@ -3,10 +3,13 @@
 import type { Origin } from '../../../core/access.ts';
 import type { Connection } from '../../../core/session/connection.ts';
 import type { Hallway, Link, Tell } from '../../driver.ts';
+import type { Entrance } from '../../entrance.ts';
 import { type RingMemory, RingReader } from '../ring.ts';
 import type { Feed } from '../sync-driver.ts';
 import { Down, type Newcomer, type Told, Up } from './records.ts';
 import { Sender } from './sender.ts';
+
+const encoder = new TextEncoder();
 
 /** So much is taken from one ring before the turn ends. */
 const RECORDS_PER_TURN = 512;
@@ -17,6 +20,7 @@ class RemoteLink implements Link {
   readonly number: number;
   readonly peer: string;
   readonly origin: Origin | null;
+  readonly entrance: Entrance | null;
   connection: Connection | null = null;
   blocked = false;
   closing = false;
@@ -28,11 +32,12 @@ class RemoteLink implements Link {
   private paused = false;
   private readonly links: RemoteLinks;
 
-  constructor(links: RemoteLinks, number: number, { peer, origin }: Newcomer) {
+  constructor(links: RemoteLinks, number: number, newcomer: Newcomer, entrance: Entrance | null) {
     this.links = links;
     this.number = number;
-    this.peer = peer;
-    this.origin = origin;
+    this.peer = newcomer.peer;
+    this.origin = entrance?.origin ?? newcomer.origin;
+    this.entrance = entrance;
   }
 
   write(buffer: Uint8Array, start: number, end: number): number {
@@ -61,6 +66,7 @@ class RemoteLink implements Link {
 export class RemoteLinks implements Feed {
   private readonly hallway: Hallway;
   private readonly tell: Tell;
+  private readonly entrances: ReadonlyMap<string, Entrance>;
   private readonly up: RingReader;
   private readonly down: Sender;
   private readonly links = new Map<number, RemoteLink>();
@@ -74,17 +80,26 @@ export class RemoteLinks implements Feed {
   private closed = false;
   private readonly decoder = new TextDecoder();
 
-  /** `wake` wakes the thread that has the sockets. */
-  constructor(hallway: Hallway, tell: Tell, up: RingMemory, down: RingMemory, wake: () => void) {
+  /** `wake` wakes the thread that has the sockets. `entrances`, by listener: those whose terms are
+   *  kept on this side. */
+  constructor(
+    hallway: Hallway,
+    tell: Tell,
+    up: RingMemory,
+    down: RingMemory,
+    wake: () => void,
+    entrances: ReadonlyMap<string, Entrance> = new Map(),
+  ) {
     this.hallway = hallway;
     this.tell = tell;
+    this.entrances = entrances;
     this.up = new RingReader(up, wake);
     this.down = new Sender(down, wake);
   }
 
   /** Accept from this socket, which belongs to that thread from now on. */
-  listenOn(fd: number): void {
-    this.down.send(Down.Listen, fd);
+  listenOn(fd: number, listener: string): void {
+    this.down.send(Down.Listen, fd, encoder.encode(listener));
     this.down.flush(false);
   }
 
@@ -167,11 +182,13 @@ export class RemoteLinks implements Feed {
 
   private open(number: number): void {
     const newcomer = JSON.parse(Buffer.concat(this.introduction.splice(0)).toString()) as Newcomer;
-    if (this.closed) {
-      this.down.send(Down.Abort, number); // it came while we said so
+    const entrance = this.entrances.get(newcomer.origin?.listener ?? '') ?? null;
+    // It may have come while we said that nobody is let in any more.
+    if (this.closed || entrance?.enter() === false) {
+      this.down.send(Down.Abort, number);
       return;
     }
-    const link = new RemoteLink(this, number, newcomer);
+    const link = new RemoteLink(this, number, newcomer, entrance);
     this.links.set(number, link);
     if (!this.hallway.opened(link)) link.abort();
   }
@@ -192,6 +209,7 @@ export class RemoteLinks implements Feed {
   private remove(link: RemoteLink): void {
     if (!this.links.delete(link.number)) return;
     link.phase = Phase.Aborted;
+    link.entrance?.leave();
     this.hallway.closed(link);
   }
 

@@ -3,9 +3,10 @@
 
 import { Worker } from 'node:worker_threads';
 import { threadProgram } from '../../../thread-program.ts';
-import type { Hallway, Tell } from '../../driver.ts';
+import type { Bound, Hallway, Tell } from '../../driver.ts';
+import { Entrance, openTerms, plainName } from '../../entrance.ts';
 import type { IoOptions } from '../../options.ts';
-import { countFreeDescriptors, createRoomCounts } from '../../room.ts';
+import type { RoomShare } from '../../room.ts';
 import { Doorbell } from '../doorbell.ts';
 import { type Libc, SHUT_RDWR } from '../libc.ts';
 import { openListeningSockets, resolveHost } from '../listening-socket.ts';
@@ -32,15 +33,20 @@ interface Member {
 export class WorkerPool {
   private readonly libc: Libc;
   private readonly options: IoOptions;
-  private readonly roomSize = countFreeDescriptors();
-  private readonly roomCounts = createRoomCounts();
+  private readonly tell: Tell;
+  /** What there is for the sockets of the whole process. */
+  private readonly room: RoomShare;
+  /** Of all listeners, by name. */
+  private readonly entrances = new Map<string, Entrance>();
   private readonly members: Member[] = [];
   /** What the threads listen on. They close it. */
   private listening: number[] = [];
 
-  constructor(libc: Libc, options: IoOptions) {
+  constructor(libc: Libc, options: IoOptions, tell: Tell, room: RoomShare) {
     this.libc = libc;
     this.options = options;
+    this.tell = tell;
+    this.room = room;
   }
 
   /** What their threads feed the core's with. */
@@ -49,34 +55,27 @@ export class WorkerPool {
   }
 
   /** Starts `count` threads; resolves when they wait for their sockets. */
-  async start(count: number, hallway: Hallway, tell: Tell, waker: CoreWaker): Promise<void> {
+  async start(count: number, hallway: Hallway, waker: CoreWaker): Promise<void> {
     // Together they let in as many as one would.
     const acceptsPerSecond = this.options.acceptsPerSecond / count;
     const options = { ...this.options, acceptsPerSecond };
-    const starts = Array.from({ length: count }, () =>
-      this.startOne(options, hallway, tell, waker),
-    );
+    const starts = Array.from({ length: count }, () => this.startOne(options, hallway, waker));
     await Promise.all(starts);
   }
 
-  private async startOne(
-    options: IoOptions,
-    hallway: Hallway,
-    tell: Tell,
-    waker: CoreWaker,
-  ): Promise<void> {
+  private async startOne(options: IoOptions, hallway: Hallway, waker: CoreWaker): Promise<void> {
     const up = createRing(options.ringBytes);
     const down = createRing(options.ringBytes);
     const stop = new SharedArrayBuffer(4);
     const bell = new Doorbell(this.libc);
-    const { roomSize, roomCounts } = this;
+    const { room, tell, entrances } = this;
     const bells = { bell: bell.fd, coreBell: waker.bell };
     const workerData: PoolThreadData = {
-      minnowPool: { options, up, down, stop, roomSize, roomCounts, ...bells },
+      minnowPool: { options, up, down, stop, room, ...bells },
     };
     const worker = new Worker(threadProgram('io/sync/pool/worker'), { workerData });
     const exited = new Promise<void>(resolve => worker.once('exit', () => resolve()));
-    const links = new RemoteLinks(hallway, tell, up, down, () => bell.ring());
+    const links = new RemoteLinks(hallway, tell, up, down, () => bell.ring(), entrances);
     await new Promise<void>((resolve, reject) => {
       worker.once('message', () => resolve()); // it is ready
       worker.once('error', reject);
@@ -85,14 +84,18 @@ export class WorkerPool {
     this.members.push({ worker, links, bell, stop: new Int32Array(stop), exited });
   }
 
-  async listen(host: string, port: number): Promise<{ host: string; port: number }> {
+  async listen(host: string, port: number, terms = openTerms): Promise<Bound> {
     try {
-      const { libc, options, members } = this;
+      const { libc, options, members, tell } = this;
       const address = await resolveHost(host);
       const sockets = openListeningSockets(libc, address, port, options, members.length);
-      for (const [i, { links }] of members.entries()) links.listenOn(sockets[i]!.fd);
+      const bound = { host, port: sockets[0]!.port };
+      const name = plainName(host, bound.port);
+      // The threads count for the process, and none of them sees all of this listener's clients.
+      this.entrances.set(name, new Entrance(name, terms, null, tell));
+      for (const [i, { links }] of members.entries()) links.listenOn(sockets[i]!.fd, name);
       this.listening.push(...sockets.map(({ fd }) => fd));
-      return { host, port: sockets[0]!.port };
+      return bound;
     } catch (error) {
       throw Object.assign(error as Error, { address: host, port });
     }

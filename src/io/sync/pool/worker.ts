@@ -3,7 +3,6 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Tell } from '../../driver.ts';
-import { Room } from '../../room.ts';
 import { Doorbell } from '../doorbell.ts';
 import { openLibc } from '../open-libc.ts';
 import { type Feed, SyncDriver } from '../sync-driver.ts';
@@ -13,9 +12,7 @@ import type { PoolThreadData } from './records.ts';
 /** How long a thread that has failed waits before it looks for room to say so again. */
 const FULL_WAIT_MS = 10;
 
-const { options, up, down, stop, bell, coreBell, roomSize, roomCounts } = (
-  workerData as PoolThreadData
-).minnowPool;
+const { options, up, down, stop, bell, coreBell, room } = (workerData as PoolThreadData).minnowPool;
 const port = parentPort!;
 
 const libc = await openLibc();
@@ -23,7 +20,6 @@ const coreDoor = new Doorbell(libc, coreBell);
 const wakeCore = coreBell < 0 ? () => port.postMessage(null) : () => coreDoor.ring();
 const forwarder = new Forwarder(up, down, wakeCore);
 const tell: Tell = (level, message, fields = {}) => forwarder.tell({ level, message, fields });
-const room = new Room(roomSize, tell, roomCounts);
 const driver = new SyncDriver(libc, forwarder, options, tell, room);
 const word = new Int32Array(stop);
 const stopWatch: Feed = {

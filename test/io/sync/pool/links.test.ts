@@ -240,7 +240,7 @@ describe("a pool's rings", () => {
     const nothing = () => {};
     forwarder.driver = {
       hold: nothing,
-      listenOn: fd => heard.push(['listen', fd]),
+      listenOn: (fd, name) => heard.push(['listen', fd, name]),
       stopListening: () => heard.push('no more'),
     };
     const hallway = {
@@ -252,10 +252,10 @@ describe("a pool's rings", () => {
     };
     const tell: Tell = (...told) => heard.push(told);
     const remote = new RemoteLinks(hallway, tell, up, down, nothing);
-    remote.listenOn(17);
+    remote.listenOn(17, 'mqtt://127.0.0.1:1883');
     remote.stopListening();
     forwarder.work();
-    assert.deepEqual(heard.splice(0), [['listen', 17], 'no more']);
+    assert.deepEqual(heard.splice(0), [['listen', 17, 'mqtt://127.0.0.1:1883'], 'no more']);
 
     const late = new FakeLink(new World(1), 7, new Prng(1));
     forwarder.opened(late);
