@@ -59,8 +59,8 @@ export interface Bound {
   readonly port: number;
 }
 
-/** Constructed as `(hallway, options: IoOptions, tell: Tell, room: RoomShare)`. One that runs out of
- *  descriptors lets nobody in, tells so once, serves those it has, and goes on by itself. */
+/** Constructed as `(hallway, options: IoOptions, tell: Tell, room: RoomShare)`. One that runs out
+ *  of descriptors lets nobody in, tells so once, serves those it has, and goes on by itself. */
 export interface Driver {
   /** Listens; resolves with the address in use. Rejects with an error that has `code`, `address`
    *  and `port`, e.g. EADDRINUSE. An IPv6 listener leaves IPv4 to its sibling on the same port.

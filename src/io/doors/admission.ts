@@ -1,5 +1,5 @@
-// How fast newcomers come through the doors. Those who have a TLS handshake to do are paced apart: it
-// is what costs most, and those already in are not to wait for it.
+// How fast newcomers come through the doors. Those who have a TLS handshake to do are paced apart:
+// it is what costs most, and those already in are not to wait for it.
 
 import { Gate } from '../async/gate.ts';
 
