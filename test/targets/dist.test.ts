@@ -26,6 +26,11 @@ const project = join(import.meta.dirname, '../..');
 const scratch = mkdtempSync(join(tmpdir(), 'minnow-dist-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
+async function build(name: string, folder: string): Promise<string> {
+  const tree = await buildTree(name, join(folder, name), stamp);
+  return archive(tree, folder, 0);
+}
+
 /** The archive of a target, or why there is none. */
 async function obtain(target: Target): Promise<{ path: string } | { why: string }> {
   if (MINNOW_DIST !== undefined) {
@@ -35,8 +40,7 @@ async function obtain(target: Target): Promise<{ path: string } | { why: string 
   const why = obstacle(target);
   if (why !== null) return { why };
   try {
-    const tree = await buildTree(target.name, join(scratch, target.name), stamp);
-    return { path: archive(tree, scratch, 0) };
+    return { path: await build(target.name, scratch) };
   } catch (error) {
     if (error instanceof Unobtainable) return { why: error.message };
     throw error;
@@ -141,6 +145,12 @@ for (const name of MINNOW_DIST === undefined ? short : targetNames()) {
   if ('why' in found) {
     skipped(name, found.why);
     continue;
+  }
+  if (MINNOW_DIST === undefined) {
+    test(`${name} has the same bytes when it is built again`, async () => {
+      const again = await build(name, mkdtempSync(join(scratch, 'again-')));
+      assert.ok(readFileSync(again).equals(readFileSync(found.path)));
+    }, 60_000);
   }
   const place = prepare(target, found.path);
   afterAll(() => place.remove());
