@@ -1,12 +1,10 @@
-// Debian packages: `bun targets/debian/build.ts [ARCHITECTURE...]` makes dist/debian/*.deb of what
-// `make dist` has built for that architecture, or what --tree names. Nothing is compiled here, and
-// nothing of what was built is touched: an executable of Bun is destroyed by stripping it.
-// The same trees give the same bytes: every file gets the time that the stamp says.
+// Debian packages: `bun targets/debian/build.ts [ARCHITECTURE...]` builds the trees of their targets
+// and makes dist/minnow_*.deb of them. Nothing of what was built is touched: an executable of Bun is
+// destroyed by stripping it. The same trees give the same bytes: every file gets the stamp's time.
 
 import {
   chmodSync,
   cpSync,
-  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -18,26 +16,29 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
-import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { missingPrograms, root, run } from '../packages.ts';
-import { readStamp, type Stamp } from '../stamp.ts';
+import type { Stamp } from '../stamp.ts';
 import { readTarget } from '../target.ts';
+import { buildTree, distFolder, obstacle } from '../tree.ts';
 import { type Architecture, architectures, changelog, control, debianVersion } from './control.ts';
 
 const here = import.meta.dirname;
-const systemd = join(here, '..', 'systemd');
+const docs = 'usr/share/doc/minnow';
 
-/** Where things go, from where: a name below targets/systemd or this folder. */
-const files: Readonly<Record<string, string>> = {
-  'etc/minnow/minnow.toml': join(systemd, 'minnow.toml'),
-  'usr/lib/systemd/system/minnow.service': join(systemd, 'minnow.service'),
-  'usr/lib/systemd/system/minnow.socket': join(systemd, 'minnow.socket'),
-  'usr/lib/sysusers.d/minnow.conf': join(systemd, 'minnow.sysusers'),
-  'usr/share/doc/minnow/copyright': join(here, 'copyright'),
-  'usr/share/doc/minnow/README.md': join(root, 'README.md'),
-  'usr/share/lintian/overrides/minnow': join(here, 'lintian-overrides'),
+/** Where files of the tree go. */
+const fromTree: Readonly<Record<string, string>> = {
+  'systemd/minnow.toml': 'etc/minnow/minnow.toml',
+  'systemd/minnow.service': 'usr/lib/systemd/system/minnow.service',
+  'systemd/minnow.socket': 'usr/lib/systemd/system/minnow.socket',
+  'systemd/minnow.sysusers': 'usr/lib/sysusers.d/minnow.conf',
+  'README.md': `${docs}/README.md`,
+  'THIRD-PARTY.txt': `${docs}/THIRD-PARTY.txt`,
+  'sbom.cdx.json': `${docs}/sbom.cdx.json`,
+  'minnow.sample.toml': `${docs}/examples/minnow.sample.toml`,
 };
+/** What of a runner's tree belongs to its program. */
+const runnerParts = ['lib', 'program'];
 const scripts = ['postinst', 'prerm', 'postrm'];
 
 /** Why packages cannot be made on this machine, or null. */
@@ -46,29 +47,24 @@ export function debObstacle(): string | null {
   return missing.length === 0 ? null : `no ${missing.join(', ')} here`;
 }
 
-/** The tree that `make dist` has built for `architecture`. */
-export function treeOf(architecture: Architecture): string {
-  return join(root, 'dist', architectures[architecture].target);
-}
-
-/** Packs `tree`, which holds the program, into a package in `folder`; gives its path. `revision` is
- *  the last part of the version. */
+/** Packs the tree of the architecture's target into a package in `folder`; gives its path. */
 export function buildDeb(
   architecture: Architecture,
   tree: string,
   folder: string,
   stamp: Stamp,
-  revision = '1',
 ): string {
-  const version = debianVersion(stamp, revision);
+  const version = debianVersion(stamp);
   const staging = mkdtempSync(join(tmpdir(), 'minnow-deb-'));
   try {
     chmodSync(staging, 0o755);
     installProgram(architecture, tree, staging);
-    for (const [to, from] of Object.entries(files)) put(staging, to, readFileSync(from));
-    const docs = 'usr/share/doc/minnow';
-    const page = readFileSync(join(here, 'minnow.1'));
-    put(staging, 'usr/share/man/man1/minnow.1.gz', compressed(page));
+    for (const [from, to] of Object.entries(fromTree)) {
+      put(staging, to, readFileSync(join(tree, from)));
+    }
+    put(staging, `${docs}/copyright`, own('copyright'));
+    put(staging, 'usr/share/lintian/overrides/minnow', own('lintian-overrides'));
+    put(staging, 'usr/share/man/man1/minnow.1.gz', compressed(own('minnow.1')));
     put(staging, `${docs}/changelog.gz`, compressed(readFileSync(join(root, 'CHANGELOG.md'))));
     put(staging, `${docs}/changelog.Debian.gz`, compressed(changelog(version, stamp)));
     const sums = md5sums(staging);
@@ -77,9 +73,7 @@ export function buildDeb(
     put(staging, 'DEBIAN/control', control({ architecture, version, kilobytes, glibc }));
     put(staging, 'DEBIAN/md5sums', sums);
     put(staging, 'DEBIAN/conffiles', '/etc/minnow/minnow.toml\n');
-    for (const name of scripts) {
-      put(staging, `DEBIAN/${name}`, readFileSync(join(here, name)), 0o755);
-    }
+    for (const name of scripts) put(staging, `DEBIAN/${name}`, own(name), 0o755);
     mkdirSync(folder, { recursive: true });
     const made = join(folder, `minnow_${version}_${architecture}.deb`);
     run(['dpkg-deb', '--root-owner-group', '-Zxz', '--build', staging, made], {
@@ -102,12 +96,19 @@ function installProgram(architecture: Architecture, tree: string, staging: strin
     return;
   }
   const lib = join(staging, 'usr', 'lib', 'minnow');
-  cpSync(tree, lib, { recursive: true, verbatimSymlinks: true });
+  for (const part of [program, ...runnerParts]) {
+    cpSync(join(tree, part), join(lib, part), { recursive: true, verbatimSymlinks: true });
+  }
   symlinkSync(`../lib/minnow/${program}`, join(bin, 'minnow'));
   for (const path of below(lib)) {
-    const { mode } = lstatSync(path);
-    if (!lstatSync(path).isSymbolicLink()) chmodSync(path, mode & 0o100 ? 0o755 : 0o644);
+    const stat = lstatSync(path);
+    if (!stat.isSymbolicLink()) chmodSync(path, stat.mode & 0o100 ? 0o755 : 0o644);
   }
+}
+
+/** A file of this folder. */
+function own(name: string): Buffer {
+  return readFileSync(join(here, name));
 }
 
 function put(staging: string, path: string, content: string | Uint8Array, mode = 0o644): void {
@@ -158,22 +159,22 @@ function glibcOf(architecture: Architecture, tree: string): string | null {
 }
 
 if (import.meta.main) {
-  const { values, positionals } = parseArgs({
-    options: { tree: { type: 'string' }, out: { type: 'string' } },
-    allowPositionals: true,
-  });
-  const obstacle = debObstacle();
-  if (obstacle !== null) throw new Error(obstacle);
+  const missing = debObstacle();
+  if (missing !== null) throw new Error(missing);
   const known = Object.keys(architectures);
-  const wanted = positionals.length === 0 ? known : positionals;
+  const wanted = process.argv.length > 2 ? process.argv.slice(2) : known;
   for (const name of wanted) {
     if (!known.includes(name)) throw new Error(`"${name}" is none of ${known.join(', ')}`);
     const architecture = name as Architecture;
-    const tree = values.tree ?? treeOf(architecture);
     const { target } = architectures[architecture];
-    if (!existsSync(tree)) throw new Error(`build it first: make dist TARGET=${target}`);
-    const folder = values.out ?? join(root, 'dist', 'debian');
-    const made = buildDeb(architecture, tree, folder, readStamp());
-    process.stdout.write(`${relative('', made)}\n`);
+    const why = obstacle(readTarget(target));
+    if (why === null) {
+      const { folder, stamp } = await buildTree(target);
+      const made = buildDeb(architecture, folder, distFolder, stamp);
+      process.stdout.write(`${relative(root, made)}\n`);
+    } else {
+      process.stderr.write(`${name} is left out: ${why}\n`);
+      process.exitCode = 1;
+    }
   }
 }

@@ -18,9 +18,9 @@ function maintainer(): string {
   return `${DEBFULLNAME || 'minnow developers'} <${DEBEMAIL || 'minnow@packages.invalid'}>`;
 }
 
-/** E.g. 0.1.0-1. */
-export function debianVersion({ version }: Stamp, revision: string): string {
-  return `${version.replace('-', '~')}-${revision}`;
+/** E.g. 0.1.0-1; what comes before a release (0.2.0-rc.1) sorts before it. */
+export function debianVersion({ version }: Stamp): string {
+  return `${version.replace('-', '~')}-1`;
 }
 
 interface Facts {
