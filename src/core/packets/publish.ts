@@ -53,7 +53,10 @@ export function onPublish(
   const capability = checkCapabilities(b, view);
   if (capability !== 0) return capability;
   if (view.qos === 0) {
-    admit(b, c, view, topic, buf, now);
+    const reason = admit(b, c, view, topic, buf, now);
+    // The one refusal that is to be told in any case: where there is no acknowledgement to do it, by
+    // DISCONNECT [MQTT 5.0 3.3.2.3.2].
+    if (reason === Reason.PayloadFormatInvalid) return reason;
   } else {
     if (c.receiveUsed >= b.options.receiveMaximum && c.version === 5) {
       return Reason.ReceiveMaximumExceeded;
@@ -233,7 +236,10 @@ function admit(
     return Reason.QuotaExceeded;
   }
   if (view.payloadIsUtf8 && b.options.checkPayloadFormat) {
-    if (!payloadUtf8Valid(buf, view.payloadStart, view.end)) return Reason.PayloadFormatInvalid;
+    if (!payloadUtf8Valid(buf, view.payloadStart, view.end)) {
+      b.counters.droppedPayloadFormat++;
+      return Reason.PayloadFormatInvalid;
+    }
   }
   const m = b.borrowed;
   m.topic = topic.name;

@@ -29,6 +29,8 @@ export class Counters {
   droppedTooLarge = 0;
   /** Published by somebody who was not allowed to. */
   droppedNotAuthorized = 0;
+  /** Said to be UTF-8, and was not. */
+  droppedPayloadFormat = 0;
   /** Retained messages beyond the bound of the store. */
   droppedRetainedFull = 0;
   /** Answered with an error by the recipient. */
@@ -62,6 +64,7 @@ export class Counters {
       this.droppedExpired +
       this.droppedTooLarge +
       this.droppedNotAuthorized +
+      this.droppedPayloadFormat +
       this.droppedRetainedFull +
       this.droppedMemoryRetained +
       this.droppedMemoryQueued +

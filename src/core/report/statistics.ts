@@ -39,6 +39,7 @@ export function statistics(b: State, now: number): Statistics {
     'dropped/expired': c.droppedExpired,
     'dropped/too large': c.droppedTooLarge,
     'dropped/not authorized': c.droppedNotAuthorized,
+    'dropped/payload format': c.droppedPayloadFormat,
     'dropped/retained full': c.droppedRetainedFull,
     'dropped/store failing': c.droppedStoreFailing,
     'dropped/memory target/retained': c.droppedMemoryRetained,
