@@ -7,8 +7,9 @@ import { ReplaceableAdmission } from './auth/replaceable.ts';
 import type { Admission, Guest } from './auth/step.ts';
 import type { Config } from './config/config.ts';
 import { type ControlServer, type ControlTarget, startControl } from './control.ts';
+import { Asking } from './engine/asking.ts';
 import type { Engine } from './engine/engine.ts';
-import type { Answer, Question, Results } from './engine/questions.ts';
+import type { Answer, Results } from './engine/questions.ts';
 import type { ThreadEngine } from './engine/thread/thread-engine.ts';
 import { createAsyncDriver, createAsyncPoolDriver } from './io/create.ts';
 import type { Doors, IsRevoked } from './io/doors/doors.ts';
@@ -41,11 +42,13 @@ export async function startServer(
   const room = createProcessRoom();
   const engine = await startEngine(config, log, admission, watchdog, room);
   const doors = await openDoors(config, engine, log, room);
-  const ask = (question: Question) => new Promise<Answer>(resolve => engine.ask(question, resolve));
+  const asking = new Asking(engine);
+  const { ask } = asking;
   let control: ControlServer | null = null;
   const stop = async () => {
     doors?.stopListening();
     await new Promise<void>(resolve => engine.stop(resolve));
+    asking.end();
     await control?.stop();
     doors?.stop();
     await engine.close();
@@ -66,7 +69,7 @@ export async function startServer(
       const { authenticator, access } = await readAuth(changed, authLog);
       const isRevoked = renewDoors();
       admission.replace(authenticator);
-      await ask({ about: 'reconfigure', config: changed, access });
+      demand(await ask({ about: 'reconfigure', config: changed, access }));
       const mayStay = (guest: Guest) => !isRevoked(guest.origin) && admission.mayStay(guest);
       await expelGuests(ask, mayStay);
     },
@@ -84,6 +87,12 @@ async function readAuth(config: Config, log: Logger) {
   }
 }
 
+/** The result that a reload cannot do without. */
+function demand(answer: Answer): Results[keyof Results] {
+  if (!answer.ok) throw new ReloadError([answer.message]);
+  return answer.result;
+}
+
 let lastList = 0;
 
 /** Ends the connections of those who would not be let in any more. */
@@ -93,11 +102,9 @@ async function expelGuests(
 ): Promise<void> {
   const list = --lastList; // the control socket counts its lists upwards
   for (let more = true; more; ) {
-    const answer = await ask({ about: 'guests', list });
-    if (!answer.ok) throw new Error(answer.message);
-    const page = answer.result as Results['guests'];
+    const page = demand(await ask({ about: 'guests', list })) as Results['guests'];
     const ids = page.rows.filter(guest => !mayStay(guest)).map(guest => guest.clientId);
-    if (ids.length > 0) await ask({ about: 'expel', ids });
+    if (ids.length > 0) demand(await ask({ about: 'expel', ids }));
     more = page.more;
   }
 }

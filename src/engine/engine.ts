@@ -90,20 +90,23 @@ export class Engine {
     const coreLog = log.child('core');
     const writeEvent = (event: LogEvent) => coreLog.log(event.level, event.event, event.fields);
     const loop = new Loop(broker, parts.authenticator, clock, writeEvent, keeper ?? null);
-    loop.pulse = parts.watchdog && (await Watchdog.open(parts.watchdog));
-    const driver = await parts.createDriver(loop);
-    loop.wake = () => driver.wake();
-    const engine = new Engine(broker, loop, driver, kept, keeper ?? null, clock);
-    engine.makeAccess = makeAccess;
+    let opened: Driver | null = null;
     try {
+      loop.pulse = parts.watchdog && (await Watchdog.open(parts.watchdog));
+      const driver = await parts.createDriver(loop);
+      opened = driver;
+      loop.wake = () => driver.wake();
+      const engine = new Engine(broker, loop, driver, kept, keeper ?? null, clock);
+      engine.makeAccess = makeAccess;
       engine.addresses = await listenAll(config, driver, log.child('io'));
+      if (kept !== null) tellStore(kept, log.child('store'));
+      driver.wake();
+      return engine;
     } catch (error) {
-      await engine.close();
+      opened?.stop();
+      await keeper?.close(clock());
       throw error;
     }
-    if (kept !== null) tellStore(kept, log.child('store'));
-    driver.wake();
-    return engine;
   }
 
   private constructor(

@@ -50,5 +50,5 @@ export interface Results {
 
 export type Answer =
   | { readonly ok: true; readonly result: Results[keyof Results] }
-  /** What the asker is to be told; `code` is a StoreError's. */
+  /** What the asker is to be told; `code` is a StoreError's, or 'stopped'. */
   | { readonly ok: false; readonly code: string; readonly message: string };

@@ -157,7 +157,7 @@ export class ThreadEngine {
         this.onStarted(null);
         break;
       case 'refused':
-        this.worker.terminate();
+        void this.worker.terminate().then(this.threadsGone);
         this.bell.close();
         this.onStarted(errorOf(message.fault));
         break;
