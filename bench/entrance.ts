@@ -135,7 +135,7 @@ export function minnowFlags(entrance: Entrance, directory: string): string[] {
   }
   if (guard.startsWith('acl')) settings.push(`auth.aclFile=${aclFile(entrance, directory)}`);
   if (guard === 'limits') {
-    const messages = ['client', 'listener'].map(who => `limits.${who}MessagesPerSecond=1000000000`);
+    const messages = ['client', 'listener'].map(who => `limits.${who}MessagesPerSecond=100000000`);
     const bytes = ['client', 'listener'].map(who => `limits.${who}BytesPerSecond=1000GB`);
     settings.push(...messages, ...bytes);
   }

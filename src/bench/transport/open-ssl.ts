@@ -7,6 +7,7 @@ const functions = {
   TLS_client_method: [],
   SSL_CTX_new: ['address'],
   SSL_CTX_free: ['address'],
+  SSL_CTX_ctrl: ['address', 'int', 'size', 'address'],
   SSL_CTX_set_verify: ['address', 'int', 'address'],
   SSL_CTX_set_default_verify_paths: ['address'],
   SSL_CTX_load_verify_locations: ['address', 'address', 'address'],
@@ -30,8 +31,8 @@ const functions = {
   SSL_set_session: ['address', 'address'],
   SSL_SESSION_free: ['address'],
   SSL_session_reused: ['address'],
-  BIO_s_mem: [],
-  BIO_new: ['address'],
+  BIO_new_bio_pair: ['address', 'size', 'address', 'size'],
+  BIO_free: ['address'],
   BIO_read: ['address', 'address', 'int'],
   BIO_write: ['address', 'address', 'int'],
   ERR_get_error: [],
@@ -40,7 +41,7 @@ const functions = {
 
 const returningAddresses: readonly (keyof typeof functions)[] = [
   ...(['TLS_client_method', 'SSL_CTX_new', 'SSL_new', 'SSL_get0_param'] as const),
-  ...(['SSL_get1_session', 'BIO_s_mem', 'BIO_new'] as const),
+  'SSL_get1_session',
 ];
 
 export type OpenSsl = Awaited<ReturnType<typeof openSsl>>;
