@@ -52,6 +52,8 @@ export interface BrokerOptions {
   readonly listenerBytesPerSecond: number;
   /** Who would have to wait longer than this is far too fast and has to go. */
   readonly ratePauseMaxMs: number;
+  /** Who is at its own bound for longer than this without a rest has to go; 0: nobody. */
+  readonly rateSlowedMaxMs: number;
   /** How often clients may connect, by one listener and from one address; 0: at any rate. */
   readonly listenerConnectsPerSecond: number;
   readonly addressConnectsPerSecond: number;
@@ -118,6 +120,7 @@ export const defaultOptions: BrokerOptions = Object.freeze({
   listenerMessagesPerSecond: 0,
   listenerBytesPerSecond: 0,
   ratePauseMaxMs: limits.ratePauseMaxMs,
+  rateSlowedMaxMs: 0,
   listenerConnectsPerSecond: 0,
   addressConnectsPerSecond: 0,
   connectionsPerUserMax: 0,

@@ -42,6 +42,7 @@ describe('the derived configuration', () => {
       'limits.listenerMessagesPerSecond': '1145',
       'limits.listenerBytesPerSecond': '1146',
       'limits.ratePauseMaxMs': '1147',
+      'limits.rateSlowedMaxMs': '1157',
       'limits.listenerConnectsPerSecond': '1148',
       'limits.addressConnectsPerSecond': '1149',
       'limits.connectionsPerUserMax': '1150',

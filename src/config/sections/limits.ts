@@ -161,6 +161,17 @@ export const limitsSection = section('Bounds on what clients can make the broker
       'have to wait longer, for a message that is far too large or behind too many others, is ' +
       'disconnected (0x96).',
   }),
+  rateSlowedMaxMs: milliseconds({
+    reload: 'live',
+    default: d.rateSlowedMaxMs,
+    min: 0,
+    max: 365 * DAY_MS,
+    description:
+      'Longest time a client may be slowed by its own rate or that of its user without a rest of ' +
+      'about half a second; then it is disconnected (0x96). 0 sets no bound: a client that ' +
+      'catches up after weeks without a network looks like a flood, and costs no more than its ' +
+      'rate.',
+  }),
   listenerConnectsPerSecond: count({
     reload: 'live',
     default: d.listenerConnectsPerSecond,

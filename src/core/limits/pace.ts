@@ -11,7 +11,7 @@ export class Pace {
   /** Takes what costs `costMs`; how long that leaves it in debt: not at all at 0 and below. */
   take(costMs: number, now: number): number {
     this.paidAt = (this.paidAt > now ? this.paidAt : now) + costMs;
-    return this.paidAt - now - limits.rateBurstMs;
+    return this.debt(now);
   }
 
   /** Takes it only if that leaves no debt; whether it did. */
@@ -20,6 +20,11 @@ export class Pace {
     if (paidAt - now > limits.rateBurstMs) return false;
     this.paidAt = paidAt;
     return true;
+  }
+
+  /** As `take` says it, of what was taken so far. */
+  debt(now: number): number {
+    return this.paidAt - now - limits.rateBurstMs;
   }
 
   /** Whether it is as if nothing had ever been taken. */

@@ -1,9 +1,12 @@
 // How fast clients may publish: each by itself, all of one user, all who came in by one listener.
 // Who is too fast is not read from for as long as that takes to pay off; keep alive stands still
-// meanwhile. Who would have to wait longer than allowed is far too fast.
+// meanwhile. Who would have to wait longer than allowed is far too fast, and so is who has been
+// slowed for longer than allowed without a rest, by what is its own: for how much the others of a
+// listener send nobody else is to blame.
 
 import { limits } from '../../limits.ts';
 import type { BrokerOptions } from '../options.ts';
+import { NEVER } from '../routing/message.ts';
 import { pauseForRate } from '../session/congestion.ts';
 import type { Connection } from '../session/connection.ts';
 import type { State } from '../state.ts';
@@ -24,7 +27,12 @@ export interface Pacer {
   readonly measures: readonly Measure[];
   /** It was too fast the last time. */
   slowed: boolean;
+  /** Since when it has been slowed by its own rates without a rest; NEVER: it is not. */
+  slowedSince: number;
 }
+
+/** Who has so much of a burst saved up again has rested. */
+const REST_MS = limits.rateBurstMs / 2;
 
 /** The allowances that are shared by all who came in by one listener. */
 export type ListenerAllowances = Map<string, Allowance>;
@@ -58,7 +66,7 @@ export function measurePublishing(b: State, c: Connection): void {
     measure('user', account, o.userMessagesPerSecond, o.userBytesPerSecond),
     measure('listener', shared, o.listenerMessagesPerSecond, o.listenerBytesPerSecond),
   ].filter(one => one !== null);
-  if (measures.length > 0) c.pacer = { measures, slowed: false };
+  if (measures.length > 0) c.pacer = { measures, slowed: false, slowedSince: NEVER };
 }
 
 function measure(
@@ -83,6 +91,8 @@ export function keepsPace(
   bytes: number,
   now: number,
 ): boolean {
+  const { ratePauseMaxMs, rateSlowedMaxMs } = b.options;
+  if (pacer.slowedSince !== NEVER && hasRested(pacer, now)) pacer.slowedSince = NEVER;
   let debtMs = 0;
   let of: Measure['of'] = 'client';
   for (const { of: whose, allowance, messageMs, byteMs } of pacer.measures) {
@@ -94,7 +104,8 @@ export function keepsPace(
       of = whose;
     }
   }
-  if (debtMs > b.options.ratePauseMaxMs) {
+  const tooLong = rateSlowedMaxMs > 0 && now - pacer.slowedSince > rateSlowedMaxMs;
+  if (tooLong || debtMs > ratePauseMaxMs) {
     b.counters.disconnectedRate++;
     return false;
   }
@@ -108,6 +119,15 @@ export function keepsPace(
     pacer.slowed = true;
     logEvent(b, 'warn', 'publishes too fast', c, { rateOf: of, pausedMs: Math.ceil(debtMs) });
   }
+  if (of !== 'listener' && pacer.slowedSince === NEVER) pacer.slowedSince = now;
   pauseForRate(b, c, debtMs, now);
+  return true;
+}
+
+function hasRested({ measures }: Pacer, now: number): boolean {
+  for (const { of, allowance } of measures) {
+    if (of === 'listener') continue;
+    if (Math.max(allowance.messages.debt(now), allowance.bytes.debt(now)) > -REST_MS) return false;
+  }
   return true;
 }

@@ -101,6 +101,58 @@ across('who would have to wait too long is disconnected', everyVersion, version 
   assert.equal(counters.protocolErrors, 0);
 });
 
+/** Sends what takes a second and a quarter, again and again, as soon as the broker reads on. */
+function flood(world: World, client: Client, seconds: number): void {
+  for (let i = 0; i < seconds * 10 && !client.closed; i++) {
+    if (!client.stopped && client.unread.length === 0) burst(client, 25);
+    world.advance(100);
+  }
+}
+
+across('who is at the bound without a rest is disconnected', everyVersion, version => {
+  const world = new World({ clientMessagesPerSecond: 20, rateSlowedMaxMs: 60_000 });
+  const client = world.connect(version);
+  flood(world, client, 59);
+  quiet(client);
+  flood(world, client, 4);
+  ended(client, Reason.MessageRateTooHigh);
+  assert.equal(world.broker.state.counters.disconnectedRate, 1);
+});
+
+across('who rests now and then may be at the bound for ever', everyVersion, version => {
+  const world = new World({ clientMessagesPerSecond: 20, rateSlowedMaxMs: 60_000 });
+  const client = world.connect(version);
+  for (let i = 0; i < 20; i++) {
+    flood(world, client, 50);
+    assert.equal(client.stopped || client.unread.length > 0, true, 'it is slowed');
+    world.advance(5_000);
+  }
+  quiet(client);
+});
+
+across('without such a bound a flood is slowed for ever', everyVersion, version => {
+  const world = new World({ clientMessagesPerSecond: 20 });
+  const client = world.connect(version);
+  flood(world, client, 600);
+  quiet(client);
+});
+
+across(
+  'what a user does counts as well, what others of a listener do does not',
+  everyVersion,
+  version => {
+    const bounds = { userMessagesPerSecond: 20, rateSlowedMaxMs: 10_000 };
+    const world = new World(bounds);
+    const client = world.connect(version, { username: 'ada' });
+    flood(world, client, 15);
+    ended(client, Reason.MessageRateTooHigh);
+    const crowd = new World({ listenerMessagesPerSecond: 20, rateSlowedMaxMs: 10_000 });
+    const loud = crowd.connect(version);
+    flood(crowd, loud, 60);
+    quiet(loud);
+  },
+);
+
 across('the clients of one user share what the user may do', everyVersion, version => {
   const world = new World({ userMessagesPerSecond: 10 });
   const reader = listener(world, version);
