@@ -48,7 +48,8 @@ describe('a store on a thread whose owner is blocked', () => {
     store.onWindow = (sid, rows, complete) =>
       said.push(`window ${sid} ${rows.map(({ rank }) => rank)} ${complete}`);
     await store.load();
-    bell.wait(3); // it is open; a part of what is loaded; the end of it
+    bell.wait(1);
+    store.drain(); // the thread is up: the file is left to it
     const times = { clock: 1_000, wall: 1_700_000_000_000 };
 
     store.commit({ ops: [sessionPut(1)], after: 0, through: 1, sync: true, ...times });
@@ -77,7 +78,8 @@ describe('a store on a thread whose owner is blocked', () => {
     const bell = new Bell(folder);
     const store = await ThreadStore.open(settingsIn(folder), bell.fd);
     await store.load();
-    bell.wait(3);
+    bell.wait(1);
+    store.drain();
     store.upkeep(null as never, () => {});
     bell.wait(1);
     assert.throws(() => store.drain(), /the store's thread has failed: TypeError/);

@@ -42,12 +42,21 @@ const TRIM_BYTES_MIN = 4 * 1024 * 1024;
 
 type Done = (outcome: UpkeepResult | StoreError) => void;
 
+/** What a store leaves to the one that goes on with its file. */
+export interface Heritage extends Pick<LoadedTotals, 'maxSid' | 'maxMid'> {
+  readonly description: StoreDescription;
+  readonly usage: StoreUsage;
+}
+
 export class SqliteStore implements Store, Upkeeper {
   private readonly settings: SqliteSettings;
   private readonly driver: Driver;
-  /** Null after an error of the disk, until it can be opened again. */
-  private connection: Connection | null;
-  private writer: OpWriter;
+  private readonly heritage: Heritage | null;
+  /** Null after an error of the disk, until it can be opened again; an heir opens it when it is
+   *  first needed. */
+  private connection: Connection | null = null;
+  /** There since the first connection. */
+  private writer!: OpWriter;
   private movedAside: string | null = null;
   private lastError: StoreError | null = null;
   private committedThrough = 0;
@@ -69,14 +78,30 @@ export class SqliteStore implements Store, Upkeeper {
   onWindow: Store['onWindow'] = () => {};
   onWindowFailed: Store['onWindowFailed'] = () => {};
 
-  /** Opens or creates the database; a damaged one is moved aside. Throws a StoreError. */
-  constructor(settings: SqliteSettings, driver: Driver) {
+  /** Opens or creates the database; a damaged one is moved aside. Throws a StoreError. With a
+   *  heritage: opens nothing, and whatever is wrong is an error of the first commit. */
+  constructor(settings: SqliteSettings, driver: Driver, heritage: Heritage | null = null) {
     this.settings = settings;
     this.driver = driver;
+    this.heritage = heritage;
+    if (heritage !== null) {
+      this.description = heritage.description;
+      this.usage = heritage.usage;
+      this.movedAside = heritage.description.movedAside;
+      return;
+    }
     this.connection = this.openOrMoveAside();
     this.writer = new OpWriter(this.connection.statements, 0, 0, []);
     this.description = this.describe(this.connection);
     this.measure(this.connection);
+  }
+
+  /** Leaves the file, which was read and not written to, to an heir. */
+  release(): Heritage {
+    const { maxSid, maxMid } = this.writer;
+    this.connection?.abandon();
+    this.connection = null;
+    return { maxSid, maxMid, description: this.description, usage: this.usage };
   }
 
   private describe({ journalMode, fallbackReason }: Connection): StoreDescription {
@@ -229,7 +254,7 @@ export class SqliteStore implements Store, Upkeeper {
   private connect(): Connection {
     if (this.connection !== null) return this.connection;
     const connection = openConnection(this.settings, this.driver);
-    const { maxSid, maxMid } = this.writer;
+    const { maxSid, maxMid } = this.writer ?? this.heritage!;
     try {
       const orphans = readOrphans(connection.database);
       this.writer = new OpWriter(connection.statements, maxSid, maxMid, orphans);

@@ -119,11 +119,6 @@ export class ByteReader {
     return this.bytes[this.at++];
   }
 
-  /** The next byte, which stays where it is. */
-  peek(): number {
-    return this.bytes[this.at];
-  }
-
   count(): number {
     const first = this.bytes[this.at++];
     if (first < 0xfe) return first;

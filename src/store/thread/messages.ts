@@ -1,8 +1,8 @@
 // What a store's thread and the one that uses it say to each other. Bytes are transferred.
 
 import type { MessagePort } from 'node:worker_threads';
-import type { LoadedTotals } from '../loading.ts';
 import type { SqliteSettings } from '../sqlite/connection.ts';
+import type { Heritage } from '../sqlite/sqlite-store.ts';
 import type { Batch, StoreDescription, StoreErrorCode, StoreUsage } from '../store.ts';
 import type { UpkeepRequest, UpkeepResult } from '../upkeep/upkeep.ts';
 
@@ -16,7 +16,9 @@ export interface ThreadData {
 }
 
 export type ToThread =
-  | { readonly type: 'load' | 'close' }
+  /** First of all, in answer to `up`. */
+  | { readonly type: 'take-over'; readonly heritage: Heritage }
+  | { readonly type: 'close' }
   | (Omit<Batch, 'ops'> & { readonly type: 'commit'; readonly bytes: ArrayBuffer })
   | {
       readonly type: 'window';
@@ -33,14 +35,8 @@ export interface ErrorParts {
 }
 
 export type FromThread =
-  /** First of all, or else `refused`. */
-  | { readonly type: 'open'; readonly state: ThreadState }
-  /** It could not be opened, or not be loaded. */
-  | { readonly type: 'refused'; readonly error: ErrorParts }
-  | { readonly type: 'part'; readonly bytes: ArrayBuffer }
-  /** The parts so far come from a damaged database: forget them. */
-  | { readonly type: 'reset' }
-  | { readonly type: 'loaded'; readonly totals: LoadedTotals; readonly state: ThreadState }
+  /** It runs, and nobody but it may have the file open from now on. */
+  | { readonly type: 'up' }
   | {
       readonly type: 'committed';
       readonly through: number;

@@ -1,6 +1,9 @@
-// A store on a thread of its own, so that a slow disk stalls only those who wait for it. Batches
-// travel as one transferred buffer each, windows come back the same way. Answers come as events, or
-// where the thread that asked is blocked and runs none, when it fetches them (`drain`).
+// A store on a thread of its own, so that a slow disk stalls only those who wait for it. What is
+// kept is read here, before there is a thread: that is sooner done than a thread is started, and
+// whoever keeps nothing needs none. The first who wants something starts it; once it runs the file
+// is left to it. Batches travel as one transferred buffer each, windows come back the same way.
+// Answers come as events, or where the thread that asked is blocked and runs none, when it fetches
+// them (`drain`).
 
 import {
   MessageChannel,
@@ -9,8 +12,9 @@ import {
   Worker,
 } from 'node:worker_threads';
 import { threadProgram } from '../../thread-program.ts';
-import { LoadCollector } from '../loading.ts';
 import type { SqliteSettings } from '../sqlite/connection.ts';
+import { runtimeDriver } from '../sqlite/runtime-driver.ts';
+import { SqliteStore } from '../sqlite/sqlite-store.ts';
 import {
   type Batch,
   type Loaded,
@@ -23,14 +27,29 @@ import type { Upkeeper, UpkeepRequest, UpkeepResult } from '../upkeep/upkeep.ts'
 import { ByteReader, ByteWriter } from './byte-writer.ts';
 import type { FromThread, ThreadData, ThreadState, ToThread } from './messages.ts';
 import { encodeOps } from './ops-codec.ts';
-import { decodeWindow, readLoaded } from './rows-codec.ts';
+import { decodeWindow } from './rows-codec.ts';
+
+interface Far {
+  readonly worker: Worker;
+  readonly port: MessagePort;
+}
+
+interface Waiting {
+  readonly message: ToThread;
+  readonly transfer: ArrayBuffer[];
+}
 
 export class ThreadStore implements Store, Upkeeper {
-  private readonly worker: Worker;
-  private readonly port: MessagePort;
+  private readonly settings: SqliteSettings;
+  private readonly bell: number | null;
+  /** Until the thread takes over; nothing is written by it. */
+  private near: SqliteStore | null;
+  /** Since somebody wanted something. */
+  private far: Far | null = null;
+  /** What was wanted before the thread was up. */
+  private waiting: Waiting[] = [];
   private readonly writer = new ByteWriter();
   private state: ThreadState;
-  private loading: Loading | null = null;
   private closing: (() => void) | null = null;
   private readonly upkeeps = new Map<number, (outcome: UpkeepResult | StoreError) => void>();
   private lastUpkeep = 0;
@@ -41,41 +60,46 @@ export class ThreadStore implements Store, Upkeeper {
 
   /** `bell`: an eventfd that is rung after every answer, for an owner that waits for it and then
    *  calls `drain`. Rejects with a StoreError. */
-  static open(settings: SqliteSettings, bell: number | null = null): Promise<ThreadStore> {
+  static async open(settings: SqliteSettings, bell: number | null = null): Promise<ThreadStore> {
+    const store = new ThreadStore(settings, bell, new SqliteStore(settings, await runtimeDriver()));
+    // Whoever is blocked later starts threads while it is not.
+    if (bell !== null) store.far = store.startThread();
+    return store;
+  }
+
+  private constructor(settings: SqliteSettings, bell: number | null, near: SqliteStore) {
+    this.settings = settings;
+    this.bell = bell;
+    this.near = near;
+    this.state = { description: near.description, usage: near.usage };
+  }
+
+  private startThread(): Far {
     const { port1: port, port2 } = new MessageChannel();
-    const workerData: ThreadData = { minnowStore: settings, port: port2, bell };
+    const workerData: ThreadData = { minnowStore: this.settings, port: port2, bell: this.bell };
     const worker = new Worker(threadProgram('store/thread/worker'), {
       workerData,
       transferList: [port2],
     });
-    return new Promise((resolve, reject) => {
-      worker.once('error', reject);
-      port.once('message', (message: FromThread) => {
-        worker.off('error', reject);
-        if (message.type === 'open') {
-          resolve(new ThreadStore(worker, port, message.state));
-        } else if (message.type === 'refused') {
-          port.close();
-          reject(new StoreError(message.error.code, message.error.message));
-        }
-      });
-    });
-  }
-
-  private constructor(worker: Worker, port: MessagePort, state: ThreadState) {
-    this.worker = worker;
-    this.port = port;
-    this.state = state;
     port.on('message', (message: FromThread) => this.handle(message));
     worker.on('error', error => {
       throw error; // a bug, and nothing can be promised any more
     });
+    return { worker, port };
+  }
+
+  /** The file is the thread's from now on. */
+  private handOver(near: SqliteStore, { port }: Far): void {
+    this.near = null;
+    port.postMessage({ type: 'take-over', heritage: near.release() } satisfies ToThread);
+    for (const { message, transfer } of this.waiting) port.postMessage(message, transfer);
+    this.waiting = [];
   }
 
   /** What waits is handled now and not as an event. */
   drain(): void {
-    for (;;) {
-      const received = receiveMessageOnPort(this.port);
+    while (this.far !== null) {
+      const received = receiveMessageOnPort(this.far.port);
       if (received === undefined) return;
       this.handle(received.message as FromThread);
     }
@@ -89,18 +113,18 @@ export class ThreadStore implements Store, Upkeeper {
     return this.state.usage;
   }
 
-  load(): Promise<Loaded> {
-    return new Promise((resolve, reject) => {
-      this.loading = { collector: new LoadCollector(), resolve, reject };
-      this.post({ type: 'load' });
-    });
+  async load(): Promise<Loaded> {
+    if (this.near === null) throw new Error('a store is loaded once, before all else');
+    const loaded = await this.near.load();
+    this.state = { description: this.near.description, usage: this.near.usage };
+    return loaded;
   }
 
   commit(batch: Batch): void {
     const { after, through, sync, clock, wall } = batch;
     const bytes = encodeOps(batch.ops, this.writer);
     const message = { type: 'commit', bytes, after, through, sync, clock, wall } as const;
-    this.port.postMessage(message satisfies ToThread, [bytes]);
+    this.post(message, [bytes]);
   }
 
   requestWindow(sid: number, afterRank: number, limit: number, bytesMax: number): void {
@@ -113,8 +137,10 @@ export class ThreadStore implements Store, Upkeeper {
     this.post({ type: 'upkeep', id, request });
   }
 
-  private post(message: ToThread): void {
-    this.port.postMessage(message);
+  private post(message: ToThread, transfer: ArrayBuffer[] = []): void {
+    this.far ??= this.startThread();
+    if (this.near === null) this.far.port.postMessage(message, transfer);
+    else this.waiting.push({ message, transfer });
   }
 
   private handle(message: FromThread): void {
@@ -140,7 +166,9 @@ export class ThreadStore implements Store, Upkeeper {
         this.onWindowFailed(message.sid, new StoreError(code, text));
         break;
       }
-      case 'open':
+      case 'up':
+        if (this.near !== null && this.far !== null) this.handOver(this.near, this.far);
+        break;
       case 'described':
         this.state = message.state;
         break;
@@ -157,8 +185,6 @@ export class ThreadStore implements Store, Upkeeper {
         break;
       case 'broken':
         throw new Error(`the store's thread has failed: ${message.why}`);
-      default:
-        this.handleLoading(message);
     }
   }
 
@@ -168,47 +194,13 @@ export class ThreadStore implements Store, Upkeeper {
     done?.(outcome);
   }
 
-  private handleLoading(message: LoadingMessage): void {
-    const { loading } = this;
-    if (loading === null) return;
-    switch (message.type) {
-      case 'part': {
-        const reader = new ByteReader(message.bytes, true);
-        while (!reader.done) loading.collector.take(readLoaded(reader));
-        break;
-      }
-      case 'reset':
-        loading.collector.reset();
-        break;
-      case 'loaded':
-        this.state = message.state;
-        this.loading = null;
-        loading.resolve(loading.collector.finish(message.totals));
-        break;
-      case 'refused':
-        this.loading = null;
-        loading.reject(new StoreError(message.error.code, message.error.message));
-        break;
-    }
-  }
-
   async close(): Promise<void> {
+    if (this.near !== null && this.far === null) return this.near.close();
     await new Promise<void>(resolve => {
       this.closing = resolve;
       this.post({ type: 'close' });
     });
-    this.port.close();
-    await this.worker.terminate();
+    this.far?.port.close();
+    await this.far?.worker.terminate();
   }
 }
-
-interface Waiting<Answer> {
-  resolve(answer: Answer): void;
-  reject(error: StoreError): void;
-}
-
-interface Loading extends Waiting<Loaded> {
-  readonly collector: LoadCollector;
-}
-
-type LoadingMessage = FromThread & { readonly type: 'part' | 'reset' | 'loaded' | 'refused' };

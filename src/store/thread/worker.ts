@@ -1,21 +1,17 @@
-// The store's thread: a SqliteStore that is asked and answers by messages, in order. While nobody
-// asks, it puts the file in order, a slice at a time.
+// The store's thread: a SqliteStore that is asked and answers by messages, in order. It goes on
+// with a file that its owner has read. While nobody asks, it puts the file in order, a slice at a
+// time.
 
 import { writeSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
-import type { LoadedRecord, LoadSink } from '../loading.ts';
 import type { Op } from '../ops.ts';
 import { runtimeDriver } from '../sqlite/runtime-driver.ts';
-import { SqliteStore } from '../sqlite/sqlite-store.ts';
+import { type Heritage, SqliteStore } from '../sqlite/sqlite-store.ts';
 import { type Batch, type StoreDescription, StoreError } from '../store.ts';
 import type { UpkeepRequest } from '../upkeep/upkeep.ts';
-import { ByteWriter } from './byte-writer.ts';
 import type { ErrorParts, FromThread, ThreadData, ThreadState, ToThread } from './messages.ts';
 import { decodeOps } from './ops-codec.ts';
-import { encodeWindow, writeLoaded } from './rows-codec.ts';
-
-/** Bytes from which on a part of what is loaded is sent on its way. */
-const PART_BYTES = 1024 * 1024;
+import { encodeWindow } from './rows-codec.ts';
 
 const { minnowStore, port, bell } = workerData as ThreadData;
 /** What rings an eventfd once. */
@@ -69,24 +65,6 @@ class EncodedBatch implements Batch {
   }
 }
 
-class PartSender implements LoadSink {
-  private readonly writer = new ByteWriter(PART_BYTES + PART_BYTES / 16);
-
-  take(record: LoadedRecord): void {
-    writeLoaded(this.writer, record);
-    if (this.writer.length >= PART_BYTES) this.flush();
-  }
-
-  reset(): void {
-    this.writer.take();
-    send({ type: 'reset' });
-  }
-
-  flush(): void {
-    sendBytes({ type: 'part', bytes: this.writer.take() });
-  }
-}
-
 class StoreThread {
   private readonly store: SqliteStore;
   private description: StoreDescription;
@@ -103,18 +81,14 @@ class StoreThread {
       sendBytes({ type: 'window', sid, bytes: encodeWindow(rows), complete });
     store.onWindowFailed = (sid, error) =>
       send({ type: 'window-failed', sid, error: parts(error) });
-    send({ type: 'open', state: this.state });
   }
 
   private get state(): ThreadState {
     return { description: this.store.description, usage: this.store.usage };
   }
 
-  handle(message: ToThread): void {
+  handle(message: Exclude<ToThread, { type: 'take-over' }>): void {
     switch (message.type) {
-      case 'load':
-        this.load();
-        break;
       case 'commit':
         this.store.commit(new EncodedBatch(message));
         break;
@@ -135,17 +109,6 @@ class StoreThread {
       send({ type: 'described', state: this.state });
     }
     this.tendSoon();
-  }
-
-  private load(): void {
-    const sender = new PartSender();
-    try {
-      const totals = this.store.loadInto(sender);
-      sender.flush();
-      send({ type: 'loaded', totals, state: this.state });
-    } catch (error) {
-      refuse(error);
-    }
   }
 
   private upkeep(id: number, request: UpkeepRequest): void {
@@ -178,15 +141,17 @@ function parts({ code, message }: StoreError): ErrorParts {
   return { code, message };
 }
 
-/** Says why there is no store; a bug ends the thread, which ends the program. */
-function refuse(error: unknown): void {
-  if (!(error instanceof StoreError)) throw error;
-  send({ type: 'refused', error: parts(error) });
+const driver = await runtimeDriver();
+let thread: StoreThread | null = null;
+
+function handle(message: ToThread): void {
+  if (message.type === 'take-over') thread = takeOver(message.heritage);
+  else thread?.handle(message);
 }
 
-try {
-  const thread = new StoreThread(new SqliteStore(minnowStore, await runtimeDriver()));
-  port.on('message', (message: ToThread) => guarded(() => thread.handle(message)));
-} catch (error) {
-  refuse(error);
+function takeOver(heritage: Heritage): StoreThread {
+  return new StoreThread(new SqliteStore(minnowStore, driver, heritage));
 }
+
+port.on('message', (message: ToThread) => guarded(() => handle(message)));
+send({ type: 'up' });
