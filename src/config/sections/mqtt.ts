@@ -30,8 +30,8 @@ export const mqttSection = section(
     checkPayloadFormat: flag({
       default: d.checkPayloadFormat,
       description:
-        'Check that payloads which claim to be UTF-8 are; a client is told by 0x99, at QoS 0 as it ' +
-        'is disconnected.',
+        'Check that payloads which claim to be UTF-8 are; a client is told by 0x99, at QoS 0 as ' +
+        'it is disconnected.',
     }),
     keepAliveMaxSeconds: seconds({
       default: d.keepAliveMaxSeconds,

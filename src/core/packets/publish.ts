@@ -54,8 +54,8 @@ export function onPublish(
   if (capability !== 0) return capability;
   if (view.qos === 0) {
     const reason = admit(b, c, view, topic, buf, now);
-    // The one refusal that is to be told in any case: where there is no acknowledgement to do it, by
-    // DISCONNECT [MQTT 5.0 3.3.2.3.2].
+    // The one refusal that is to be told in any case: by DISCONNECT, where there is no
+    // acknowledgement to do it [MQTT 5.0 3.3.2.3.2].
     if (reason === Reason.PayloadFormatInvalid) return reason;
   } else {
     if (c.receiveUsed >= b.options.receiveMaximum && c.version === 5) {
