@@ -8,8 +8,8 @@ ROUNDS    ?= 20
 SCENARIO  ?= p2p-50-50-qos1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test soak check format build build-node dist test-targets emulators clean
-.PHONY: bench bench-quick profile config-reference spec-table
+.PHONY: help install run test soak check format build build-node dist test-targets size-table emulators clean
+.PHONY: openwrt bench bench-quick profile config-reference spec-table
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,11 +41,17 @@ dist: install ## build archives of all targets, or of TARGET=..., to dist/, with
 # Everything from dist/, each in a place that has nothing but what its file in targets/ says. Some
 # ten minutes; "make test" tries three targets of its own making.
 test-targets: emulators dist ## build all targets and try each of them, other machines' under emulators
-	@MINNOW_DIST=dist $(BUN) test ./test/targets/dist.test.ts
+	@MINNOW_DIST=dist $(if $(TARGET),MINNOW_TARGET='$(TARGET)') $(BUN) test ./test/targets/dist.test.ts
+
+size-table: install ## measure what dist/ holds, and write the table into README.md
+	@$(BUN) targets/size-table.ts
 
 emulators:
 	@.ci/install qemu-user-static libc6-arm64-cross g++-arm-linux-gnueabihf xz-utils \
 		mosquitto-clients
+
+openwrt: install ## package what is in dist/ for OpenWrt, to dist/openwrt; ARGS=ARCHITECTURE
+	@$(BUN) openwrt/build.ts $(ARGS)
 
 # The executable is what people run, so it is what is measured. The report: dist/bench/report.html.
 bench: build ## compare brokers side by side in at most 15 minutes; ARGS="..."

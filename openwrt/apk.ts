@@ -1,6 +1,6 @@
-// Packages for apk (OpenWrt 25.12 and newer). Their format is apk's own business: `apk mkpkg` writes
-// them, and where that tool is not, everything it needs is written beside the place of the package,
-// with the command to call.
+// Packages for apk (OpenWrt 25.12 and newer). Their format is apk's own business: `apk mkpkg`
+// writes them, and where that tool is not, everything it needs is laid out beside the place of the
+// package, with the command to call.
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';

@@ -38,7 +38,7 @@ interface Method {
   run(given: Arguments, flags: Flags): Promise<object>;
 }
 
-const methods: Readonly<Record<string, Method>> = {
+export const methods: Readonly<Record<string, Method>> = {
   status: { takes: {}, run: (_given, flags) => status(flags) },
   clients: {
     takes: {},
