@@ -50,11 +50,17 @@ export class Arrivals implements FrameHandler {
     return this.arrived === this.count;
   }
 
+  /** How many may have begun by now. The first comes alone: where TLS sessions are resumed it is
+   *  the first one's. */
+  private get bound(): number {
+    return this.arrived === 0 ? 1 : Math.min(this.count, this.arrived + AT_ONCE);
+  }
+
   /** Lets those connect whose time has come, and waits for answers, at most so long. */
   step(timeoutMs: number): void {
     const before = this.arrived;
     if (this.intervalMs > 0) this.beginDue();
-    else while (this.clients.length < Math.min(this.count, this.arrived + AT_ONCE)) this.begin();
+    else while (this.clients.length < this.bound) this.begin();
     const waiting = this.clients.length > this.arrived;
     const nextMs = this.epochMs + this.clients.length * this.intervalMs;
     const more = this.intervalMs > 0 && this.clients.length < this.count;

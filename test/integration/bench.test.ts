@@ -104,7 +104,8 @@ describe('minnow bench through other doors', () => {
     const to = ['-h', 'localhost', '-p', second![1]!, '--seconds', '1', '--json'];
     const conn = [...minnow, 'bench', 'conn', '-c', '5', '--resume', ...trust, ...to];
     const { stdout } = await ok([...conn, '--cert', meter.certificate, '--key', meter.key]);
-    assert.equal((JSON.parse(stdout.toString()) as Outcome).count, 5);
+    const { count, tls } = JSON.parse(stdout.toString()) as Outcome;
+    assert.deepEqual([count, tls], [5, { handshakes: 5, resumed: 4 }]);
     const without = await run(conn);
     assert.equal(without.code, Exit.unavailable);
   });

@@ -96,6 +96,7 @@ async function connections({
     latencyMs: latencyMs(arrivals.latency),
     faults: null,
     payloadBytesPerSecond: null,
+    tls: handshakes(transport),
     loadCpuShare,
   };
 }
@@ -152,6 +153,7 @@ async function subscribers({
     latencyMs: null,
     faults: null,
     payloadBytesPerSecond: (listener.payloadBytes * 1000) / elapsedMs,
+    tls: handshakes(transport),
     loadCpuShare: usage.share(),
   };
 }
@@ -194,8 +196,14 @@ async function traffic(stage: Stage, scenario: TrafficScenario): Promise<Outcome
     latencyMs: latencyMs(traffic.latency),
     faults: heard ? { lost: traffic.missing, repeated, outOfOrder } : null,
     payloadBytesPerSecond: (count * scenario.payloadBytes * 1000) / elapsedMs,
+    tls: handshakes(transport),
     loadCpuShare,
   };
+}
+
+function handshakes(transport: Transport | null): Outcome['tls'] {
+  const { tls = null } = transport ?? {};
+  return tls && { handshakes: tls.handshakes, resumed: tls.resumed };
 }
 
 function goodbye(engine: Engine): void {

@@ -24,6 +24,8 @@ export interface Outcome {
   /** Null where nothing can be missing. */
   readonly faults: { lost: number; repeated: number; outOfOrder: number } | null;
   readonly payloadBytesPerSecond: number | null;
+  /** Null without TLS. */
+  readonly tls: { readonly handshakes: number; readonly resumed: number } | null;
   /** Of one processor, by this program. */
   readonly loadCpuShare: number;
 }
@@ -67,6 +69,10 @@ export function outcomeText(outcome: Outcome): string {
       `faults   ${grouped(lost)} lost, ${grouped(repeated)} repeated, ` +
         `${grouped(outOfOrder)} out of order`,
     );
+  }
+  if (outcome.tls) {
+    const { handshakes, resumed } = outcome.tls;
+    lines.push(`TLS      ${grouped(handshakes)} handshakes, ${grouped(resumed)} of them resumed`);
   }
   lines.push(`load     ${Math.round(outcome.loadCpuShare * 100)} % of a processor`);
   if (outcome.loadCpuShare > LOAD_SHARE_MAX) {

@@ -117,6 +117,7 @@ const outcome: Outcome = {
   latencyMs: { p50: 1, p90: 2, p99: 3.456, p999: 14.5, max: 20 },
   faults: { lost: 1, repeated: 0, outOfOrder: 2 },
   payloadBytesPerSecond: 2 ** 20,
+  tls: { handshakes: 1_020, resumed: 19 },
   loadCpuShare: 0.5,
 };
 
@@ -127,12 +128,14 @@ describe('outcome of minnow bench', () => {
       'payload  1.0 MB/s',
       'latency  p50 1.00, p90 2.00, p99 3.46, p99.9 15, max 20 ms',
       'faults   1 lost, 0 repeated, 2 out of order',
+      'TLS      1,020 handshakes, 19 of them resumed',
       'load     50 % of a processor',
     ]);
   });
 
   test('leaves out what there is not, and doubts itself when it was busy', () => {
-    const bare = { latencyMs: null, faults: null, payloadBytesPerSecond: null, loadCpuShare: 0.9 };
+    const none = { latencyMs: null, faults: null, payloadBytesPerSecond: null, tls: null };
+    const bare = { ...none, loadCpuShare: 0.9 };
     const text = outcomeText({ ...outcome, ...bare, counted: 'connected' });
     assert.match(
       text,
