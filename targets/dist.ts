@@ -12,6 +12,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -43,17 +44,19 @@ export function archive(
   const top = distName(target.name, stamp);
   const path = join(folder, `${top}.tar.xz`);
   const plain = join(folder, `.${top}.tar`);
+  const packed = `${plain}.xz`;
   try {
     writeTar(from, plain, { top, epoch: stamp.epoch });
-    const out = openSync(path, 'w');
+    const out = openSync(packed, 'w');
     const [program, ...flags] = [...xz, `-${xzLevel}`, plain];
     const { status, stderr, error } = spawnSync(program!, flags, {
       stdio: ['ignore', out, 'pipe'],
     });
     closeSync(out);
     if (status !== 0) throw new CommandFailed(`xz failed: ${error?.message ?? stderr}`);
+    renameSync(packed, path); // whoever finds it finds all of it
   } finally {
-    rmSync(plain, { force: true });
+    for (const rest of [plain, packed]) rmSync(rest, { force: true });
   }
   return path;
 }

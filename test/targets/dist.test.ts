@@ -1,9 +1,9 @@
 // What is built for people, held against its file in targets/ and tried: the archive, unpacked, in
 // a place that has nothing but what that file says. `make test` builds a few archives for itself;
-// `make test-targets` takes all of them from dist/ (MINNOW_DIST).
+// `make test-targets` takes all of them from dist/ (MINNOW_DIST), or those of MINNOW_TARGET.
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { archive, distName } from '../../targets/dist.ts';
@@ -14,11 +14,11 @@ import { readStamp, stampsIn } from '../../targets/stamp.ts';
 import { readTarget, type Target, targetNames } from '../../targets/target.ts';
 import { buildTree, obstacle } from '../../targets/tree.ts';
 import { afterAll, describe, skipped, test } from '../harness.ts';
-import { ok } from '../integration/process.ts';
+import { ok, run } from '../integration/process.ts';
 import { commandIn, type Place, prepare, trialObstacle } from './place.ts';
 import { smoke } from './smoke.ts';
 
-const { MINNOW_DIST } = process.env;
+const { MINNOW_DIST, MINNOW_TARGET } = process.env;
 /** One of each kind: this machine's own, another C library, another processor and runtime. */
 const short = ['linux-x64', 'linux-x64-musl', 'linux-armv7'];
 const stamp = readStamp();
@@ -124,6 +124,20 @@ function describeBytecode(command: readonly string[]): void {
   }, 60_000);
 }
 
+function describeSurroundings(command: readonly string[], { data }: Place): void {
+  test('takes nothing from the folder where somebody stands', async () => {
+    const where = mkdtempSync(join(data, 'where-'));
+    writeFileSync(join(where, '.env'), 'MINNOW_LISTENERS=nonsense:x\n');
+    writeFileSync(join(where, 'bunfig.toml'), 'preload = ["./first.js"]\n');
+    writeFileSync(join(where, 'first.js'), 'process.exit(3);\n');
+    const check = [...command, 'check-config'];
+    await ok(['env', '-C', where, ...check]);
+    const told = await run(['env', '-C', where, 'MINNOW_LISTENERS=nonsense:x', ...check]);
+    assert.equal(told.code, 78, 'the variable would have done something');
+    rmSync(where, { recursive: true });
+  }, 60_000);
+}
+
 async function tried(target: Target, place: Place): Promise<void> {
   const { name, trial, build, machine } = target;
   const why = trialObstacle(target);
@@ -133,13 +147,21 @@ async function tried(target: Target, place: Place): Promise<void> {
   }
   const command = await commandIn(place);
   if (build.kind === 'executable') describeBytecode(command);
+  if (build.kind === 'runner') {
+    test(`${name} starts with the flags that its file says`, () => {
+      const node = command.findIndex(part => part.endsWith('/lib/node'));
+      assert.deepEqual(command.slice(node + 1, -1), build.flags);
+    });
+  }
+  if (trial.root === 'here') describeSurroundings(command, place);
   const runtime = build.kind === 'executable' ? 'bun' : 'node';
   const built = `\\(${runtime} \\S+, linux ${machine.arch}\\)\\ntarget ${name}\\ncommit \\w+`;
   const { flags, io, waitMs } = trial;
   smoke(`${name} runs`, { command, built: new RegExp(built), flags, io, waitMs, data: place.data });
 }
 
-for (const name of MINNOW_DIST === undefined ? short : targetNames()) {
+const wanted = MINNOW_DIST === undefined ? short : targetNames();
+for (const name of MINNOW_TARGET?.split(' ') ?? wanted) {
   const target = readTarget(name);
   const found = await obtain(target);
   if ('why' in found) {
