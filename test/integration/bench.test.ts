@@ -1,9 +1,12 @@
 // `minnow bench` against a running broker: every kind of load counts what it should and ends.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Report } from '../../bench/report/report.ts';
 import type { Outcome } from '../../src/cli/bench/outcome.ts';
 import { Exit } from '../../src/cli/exit.ts';
-import { afterAll, describe, test } from '../harness.ts';
+import { afterAll, describe, skipped, test } from '../harness.ts';
 import { Authority } from '../io/doors/authority.ts';
 import { useDoors } from './door-kit.ts';
 import { minnow, ok, run, useMinnow } from './process.ts';
@@ -120,5 +123,33 @@ describe('minnow bench through other doors', () => {
       assert.equal(code, Exit.unavailable);
       assert.match(stderr, expected);
     }
+  });
+});
+
+describe('bench/main.ts', () => {
+  if (!('Bun' in globalThis)) {
+    skipped('brokers behind doors and locks', 'the bench runs on Bun');
+    return;
+  }
+  const folder = new Authority();
+  afterAll(() => folder.remove());
+
+  test('brokers are set up with their doors and locks, and lose nothing', async () => {
+    const names = ['doors-wss-50-50-qos0', 'doors-tls-resumptions', 'locks-rules-10K'];
+    const guarded = ['locks-acl-10K', 'locks-limits', 'locks-connects-password'];
+    const wanted = [...names, ...guarded].flatMap(name => ['--scenario', name]);
+    const json = folder.at('report.json');
+    const main = join(import.meta.dirname, '../../bench/main.ts');
+    const flags = ['--runs', '1', '--seconds', '0.5', '--peer', 'minnow', '--json', json];
+    await ok([process.execPath, main, ...flags, ...wanted]);
+    const { passing, connects } = JSON.parse(readFileSync(json, 'utf8')) as Report;
+    assert.deepEqual([passing.length, connects.length], [4, 2]);
+    for (const { scenario, perSecond, remarks } of [...passing, ...connects]) {
+      assert.ok(perSecond > 0, scenario);
+      const faults = remarks.filter(text => /failed|skipped|lost|repeated|order/.test(text));
+      assert.deepEqual(faults, [], scenario);
+    }
+    const [resumptions] = connects;
+    assert.ok(resumptions!.resumedShare > 0.5, `${resumptions!.resumedShare} resumed`);
   });
 });
