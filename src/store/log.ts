@@ -101,6 +101,8 @@ export class StoreLog implements Journal {
   private committed = 0;
   /** Up to here everything is as safe as its class promises. */
   private durable = 0;
+  /** What `last` was when a turn left nothing to be done: most turns add nothing. */
+  private quietAt = -1;
   private readonly windows = new Map<number, WantedWindow>();
   private readonly windowsAsked = new Map<number, WantedWindow>();
   /** Windows could not be read: they are not asked for again before, the core's milliseconds. */
@@ -324,6 +326,7 @@ export class StoreLog implements Journal {
   /** The end of a turn: hands over what must go now, lets go what waits for nothing any more. */
   flush(now: number): void {
     this.flushedAt = now;
+    if (this.quiet) return;
     if (this.full) this.full = this.overBound(); // somebody may have made room
     if (this.underWay !== null) return;
     const { promised, queued } = this.pending;
@@ -331,6 +334,17 @@ export class StoreLog implements Journal {
     this.schedule.note(now, this.store.usage.commitMs);
     if (this.mustGo(now)) this.commit(now);
     else if (queued === 0) this.askWindows(now);
+    if (this.isDone()) this.quietAt = this.last;
+  }
+
+  /** Nothing came since there was nothing to do. */
+  private get quiet(): boolean {
+    return this.last === this.quietAt && this.windows.size === 0;
+  }
+
+  private isDone(): boolean {
+    if (this.full || this.underWay !== null || this.durable < this.last) return false;
+    return this.pending.alive === 0 && this.schedule.next === Number.POSITIVE_INFINITY;
   }
 
   private mustGo(now: number): boolean {
@@ -340,7 +354,7 @@ export class StoreLog implements Journal {
 
   /** When `flush` wants to be called though nothing came; Infinity: never. */
   nextDeadline(): number {
-    if (this.underWay !== null) return Number.POSITIVE_INFINITY;
+    if (this.underWay !== null || this.quiet) return Number.POSITIVE_INFINITY;
     const reads = this.windows.size > 0 && !this.failing;
     return Math.min(this.schedule.next, reads ? this.windowsNotBefore : Number.POSITIVE_INFINITY);
   }

@@ -45,10 +45,10 @@ export class Turns {
       this.plan();
       return;
     }
-    this.turn();
     const now = performance.now();
     this.busy = now - this.lastReadAt < BUSY_GAP_MS;
     this.lastReadAt = now;
+    this.turn(now);
   }
 
   stop(): void {
@@ -62,25 +62,24 @@ export class Turns {
     this.calmPolls = this.readsInTurn > 1 ? 0 : this.calmPolls + 1;
     this.readsInTurn = 0;
     if (this.calmPolls >= CALM_POLLS) this.busy = false;
-    this.turn();
+    this.turn(performance.now());
   }
 
-  private turn(): void {
+  /** `began`: about now. Turns are many and clocks cost something: it is read anew only where the
+   *  timer may have to move. */
+  private turn(began: number): void {
     if (this.stopped) return;
     const delay = this.run();
     if (delay === 0) this.plan();
-    else this.setTimer(delay);
+    else if (this.timerAt > began + delay) this.setTimer(delay);
   }
 
   /** Keeps a timer that fires early enough; moves it only when it would fire too late. */
   private setTimer(delay: number): void {
     if (this.stopped) return; // within the turn
     const at = performance.now() + delay;
-    if (this.timer !== null) {
-      if (this.timerAt <= at) return;
-      this.clearTimer();
-    }
-    if (delay === Number.POSITIVE_INFINITY) return;
+    if (this.timerAt <= at) return;
+    this.clearTimer();
     this.timerAt = at;
     const ms = Math.min(Math.ceil(delay) + TIMER_STEP_MS, TIMER_MAX_MS);
     this.timer = setTimeout(this.timerFired, ms);
@@ -95,6 +94,6 @@ export class Turns {
   private fire(): void {
     this.timer = null;
     this.timerAt = Number.POSITIVE_INFINITY;
-    this.turn();
+    this.turn(performance.now());
   }
 }

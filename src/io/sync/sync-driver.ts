@@ -35,6 +35,9 @@ import { Poller, type Source } from './poller.ts';
 const ENDING = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 const INTEREST = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
+/** Views of chunks up to this size are kept: at a trickle nearly every chunk is that small. */
+const VIEW_BYTES_MAX = 512;
+
 const Phase = {
   Open: 0,
   /** The peer has ended its side. Answers still go: those of this turn, or until a patient hallway
@@ -145,6 +148,8 @@ export class SyncDriver implements BlockingDriver {
   private readonly feeds: Feed[] = [];
   private readonly chunk: Uint8Array;
   private readonly chunkAt: number;
+  /** By length, views of the beginning of `chunk`. */
+  private readonly views: (Uint8Array | undefined)[] = [];
   private again: SyncLink[] = [];
   private doomed: SyncLink[] = [];
   private held = false;
@@ -291,7 +296,7 @@ export class SyncDriver implements BlockingDriver {
     if (count > 0) {
       link.readable = count === this.chunk.length || link.ending;
       if (link.readable) this.readNextRound(link);
-      if (link.phase === Phase.Open) this.hallway.bytes(link, this.chunk.subarray(0, count));
+      if (link.phase === Phase.Open) this.hallway.bytes(link, this.received(count));
       return;
     }
     link.readable = false;
@@ -302,6 +307,13 @@ export class SyncDriver implements BlockingDriver {
     const errno = this.libc.errno();
     if (errno === EINTR) this.readNextRound(link);
     else if (errno !== EAGAIN) this.end(link);
+  }
+
+  /** The first `count` bytes of the chunk. */
+  private received(count: number): Uint8Array {
+    if (count > VIEW_BYTES_MAX) return this.chunk.subarray(0, count);
+    this.views[count] ??= this.chunk.subarray(0, count);
+    return this.views[count];
   }
 
   send(link: SyncLink, buffer: Uint8Array, start: number, end: number): number {
