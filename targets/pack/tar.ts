@@ -1,42 +1,75 @@
 // Writes a folder as a tar archive whose bytes depend on nothing but names, contents and which
-// files may be executed: sorted, one time for all, owner 0, no names of owners.
+// files may be executed: sorted, one time for all, owner 0 unless told otherwise, no names of
+// owners.
 
-import { closeSync, lstatSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 const block = 512;
 const nameBytesMax = 100;
 const prefixBytesMax = 155;
-const type = { file: '0', folder: '5' };
+const type = { file: '0', link: '2', folder: '5' };
 
 export interface TarOptions {
   /** The one folder that everything is in. */
   readonly top: string;
   /** Seconds since 1970. */
   readonly epoch: number;
+  /** By path: what is not owner 0's, with the usual permissions. */
+  readonly special?: ReadonlyMap<string, Special>;
 }
 
-/** Writes everything in `folder` to the file `to`. Throws for what is neither file nor folder. */
-export function writeTar(folder: string, to: string, { top, epoch }: TarOptions): void {
+export interface Special {
+  readonly mode: number;
+  /** User and group. */
+  readonly owner: number;
+}
+
+interface Entry extends Special {
+  readonly path: string;
+  readonly kind: string;
+  readonly size: number;
+  /** Where a symbolic link leads. */
+  readonly link: string;
+}
+
+/** Writes everything in `folder` to the file `to`. Throws for what is no file, folder or symbolic
+ *  link. */
+export function writeTar(folder: string, to: string, options: TarOptions): void {
+  const { top, epoch, special } = options;
   const out = openSync(to, 'w');
   try {
-    writeSync(out, header(`${top}/`, 0o755, 0, epoch, type.folder));
+    const plain = { owner: 0, size: 0, link: '' };
+    writeAll(out, header({ ...plain, path: `${top}/`, kind: type.folder, mode: 0o755 }, epoch));
     for (const path of everythingIn(folder)) {
       const from = join(folder, path);
       const stat = lstatSync(from);
+      const entry = { ...plain, path: `${top}/${path}`, ...special?.get(path) };
       if (stat.isDirectory()) {
-        writeSync(out, header(`${top}/${path}/`, 0o755, 0, epoch, type.folder));
+        const mode = special?.get(path)?.mode ?? 0o755;
+        writeAll(out, header({ ...entry, path: `${entry.path}/`, kind: type.folder, mode }, epoch));
+      } else if (stat.isSymbolicLink()) {
+        const link = readlinkSync(from);
+        writeAll(out, header({ ...entry, kind: type.link, mode: 0o777, link }, epoch));
       } else if (stat.isFile()) {
         const bytes = readFileSync(from);
-        const mode = stat.mode & 0o100 ? 0o755 : 0o644;
-        writeSync(out, header(`${top}/${path}`, mode, bytes.length, epoch, type.file));
+        const mode = special?.get(path)?.mode ?? (stat.mode & 0o100 ? 0o755 : 0o644);
+        writeAll(out, header({ ...entry, kind: type.file, mode, size: bytes.length }, epoch));
         writeAll(out, bytes);
-        writeSync(out, Buffer.alloc((block - (bytes.length % block)) % block));
+        writeAll(out, Buffer.alloc((block - (bytes.length % block)) % block));
       } else {
         throw new Error(`${from} is neither a file nor a folder`);
       }
     }
-    writeSync(out, Buffer.alloc(2 * block));
+    writeAll(out, Buffer.alloc(2 * block));
   } finally {
     closeSync(out);
   }
@@ -53,18 +86,20 @@ function writeAll(out: number, bytes: Buffer): void {
 }
 
 /** The block before an entry, as POSIX's ustar has it. */
-function header(path: string, mode: number, size: number, epoch: number, kind: string): Buffer {
+function header({ path, mode, owner, size, kind, link }: Entry, epoch: number): Buffer {
+  if (Buffer.byteLength(link) > nameBytesMax) throw new Error(`the link is too long: ${link}`);
   const bytes = Buffer.alloc(block);
   const [prefix, name] = split(path);
   const octal = (value: number, digits: number) => `${value.toString(8).padStart(digits, '0')}\0`;
   bytes.write(name, 0);
   bytes.write(octal(mode, 7), 100);
-  bytes.write(octal(0, 7), 108); // owner
-  bytes.write(octal(0, 7), 116); // group
+  bytes.write(octal(owner, 7), 108);
+  bytes.write(octal(owner, 7), 116); // group
   bytes.write(octal(size, 11), 124);
   bytes.write(octal(epoch, 11), 136);
   bytes.write(' '.repeat(8), 148); // counts as spaces in its own sum
   bytes.write(kind, 156);
+  bytes.write(link, 157);
   bytes.write('ustar\x0000', 257);
   bytes.write(prefix, 345);
   const sum = bytes.reduce((total, byte) => total + byte, 0);
