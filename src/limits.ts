@@ -79,6 +79,12 @@ export const limits = {
   sysIntervalMs: 10_000,
   /** Time clients get to take their last bytes at shutdown or before a forced close. */
   drainTimeoutMs: 2_000,
+  /** So many bytes are a burst, and less than so many in so long its end: then memory is given back
+   *  to the system. With more clients than these that would hold them up for too long. */
+  burstBytes: 64 * MB,
+  lullBytes: 4 * MB,
+  lullMs: 5_000,
+  lullClientsMax: 5_000,
   /** The control socket: connections at once, one request, time without a word. */
   controlConnectionsMax: 16,
   controlLineBytesMax: 256 * KB,

@@ -33,8 +33,7 @@ export class Loop implements Hallway {
   private readonly keeper: Keeper | null;
   /** Asks for a turn from outside of one; set by whoever makes the driver. */
   wake: () => void = () => {};
-  /** Set by whoever makes this, where somebody asks for it. */
-  pulse: Pulse | null = null;
+  readonly pulses: Pulse[] = [];
   private onEmpty: (() => void) | null = null;
   /** By connection slot. */
   private readonly links: (Link | undefined)[] = [];
@@ -103,11 +102,10 @@ export class Loop implements Hallway {
     this.closeFinished();
     this.applyPauses();
     this.writeLog();
-    const never = Number.POSITIVE_INFINITY;
-    const beat = this.pulse === null ? never : this.pulse.beat(now);
+    let deadline = this.keeper === null ? Number.POSITIVE_INFINITY : this.keeper.nextDeadline();
+    for (const pulse of this.pulses) deadline = Math.min(deadline, pulse.beat(now));
     if (this.workWaits()) return 0;
-    const kept = this.keeper === null ? never : this.keeper.nextDeadline();
-    const deadline = Math.min(broker.nextDeadline(), kept, beat);
+    deadline = Math.min(deadline, broker.nextDeadline());
     return deadline <= now ? 0 : deadline - now;
   }
 

@@ -21,14 +21,17 @@ import {
 import { statistics } from '../core/report/statistics.ts';
 import { type DoorSide, nearSide } from '../io/doors/side.ts';
 import type { Driver, Hallway } from '../io/driver.ts';
+import { limits } from '../limits.ts';
 import type { Logger } from '../log.ts';
 import { Loop } from '../loop.ts';
+import { giveMemoryBack } from '../platform/garbage.ts';
 import { Watchdog, type WatchdogRequest } from '../service/watchdog.ts';
 import { keptRows, keptSessions } from '../store/kept.ts';
 import type { StoreLog } from '../store/log.ts';
 import { type OpenedStore, openStore } from '../store/open.ts';
 import { StoreError } from '../store/store.ts';
 import type { UpkeepRequest } from '../store/upkeep/upkeep.ts';
+import { Lull } from './lull.ts';
 import type { Answer, Page, Question, Results } from './questions.ts';
 
 export interface EngineParts {
@@ -92,10 +95,12 @@ export class Engine {
     const loop = new Loop(broker, parts.authenticator, clock, writeEvent, keeper ?? null);
     let opened: Driver | null = null;
     try {
-      loop.pulse = parts.watchdog && (await Watchdog.open(parts.watchdog));
+      const watchdog = parts.watchdog && (await Watchdog.open(parts.watchdog));
+      if (watchdog !== null) loop.pulses.push(watchdog);
       const driver = await parts.createDriver(loop);
       opened = driver;
       loop.wake = () => driver.wake();
+      loop.pulses.push(lullOf(broker, 'run' in driver));
       const engine = new Engine(broker, loop, driver, kept, keeper ?? null, clock);
       engine.makeAccess = makeAccess;
       engine.addresses = await listenAll(config, driver, log.child('io'));
@@ -228,6 +233,14 @@ export class Engine {
     this.driver.stop();
     await this.keeper?.close(this.clock());
   }
+}
+
+function lullOf({ state }: Broker, blocks: boolean): Lull {
+  const moved = () => state.counters.bytesReceived + state.counters.bytesSent;
+  return new Lull(moved, () => {
+    state.pool.empty();
+    if (state.connectionCount <= limits.lullClientsMax) giveMemoryBack(blocks);
+  });
 }
 
 /** Uniform in [0, 1), from the system's source: assigned client ids are not to be guessed. Web

@@ -153,7 +153,7 @@ export class Victim {
   }
 
   #authenticate(c: Connection): void {
-    const asksMore = c.authMethod !== null && this.#prng.oneIn(2);
+    const asksMore = c.login?.method != null && this.#prng.oneIn(2);
     const reason = this.#prng.oneIn(30) ? 0x87 : asksMore ? 0x18 : 0;
     this.broker.handleAuthResult(c, { reason }, this.now);
   }

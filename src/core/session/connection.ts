@@ -24,8 +24,8 @@ export const ConnectionState = {
   Closing: 4,
 } as const;
 
-/** What is known while a client is being let in, and of one that has an authentication method for as
- *  long as it stays. */
+/** What is known while a client is being let in, and for as long as it stays of one that has an
+ *  authentication method. */
 export class Login {
   /** The CONNECT to be answered; null once it is. */
   packet: ConnectPacket | null;

@@ -36,6 +36,11 @@ export class BufferPool {
     const list = this.free[size];
     if ((list.length + 1) << size <= KEPT_PER_CLASS || list.length < 2) list.push(buffer);
   }
+
+  /** Forgets the free buffers. */
+  empty(): void {
+    for (const list of this.free) list.length = 0;
+  }
 }
 
 function sizeClass(bytes: number): number {
