@@ -12,12 +12,12 @@ import { Process } from './processes.ts';
 import { type Report, reportOf } from './report/report.ts';
 import type { Outcome, Series } from './report/rows.ts';
 import { entranceOf, isStoring, measureMsLeast, type Scenario, slackMs } from './scenarios.ts';
-import { coldStart, startPeer, versionOf } from './starting.ts';
+import { type ColdStart, coldStart, startPeer, versionOf } from './starting.ts';
 import { median } from './statistics.ts';
 import { which } from './which.ts';
 
 /** Cold starts in one run, of which the median counts. */
-const STARTS = 5;
+const STARTS = 11;
 
 /** The processors for broker and generator; null where there is only one and pinning is futile. */
 function processors(): { broker: number | null; load: number | null } {
@@ -101,9 +101,14 @@ class Bench {
   }
 
   private async start(peer: Peer): Promise<Outcome> {
-    const times: number[] = [];
-    while (times.length < STARTS) times.push(await coldStart(peer));
-    return { kind: 'start', connackMs: median(times) };
+    const starts: ColdStart[] = [];
+    while (starts.length < STARTS) starts.push(await coldStart(peer));
+    return {
+      kind: 'start',
+      connackMs: median(starts.map(start => start.connackMs)),
+      rssBytes: median(starts.map(start => start.memory.rssBytes)),
+      privateBytes: median(starts.map(start => start.memory.privateBytes)),
+    };
   }
 
   private async load(peer: Peer, scenario: Scenario, record: Kept): Promise<Outcome> {

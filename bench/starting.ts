@@ -11,12 +11,14 @@ import { type Credentials, connectFrame } from '../src/bench/wire.ts';
 import { makeEntrance, transportThrough } from './entrance.ts';
 import { syncTracing } from './load/sync-count.ts';
 import type { Peer } from './peers.ts';
+import { type MemoryUse, memoryOf } from './proc.ts';
 import { makeDirectory, Process, removeDirectory } from './processes.ts';
 import type { EntranceWish } from './scenarios.ts';
 
 const READY_TIMEOUT_MS = 10_000;
 const STOP_GRACE_MS = 3_000;
 const RETRY_US = 100;
+const REST_MS = 100;
 
 /** What a version command says in its first line, or an empty string. */
 export async function versionOf(peer: Peer): Promise<string> {
@@ -83,9 +85,15 @@ export function ioOf(log: string): string {
   return /"io":"([^"]+)"/.exec(log)?.[1] ?? '–';
 }
 
-/** Milliseconds from starting a broker to its first CONNACK. Nothing stands between: no pinning, no
- *  event loop. */
-export async function coldStart(peer: Peer): Promise<number> {
+export interface ColdStart {
+  /** From starting the broker to its first CONNACK. */
+  readonly connackMs: number;
+  /** When it has come to rest. */
+  readonly memory: MemoryUse;
+}
+
+/** Starts a broker once. Nothing stands between it and us: no pinning, no event loop. */
+export async function coldStart(peer: Peer): Promise<ColdStart> {
   const directory = makeDirectory();
   const port = await freePort();
   const command = peer.command(port, directory);
@@ -98,7 +106,9 @@ export async function coldStart(peer: Peer): Promise<number> {
       try {
         const arrivals = new Arrivals(engine, { version: 4, prefix: 'bench-start-' }, 1);
         while (!arrivals.complete) arrivals.step(100);
-        return performance.now() - started;
+        const connackMs = performance.now() - started;
+        await delay(REST_MS);
+        return { connackMs, memory: memoryOf(broker.pid) };
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') throw error;
         if (performance.now() > started + READY_TIMEOUT_MS) throw notStarted(peer, broker);

@@ -74,7 +74,7 @@ async function medianStart(program: string): Promise<number> {
     ],
   };
   const times: number[] = [];
-  while (times.length < starts) times.push(await coldStart(peer));
+  while (times.length < starts) times.push((await coldStart(peer)).connackMs);
   return times.sort((a, b) => a - b)[starts >> 1]!;
 }
 

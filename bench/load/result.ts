@@ -102,6 +102,9 @@ export interface StartResult {
   readonly kind: 'start';
   /** From starting the program to its first CONNACK. */
   readonly connackMs: number;
+  /** Of a broker that has just started, and has one client. */
+  readonly rssBytes: number;
+  readonly privateBytes: number;
 }
 
 export type Result = TrafficResult | IdleResult | RetainedResult | ConnectsResult | StartResult;

@@ -99,6 +99,8 @@ export interface ConnectsRow extends Row {
 
 export interface StartRow extends Row {
   readonly connackMs: number;
+  readonly rssBytes: number;
+  readonly privateBytes: number;
   readonly spread: number;
 }
 
@@ -248,6 +250,8 @@ export function startRow(series: Series): StartRow {
   return {
     ...row(series),
     connackMs: pick(runs, run => run.connackMs),
+    rssBytes: pick(runs, run => run.rssBytes),
+    privateBytes: pick(runs, run => run.privateBytes),
     spread: spread(runs.map(run => run.connackMs)),
   };
 }

@@ -152,6 +152,8 @@ export const startColumns: readonly Column<StartRow>[] = [
   ...names,
   { head: 'first CONNACK ms', cell: row => decimal(row.connackMs, 1) },
   { head: '±', cell: row => percent(row.spread) },
+  { head: 'RSS MB', cell: row => megabytes(row.rssBytes) },
+  { head: 'private MB', cell: row => megabytes(row.privateBytes) },
   remarks,
 ];
 

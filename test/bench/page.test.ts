@@ -106,7 +106,7 @@ function outcomeOf({ kind }: Scenario): Outcome {
         ...{ brokerCpuShare: 1, loadCpuShare: 0.1, foreignCpuShare: 0 },
       };
     case 'start':
-      return { kind, connackMs: 12.34 };
+      return { kind, connackMs: 12.34, rssBytes: 50_000_000, privateBytes: 10_000_000 };
   }
 }
 
@@ -137,7 +137,7 @@ describe('report page', () => {
       assert.ok(html.includes(`>${name}<`), name);
     }
     assert.match(text, /share processors: figures are rough/);
-    assert.match(text, /^cold-start +minnow<1> +strict +sync +12\.3 +0 %$/m);
+    assert.match(text, /^cold-start +minnow<1> +strict +sync +12\.3 +0 % +47\.7 +9\.5$/m);
     assert.match(text, /^p2p-1-1-qos0 +other .* skipped: it is not here$/m);
   });
 

@@ -14,6 +14,7 @@ import {
 import {
   connectsColumns,
   idleColumns,
+  startColumns,
   storeColumns,
   textTable,
   trafficColumns,
@@ -150,9 +151,12 @@ describe('report', () => {
     } as const;
     const table = textTable(idleColumns, [idleRow(series('one', idle))]);
     assert.match(table, / 1\.0 +0\.0 +20\.0 +1,234 +– +9,000 +1\.50 /);
-    const [fast, slow] = [10, 30].map(connackMs => ({ kind: 'start', connackMs }) as const);
+    const [fast, slow] = [10, 30].map(
+      connackMs => ({ kind: 'start', connackMs, ...memory }) as const,
+    );
     const row = startRow(series('one', fast!, slow!));
     assert.deepEqual([row.connackMs, row.spread], [20, 1]);
+    assert.match(textTable(startColumns, [row]), / 20\.0 +100 % +20\.0 +0\.0$/m);
   });
 
   test('system calls are summed over the rows of a table, with errors or without', () => {
