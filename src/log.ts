@@ -4,7 +4,6 @@
 // name stays inside its line. Nobody hands payloads or passwords to a logger.
 
 import { fstatSync } from 'node:fs';
-import { isatty } from 'node:tty';
 import { type Logger as Pino, pino } from 'pino';
 import type { LogConfig, LogLevel, LogModule } from './config/config.ts';
 import { Bursts } from './log/bursts.ts';
@@ -45,10 +44,11 @@ export interface LogOutput {
 const STDOUT = 1;
 
 /** A terminal, and one that shows colours. */
-function describeStdout(): { terminal: boolean; colours: boolean } {
+export async function describeStdout(): Promise<{ terminal: boolean; colours: boolean }> {
   let terminal = false;
   try {
-    terminal = isatty(STDOUT) && fstatSync(STDOUT).isCharacterDevice();
+    // A service has none, and need not load what knows about them.
+    terminal = fstatSync(STDOUT).isCharacterDevice() && (await import('node:tty')).isatty(STDOUT);
   } catch {
     // Standard output is closed: the writer will find out and count what is lost.
   }
@@ -57,9 +57,7 @@ function describeStdout(): { terminal: boolean; colours: boolean } {
 
 export function createLogger(config: LogConfig, output: LogOutput = {}): RootLogger {
   const clock = output.clock ?? systemClock;
-  const stdout = output.terminal === undefined ? describeStdout() : null;
-  const terminal = output.terminal ?? stdout?.terminal ?? false;
-  const colours = output.colours ?? stdout?.colours ?? false;
+  const { terminal = false, colours = false } = output;
   const writer = new Writer(output.sink ?? openSink(STDOUT), clock);
   const text = config.format === 'text' || (config.format === 'auto' && terminal);
   const destination = text

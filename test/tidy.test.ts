@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, test } from './harness.ts';
 import { importRules } from './tidy/import-rules.ts';
 import { type Fault, shapeRules } from './tidy/shape-rules.ts';
+import { startRules } from './tidy/start-rules.ts';
 import { parseTrees, readFiles } from './tidy/tree.ts';
 
 interface Exception {
@@ -37,7 +38,7 @@ const exceptions: readonly Exception[] = [
   { rule: waiting, where: 'test/security/kit.ts', reason: 'slowness is what it attacks with' },
 ];
 
-const rules = [...shapeRules, ...importRules];
+const rules = [...shapeRules, ...importRules, ...startRules];
 const samples = rules.flatMap(rule => rule.breaks);
 const [tree, ...broken] = await parseTrees([
   readFiles(join(import.meta.dirname, '..')),

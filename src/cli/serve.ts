@@ -7,7 +7,7 @@ import { formatAddress } from '../config/address.ts';
 import type { Config } from '../config/config.ts';
 import type { Settings } from '../config/schema.ts';
 import { FileWatch } from '../file-watch.ts';
-import { createLogger, type Logger, type RootLogger } from '../log.ts';
+import { createLogger, describeStdout, type Logger, type RootLogger } from '../log.ts';
 import { startIsOver } from '../platform/jit.ts';
 import type { Profile } from '../platform/profile.ts';
 import { filesOf, ReloadError, Reloader, type ReloadReport } from '../reload.ts';
@@ -25,15 +25,19 @@ const usage = `Usage: minnow [serve] [flags]
 Runs the broker until SIGTERM or SIGINT. Without flags it listens on 127.0.0.1:1883
 and [::1]:1883 and lets every client in.
 
+      --first-user         where the password file has no users yet: make one, admin,
+                           and show the token that lets it in, this once
 ${configUsage}
 `;
+
+const serveFlags = { ...configFlags, 'first-user': { type: 'boolean' } } as const;
 
 /** What a stop may take on top of the time that clients get to take their last bytes. */
 const STOP_EXTRA_MS = 2_000;
 const FLUSH_MS = 1_000;
 
 export async function run(args: string[]): Promise<number> {
-  const flags = parseFlags('serve', args, configFlags);
+  const flags = parseFlags('serve', args, serveFlags);
   if (flags.help) {
     await print(usage);
     return Exit.ok;
@@ -41,11 +45,13 @@ export async function run(args: string[]): Promise<number> {
   const loaded = await loadForThisMachine(flags);
   const { config, warnings, profile } = loaded;
   const stopSignal = nextStopSignal();
-  const log = createLogger(config.log);
+  const stdout = await describeStdout();
+  const log = createLogger(config.log, stdout);
   for (const warning of warnings) log.warn(warning);
   try {
     process.umask(process.umask() | 0o027); // what is written is nobody else's to read
     createDataDirectory(config);
+    if (flags['first-user']) await makeFirstUser(config);
     const supervisor = await findSupervisor(log);
     const reloader: Reloader = new Reloader(loaded.settings, {
       log,
@@ -64,6 +70,7 @@ export async function run(args: string[]): Promise<number> {
     for (const note of profile.notes) log.warn(note);
     startIsOver();
     greet(config, server, log, profile);
+    if (stdout.terminal) invite(server, log);
     supervisor?.ready(`serving ${server.addresses.join(', ')}`);
     log.info('stopping', { signal: await stopSignal });
     supervisor?.stopping();
@@ -72,6 +79,18 @@ export async function run(args: string[]): Promise<number> {
     await log.flush(FLUSH_MS);
   }
   return Exit.ok;
+}
+
+/** For images and the like, which nobody installs who could be asked for a password. */
+async function makeFirstUser({ auth }: Config): Promise<void> {
+  if (auth.passwordFile === '') {
+    throw new Failure(
+      Exit.config,
+      '--first-user: there is no password file; set auth.passwordFile',
+    );
+  }
+  const { run: passwd } = await import('./auth/passwd.ts');
+  await passwd(['--init', '--file', auth.passwordFile]);
 }
 
 /** Whoever wants to know when we are ready; told so far that we are starting. */
@@ -213,10 +232,12 @@ function greet(config: Config, server: Server, log: RootLogger, profile: Profile
   const addresses = server.addresses.join(', ');
   const { dataDirectory: data, io } = config;
   log.info('minnow is ready', { version, addresses, data, profile: profile.name, io: io.mode });
-  if (process.stdout.isTTY) {
-    const port = /:(\d+)$/.exec(server.addresses[0] ?? '')?.[1] ?? '1883';
-    const flag = port === '1883' ? '' : ` -p ${port}`;
-    log.info(`to try it, in two other terminals: minnow sub${flag} -v -t "#"`);
-    log.info(`and: minnow pub${flag} -t hello -m world; Ctrl-C stops the broker`);
-  }
+}
+
+/** What somebody at a terminal may want to do next. */
+function invite(server: Server, log: RootLogger): void {
+  const port = /:(\d+)$/.exec(server.addresses[0] ?? '')?.[1] ?? '1883';
+  const flag = port === '1883' ? '' : ` -p ${port}`;
+  log.info(`to try it, in two other terminals: minnow sub${flag} -v -t "#"`);
+  log.info(`and: minnow pub${flag} -t hello -m world; Ctrl-C stops the broker`);
 }

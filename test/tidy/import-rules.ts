@@ -15,32 +15,37 @@ import {
 import { type Fault, file, type Rule } from './shape-rules.ts';
 import { callsAtOnce, lineOf, type Source, type Tree, walk } from './tree.ts';
 
-interface Import {
+export interface Import {
   readonly specifier: string;
   /** The path it means when it is one of ours. */
   readonly path: string | null;
   /** Gone when the program runs: two shapes may name each other, two modules may not. */
   readonly typeOnly: boolean;
+  /** Only when it is called for. */
+  readonly dynamic: boolean;
   readonly line: number;
 }
 
 /** Static, dynamic and type imports, and re-exports. */
-function importsOf(source: Source): Import[] {
+export function importsOf(source: Source): Import[] {
   const found: Import[] = [];
-  const add = (node: Node | undefined, typeOnly: boolean) => {
+  const add = (node: Node | undefined, typeOnly: boolean, dynamic = false) => {
     if (node === undefined || !isStringLiteral(node)) return;
     const specifier = node.text;
     const path = specifier.startsWith('.')
       ? new URL(specifier, `file:///${source.path}`).pathname.slice(1)
       : null;
-    found.push({ specifier, path, typeOnly, line: lineOf(source, node.getStart(source.ast)) });
+    const line = lineOf(source, node.getStart(source.ast));
+    found.push({ specifier, path, typeOnly, dynamic, line });
   };
   walk(source.ast, node => {
     if (isImportDeclaration(node)) add(node.moduleSpecifier, isTypeClause(node.importClause));
     else if (isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly);
     else if (isImportTypeNode(node) && isLiteralTypeNode(node.argument)) {
       add(node.argument.literal, true);
-    } else if (isCallExpression(node) && isLoader(node.expression)) add(node.arguments[0], false);
+    } else if (isCallExpression(node) && isLoader(node.expression)) {
+      add(node.arguments[0], false, true);
+    }
   });
   return found;
 }

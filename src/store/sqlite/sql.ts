@@ -100,8 +100,8 @@ export function firstSettings(cacheBytes: number): string {
     PRAGMA cache_size = -${Math.ceil(cacheBytes / 1024)};`;
 }
 
-/** Of a new database, once and for all. There is nothing in it yet that a journal could save: one in
- *  memory spares most of the syncs that making it takes. */
+/** Of a new database, once and for all. There is nothing in it yet that a journal could save: one
+ *  in memory spares most of the syncs that making it takes. */
 export function newSettings(pageBytes: number): string {
   return `PRAGMA journal_mode = MEMORY;
     PRAGMA page_size = ${pageBytes};
