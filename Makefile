@@ -8,7 +8,8 @@ ROUNDS    ?= 20
 SCENARIO  ?= p2p-50-50-qos1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test soak check format build build-node dist test-targets size-table emulators clean
+.PHONY: help install run test soak check format build build-node clean
+.PHONY: dist test-targets size-table emulators
 .PHONY: openwrt bench bench-quick profile config-reference spec-table
 
 help: ## list the targets
@@ -40,8 +41,9 @@ dist: install ## build archives of all targets, or of TARGET=..., to dist/, with
 
 # Everything from dist/, each in a place that has nothing but what its file in targets/ says. Some
 # ten minutes; "make test" tries three targets of its own making.
-test-targets: emulators dist ## build all targets and try each of them, other machines' under emulators
-	@MINNOW_DIST=dist $(if $(TARGET),MINNOW_TARGET='$(TARGET)') $(BUN) test ./test/targets/dist.test.ts
+test-targets: emulators dist ## build all targets, or TARGET=..., and try each of them
+	@MINNOW_DIST=dist $(if $(TARGET),MINNOW_TARGET='$(TARGET)') \
+		$(BUN) test ./test/targets/dist.test.ts
 
 size-table: install ## measure what dist/ holds, and write the table into README.md
 	@$(BUN) targets/size-table.ts

@@ -61,10 +61,11 @@ export function archive(
   return path;
 }
 
-/** Writes SHA256SUMS of what is in `folder` of a version, for `sha256sum --check`. */
+/** Writes SHA256SUMS of every file in `folder` that has a version in its name, packages that others
+ *  have made of the trees too, for `sha256sum --check`. */
 export function writeSums(folder: string, { version }: Stamp): void {
   const lines = readdirSync(folder)
-    .filter(name => name.startsWith(`minnow-${version}-`))
+    .filter(name => /^minnow[-_]/.test(name) && name.includes(version))
     .sort()
     .map(name => {
       const sum = createHash('sha256')

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { root, run } from './packages.ts';
 import { program, threads } from './programs.ts';
 import { readStamp, type Stamp, stampText } from './stamp.ts';
-import { type ExecutableBuild, nativeTarget, readTarget } from './target.ts';
+import { type ExecutableBuild, nativeTarget, readTarget, targetNames } from './target.ts';
 
 /** The flags of every executable. The bytecode is made for no machine in particular: executables
  *  for other processors and C libraries take it as well (test/targets asks each of them). */
@@ -34,7 +34,7 @@ const flags = [
 /** Compiles the program to `file` with the Bun in `runtime`; nothing is downloaded. */
 export function compile(
   name: string,
-  build: ExecutableBuild,
+  build: Pick<ExecutableBuild, 'as' | 'flags'>,
   runtime: string,
   stamp: Stamp,
   file: string,
@@ -54,7 +54,10 @@ export function compile(
 }
 
 if (import.meta.main) {
-  const { name, build } = readTarget(nativeTarget());
+  const name = nativeTarget();
+  // A developer's machine need not be one that is built for, if only Bun knows it.
+  const elsewhere = { kind: 'executable', as: `bun-${name}`, flags: [] } as const;
+  const build = targetNames().includes(name) ? readTarget(name).build : elsewhere;
   if (build.kind !== 'executable') throw new Error(`${name} is no single executable`);
   compile(name, build, process.execPath, readStamp(), join(root, 'dist', 'minnow'));
 }

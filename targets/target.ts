@@ -140,11 +140,9 @@ export function parseTarget(name: string, text: string): Target {
   return data;
 }
 
-/** The target that this machine runs by itself. */
+/** The target that this machine runs by itself, if there is one of this name. */
 export function nativeTarget(): string {
-  const { glibcVersionRuntime } = (
-    process.report.getReport() as { header: { glibcVersionRuntime?: string } }
-  ).header;
-  const libc = glibcVersionRuntime === undefined ? '-musl' : '';
-  return `${process.platform}-${process.arch}${libc}`;
+  const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
+  const isMusl = process.platform === 'linux' && header.glibcVersionRuntime === undefined;
+  return `${process.platform}-${process.arch}${isMusl ? '-musl' : ''}`;
 }
