@@ -31,10 +31,12 @@ const flags = [
   '--define=__dirname="/minnow"',
 ];
 
+type Compilation = Pick<ExecutableBuild, 'as' | 'flags'>;
+
 /** Compiles the program to `file` with the Bun in `runtime`; nothing is downloaded. */
 export function compile(
   name: string,
-  build: Pick<ExecutableBuild, 'as' | 'flags'>,
+  build: Compilation,
   runtime: string,
   stamp: Stamp,
   file: string,
@@ -56,8 +58,11 @@ export function compile(
 if (import.meta.main) {
   const name = nativeTarget();
   // A developer's machine need not be one that is built for, if only Bun knows it.
-  const elsewhere = { kind: 'executable', as: `bun-${name}`, flags: [] } as const;
-  const build = targetNames().includes(name) ? readTarget(name).build : elsewhere;
-  if (build.kind !== 'executable') throw new Error(`${name} is no single executable`);
+  let build: Compilation = { as: `bun-${name}`, flags: [] };
+  if (targetNames().includes(name)) {
+    const own = readTarget(name).build;
+    if (own.kind !== 'executable') throw new Error(`${name} is no single executable`);
+    build = own;
+  }
   compile(name, build, process.execPath, readStamp(), join(root, 'dist', 'minnow'));
 }
