@@ -10,7 +10,7 @@ SCENARIO  ?= p2p-50-50-qos1
 .DEFAULT_GOAL := help
 .PHONY: help install run test soak check format build build-node clean
 .PHONY: dist test-targets size-table emulators
-.PHONY: openwrt bench bench-quick profile config-reference spec-table
+.PHONY: image openwrt bench bench-quick profile config-reference spec-table
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ size-table: install ## measure what dist/ holds, and write the table into README
 emulators:
 	@.ci/install qemu-user-static libc6-arm64-cross g++-arm-linux-gnueabihf xz-utils \
 		mosquitto-clients
+
+image: install ## make one container image of what is in dist/, for all platforms, in dist/image
+	@$(BUN) targets/image/build.ts
 
 openwrt: install ## package what is in dist/ for OpenWrt, to dist/openwrt; ARGS=ARCHITECTURE
 	@$(BUN) openwrt/build.ts $(ARGS)

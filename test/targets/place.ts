@@ -86,7 +86,10 @@ export function prepare({ trial, program: name }: Target, archive: string): Plac
 
 /** How the program of a place is called. A launcher that is emulated cannot start what it wants to
  *  start, unless the kernel knows the emulator; then what it wants is what is called. */
-export async function commandIn({ before, program }: Place): Promise<string[]> {
+export async function commandIn({
+  before,
+  program,
+}: Pick<Place, 'before' | 'program'>): Promise<string[]> {
   const emulated = before.some(part => /emulator$|qemu/.test(part));
   if (!emulated) return [...before, program];
   const { stderr } = await run([...before, '-strace', program, 'version']);
