@@ -4,7 +4,8 @@
 //   1 echo       everything that follows comes back
 //   2 sink       it is counted
 //   3 flood N    N bytes of the pattern are written
-//   4 control    each line is a command (below), each answer a line of JSON
+//   4 work       it is counted, and takes time as if something were done with it
+//   5 control    each line is a command (below), each answer a line of JSON
 // What happens outside of links is told on standard output, a line of JSON each. A driver that
 // breaks its contract towards the hallway is noted under `violations`.
 
@@ -48,6 +49,8 @@ export interface Stats {
   readonly drained: number;
   /** The most that were let in within one turn. */
   readonly openedInTurnMax: number;
+  /** How often somebody at work had the turn after somebody else. */
+  readonly workSwitches: number;
   readonly cpuMs: number;
   readonly violations: readonly string[];
 }
@@ -76,6 +79,8 @@ export const drivers: Readonly<Record<string, Make>> = {
 
 const PATTERN_PERIOD = 251;
 const SCRATCH_BYTES = 300_000;
+/** What a hallway can do in a millisecond. */
+const WORK_BYTES_PER_MS = 256 * 1024;
 
 /** Bytes [from, from + length) of the pattern; the period is no divisor of any buffer's size. */
 export function fillPattern(into: Uint8Array, from: number, length: number): void {
@@ -84,7 +89,7 @@ export function fillPattern(into: Uint8Array, from: number, length: number): voi
 
 class Guest {
   readonly link: Link;
-  role: 'new' | 'echo' | 'sink' | 'flood' | 'control' = 'new';
+  role: 'new' | 'echo' | 'sink' | 'flood' | 'work' | 'control' = 'new';
   line = '';
   got = 0;
   waiting = Buffer.alloc(0);
@@ -127,6 +132,8 @@ class ScriptedHallway implements Hallway {
   private openedInTurnMax = 0;
   private turns = 0;
   private drains = 0;
+  private worker: Guest | null = null;
+  private workSwitches = 0;
   private alarm: Alarm | null = null;
   private wakeAsked: Guest | null = null;
   private shuttingDown = false;
@@ -213,9 +220,16 @@ class ScriptedHallway implements Hallway {
       return;
     }
     guest.got += chunk.length;
+    if (guest.role === 'work') this.work(guest, chunk.length);
     if (guest.role !== 'echo') return;
     guest.waiting = Buffer.concat([guest.waiting, chunk]);
     this.dirty.add(guest);
+  }
+
+  private work(guest: Guest, bytes: number): void {
+    if (guest !== this.worker) this.workSwitches++;
+    this.worker = guest;
+    for (const end = performance.now() + bytes / WORK_BYTES_PER_MS; performance.now() < end; );
   }
 
   private write(guest: Guest): void {
@@ -347,13 +361,14 @@ class ScriptedHallway implements Hallway {
 
   private stats(): Stats {
     const { user, system } = process.cpuUsage();
-    const { opens, turns, drains, openedInTurnMax, violations } = this;
+    const { opens, turns, drains, openedInTurnMax, workSwitches, violations } = this;
     return {
       opened: opens,
       open: this.guests.size,
       turns,
       drained: drains,
       openedInTurnMax,
+      workSwitches,
       cpuMs: (user + system) / 1000,
       violations,
     };

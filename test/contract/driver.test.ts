@@ -10,6 +10,10 @@ import { drivers } from './driver-host.ts';
 import { Crowd, Host, Peer, pattern } from './driver-kit.ts';
 
 const MB = 1024 * 1024;
+/** What somebody sends who is loud, and what is handled of it before the others have their turn: what
+ *  the runtime reads at once, half a megabyte on Bun. */
+const LOUD_BYTES = 32 * MB;
+const SHARE_BYTES = MB;
 /** How many come back at once after a power cut, and when the last has to be in. */
 const CROWD = 10_000;
 const CROWD_IN_MS = 10_000;
@@ -70,6 +74,18 @@ function describeDriver(mode: string): void {
     assert.ok((await slow.read(length)).equals(pattern(length)));
     assert.ok((await host.stats()).drained > drained);
     await Promise.all([slow.leave(), quick.leave()]);
+  });
+
+  test('whoever sends without end has the turn no longer than the others', async () => {
+    const { workSwitches: before } = await host.stats();
+    const sent = pattern(LOUD_BYTES);
+    const loud = await Promise.all([1, 2, 3].map(() => host.peer('work')));
+    for (const peer of loud) peer.send(sent);
+    for (const peer of loud) await host.untilGuest(peer, ({ got }) => got === LOUD_BYTES);
+    const { workSwitches } = await host.stats();
+    const atOnce = (loud.length * LOUD_BYTES) / (workSwitches - before);
+    assert.ok(atOnce < SHARE_BYTES, `${Math.round(atOnce / 1024)} kB at once`);
+    await Promise.all(loud.map(peer => peer.leave()));
   });
 
   test('a paused link is not read from until it is resumed, and then loses nothing', async () => {

@@ -1,3 +1,5 @@
+// Who gets an answer from an engine, and when.
+
 import assert from 'node:assert/strict';
 import { type Asked, Asking } from '../../src/engine/asking.ts';
 import type { Answer } from '../../src/engine/questions.ts';

@@ -1,6 +1,6 @@
 // [[listeners]]: where clients come in, and what each of these places asks of them. MQTT over TCP
-// is served by the I/O mode's own driver; TLS, WebSocket, unix sockets and the PROXY protocol make a
-// listener a door (src/io/doors).
+// is served by the I/O mode's own driver; TLS, WebSocket, unix sockets and the PROXY protocol make
+// a listener a door (src/io/doors).
 
 import { BlockList, isIP } from 'node:net';
 import * as z from 'zod/mini';

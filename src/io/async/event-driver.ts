@@ -1,7 +1,9 @@
 // What the drivers on event loops have in common: who is there, how they come in through the gate,
-// and what a turn consists of.
+// when they are read from, and what a turn consists of.
 
 import type { ListenerTerms } from '../../config/address.ts';
+import type { Origin } from '../../core/access.ts';
+import type { Connection } from '../../core/session/connection.ts';
 import type { Bound, Driver, Hallway, Link, Tell } from '../driver.ts';
 import { Entrance, openTerms, plainName } from '../entrance.ts';
 import type { IoOptions } from '../options.ts';
@@ -9,27 +11,91 @@ import { createProcessRoom, Room, type RoomShare } from '../room.ts';
 import { Gate, type Guest } from './gate.ts';
 import { Turns } from './turns.ts';
 
-export interface EventLink extends Link, Guest {
-  /** Where it came in. */
+export abstract class EventLink implements Link, Guest {
+  readonly peer: string;
+  readonly origin: Origin;
   readonly entrance: Entrance;
+  connection: Connection | null = null;
+  blocked = false;
+  closing = false;
   /** The hallway knows it. */
-  known: boolean;
+  known = false;
   /** We have said goodbye; what still comes is thrown away. */
-  finished: boolean;
+  finished = false;
+  protected readonly driver: EventDriver;
+  private paused: boolean;
+  private resting = false;
+  private stopped: boolean;
+  private readonly rested = () => {
+    this.resting = false;
+    this.setReading();
+  };
+
+  /** `stopped`: it was accepted without being read from. */
+  constructor(driver: EventDriver, entrance: Entrance, peer: string, stopped: boolean) {
+    this.driver = driver;
+    this.entrance = entrance;
+    this.origin = entrance.origin;
+    this.peer = peer;
+    this.paused = stopped;
+    this.stopped = stopped;
+  }
+
+  abstract write(buffer: Uint8Array, start: number, end: number): number;
+  abstract abort(): void;
   /** The peer's side has ended, and its answers are written. */
-  end(): void;
+  abstract end(): void;
+  /** What was written, then the end of the stream. */
+  protected abstract sayGoodbye(): void;
+  protected abstract stopReading(stopped: boolean): void;
+
+  pause(paused: boolean): void {
+    this.paused = paused;
+    this.setReading();
+  }
+
+  /** It brought as much as is read at once, and there may be more: the others have their turns
+   *  first, where the runtime would go on reading. */
+  rest(): void {
+    if (this.resting) return;
+    this.resting = true;
+    this.setReading();
+    setImmediate(this.rested);
+  }
+
+  close(): void {
+    this.finished = true;
+    this.setReading(); // the peer's end of stream must be seen
+    this.sayGoodbye();
+  }
+
+  hold(): void {
+    this.pause(true);
+  }
+
+  letIn(): void {
+    this.pause(false);
+    this.driver.letIn(this);
+  }
+
+  private setReading(): void {
+    const stopped = (this.paused || this.resting) && !this.finished;
+    if (stopped === this.stopped) return;
+    this.stopped = stopped;
+    this.stopReading(stopped);
+  }
 }
 
-export abstract class EventDriver<L extends EventLink> implements Driver {
+export abstract class EventDriver implements Driver {
   protected readonly options: IoOptions;
   protected readonly tell: Tell;
   private readonly hallway: Hallway;
   private readonly room: Room;
   private readonly gate: Gate;
   private readonly turns = new Turns(() => this.turn());
-  private readonly links = new Set<L>();
+  private readonly links = new Set<EventLink>();
   /** Their peers have ended their sides; they end with the turn. */
-  private readonly ending: L[] = [];
+  private readonly ending: EventLink[] = [];
 
   constructor(
     hallway: Hallway,
@@ -63,7 +129,7 @@ export abstract class EventDriver<L extends EventLink> implements Driver {
   }
 
   /** Somebody was accepted. */
-  protected arrived(link: L): void {
+  protected arrived(link: EventLink): void {
     if (!link.entrance.enter()) {
       link.abort();
       return;
@@ -74,29 +140,29 @@ export abstract class EventDriver<L extends EventLink> implements Driver {
   }
 
   /** Called by a link whose time has come. */
-  letIn(link: L): void {
+  letIn(link: EventLink): void {
     link.known = true;
     if (!this.hallway.opened(link)) link.abort();
     this.turns.plan();
   }
 
-  received(link: L, chunk: Uint8Array): void {
+  received(link: EventLink, chunk: Uint8Array): void {
     if (link.finished) return;
     this.hallway.bytes(link, chunk);
     this.turns.afterRead();
   }
 
-  drained(link: L): void {
+  drained(link: EventLink): void {
     this.hallway.drained(link);
     this.turns.plan();
   }
 
-  ended(link: L): void {
+  ended(link: EventLink): void {
     this.ending.push(link);
     this.turns.plan();
   }
 
-  closed(link: L): void {
+  closed(link: EventLink): void {
     if (!this.links.delete(link)) return;
     link.finished = true;
     this.gate.left(link);
@@ -109,7 +175,11 @@ export abstract class EventDriver<L extends EventLink> implements Driver {
   private turn(): number {
     const untilNext = this.gate.letIn();
     const delay = this.hallway.turn();
-    for (const link of this.ending.splice(0)) if (this.links.has(link)) link.end();
+    if (this.ending.length > 0) this.endAll();
     return Math.min(delay, untilNext);
+  }
+
+  private endAll(): void {
+    for (const link of this.ending.splice(0)) if (this.links.has(link)) link.end();
   }
 }

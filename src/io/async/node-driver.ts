@@ -7,12 +7,10 @@
 
 import { createServer, type Server, type Socket } from 'node:net';
 import { formatAddress, type ListenerTerms } from '../../config/address.ts';
-import type { Origin } from '../../core/access.ts';
-import type { Connection } from '../../core/session/connection.ts';
 import { KB } from '../../limits.ts';
 import type { Bound } from '../driver.ts';
 import type { Entrance } from '../entrance.ts';
-import { EventDriver, type EventLink } from './event-driver.ts';
+import { EventDriver, EventLink } from './event-driver.ts';
 import { openSharedListener, tuneListener } from './tune.ts';
 
 const STAGE_BYTES = 64 * KB;
@@ -32,17 +30,11 @@ class Stages {
   }
 }
 
-class NodeLink implements EventLink {
-  readonly peer: string;
-  readonly origin: Origin;
-  readonly entrance: Entrance;
-  connection: Connection | null = null;
-  blocked = false;
-  closing = false;
-  known = false;
-  finished = false;
+/** One read. Whoever fills it is read again at once, many times over, before anybody else. */
+const LOUD_BYTES = 64 * KB;
+
+class NodeLink extends EventLink {
   private readonly socket: Socket;
-  private readonly driver: NodeDriver;
   private readonly stages: Stages;
   private readonly onWritten = () => this.written();
   /** Holds bytes that the kernel has not taken yet. */
@@ -51,13 +43,14 @@ class NodeLink implements EventLink {
   private short = false;
 
   constructor(socket: Socket, driver: NodeDriver, entrance: Entrance, stages: Stages) {
+    const peer = formatAddress(socket.remoteAddress ?? '', socket.remotePort ?? 0);
+    super(driver, entrance, peer, true);
     this.socket = socket;
-    this.driver = driver;
-    this.entrance = entrance;
-    this.origin = entrance.origin;
     this.stages = stages;
-    this.peer = formatAddress(socket.remoteAddress ?? '', socket.remotePort ?? 0);
-    socket.on('data', chunk => driver.received(this, chunk as Buffer));
+    socket.on('data', (chunk: Buffer) => {
+      if (chunk.length >= LOUD_BYTES) this.rest();
+      driver.received(this, chunk);
+    });
     socket.on('end', () => driver.ended(this));
     socket.on('error', () => {}); // `close` follows and is enough
     socket.on('close', () => driver.closed(this));
@@ -78,17 +71,6 @@ class NodeLink implements EventLink {
     return at - start;
   }
 
-  pause(paused: boolean): void {
-    if (paused) this.socket.pause();
-    else this.socket.resume();
-  }
-
-  close(): void {
-    this.finished = true;
-    this.socket.resume(); // the peer's end of stream must be seen
-    this.socket.end();
-  }
-
   abort(): void {
     this.finished = true;
     this.socket.resetAndDestroy();
@@ -99,11 +81,13 @@ class NodeLink implements EventLink {
     this.socket.destroy();
   }
 
-  hold(): void {} // it was accepted paused
+  protected sayGoodbye(): void {
+    this.socket.end();
+  }
 
-  letIn(): void {
-    this.socket.resume();
-    this.driver.letIn(this);
+  protected stopReading(stopped: boolean): void {
+    if (stopped) this.socket.pause();
+    else this.socket.resume();
   }
 
   private written(): void {
@@ -116,7 +100,7 @@ class NodeLink implements EventLink {
   }
 }
 
-export class NodeDriver extends EventDriver<NodeLink> {
+export class NodeDriver extends EventDriver {
   private readonly stages = new Stages();
   private readonly servers: Server[] = [];
 
