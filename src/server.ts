@@ -12,7 +12,7 @@ import type { Engine } from './engine/engine.ts';
 import type { Answer, Results } from './engine/questions.ts';
 import type { ThreadEngine } from './engine/thread/thread-engine.ts';
 import { createAsyncDriver, createAsyncPoolDriver } from './io/create.ts';
-import type { Doors, IsRevoked } from './io/doors/doors.ts';
+import type { Doors, IsUntrusted } from './io/doors/doors.ts';
 import { createProcessRoom, type RoomShare } from './io/room.ts';
 import type { Logger } from './log.ts';
 import { ReloadError } from './reload.ts';
@@ -67,10 +67,10 @@ export async function startServer(
     async reconfigure(changed) {
       const renewDoors = prepareReload(doors);
       const { authenticator, access } = await readAuth(changed, authLog);
-      const isRevoked = renewDoors();
+      const isUntrusted = await renewDoors();
       admission.replace(authenticator);
       demand(await ask({ about: 'reconfigure', config: changed, access }));
-      const mayStay = (guest: Guest) => !isRevoked(guest.origin) && admission.mayStay(guest);
+      const mayStay = (guest: Guest) => !isUntrusted(guest.origin) && admission.mayStay(guest);
       await expelGuests(ask, mayStay);
     },
   };
@@ -165,9 +165,9 @@ async function openDoors(
   }
 }
 
-function prepareReload(doors: Doors | null): () => IsRevoked {
+function prepareReload(doors: Doors | null): () => Promise<IsUntrusted> {
   try {
-    return doors?.prepareReload() ?? (() => () => false);
+    return doors?.prepareReload() ?? (async () => () => false);
   } catch (error) {
     // All that it reads are files, and a wrong one is somebody's to put right.
     throw new ReloadError([(error as Error).message]);

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import type { EventEmitter } from 'node:events';
-import { copyFileSync, readFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import mqtt, { type MqttClient } from 'mqtt';
 import { Reason } from '../../src/mqtt/reason.ts';
 import { afterAll, describe, skipped, test } from '../harness.ts';
@@ -122,7 +122,59 @@ for (const mode of modes) {
   });
 }
 
+/** What comes with the next event of that name. */
+function once(client: MqttClient, event: string): Promise<unknown[]> {
+  const emitter = client as unknown as EventEmitter;
+  return new Promise(resolve => emitter.once(event, (...values) => resolve(values)));
+}
+
+/** An MQTT 5 client that is in by its certificate. */
+async function enter(port: number, pair: Pair, clientId: string): Promise<MqttClient> {
+  const [ca, cert, key] = [authority.certificate, pair.certificate, pair.key].map(file =>
+    readFileSync(file),
+  );
+  const client = mqtt.connect(`mqtts://localhost:${port}`, {
+    ...{ ca, cert, key, clientId, protocolVersion: 5, reconnectPeriod: 0 },
+  });
+  client.on('error', () => {}); // what follows tells
+  await once(client, 'connect');
+  return client;
+}
+
 for (const mode of modes) {
+  describe(`authorities in the mode ${mode}`, () => {
+    const ca = authority.at(`${mode}-authorities.pem`);
+    const trust = (...authorities: Authority[]) =>
+      writeFileSync(ca, authorities.map(each => readFileSync(each.certificate)).join(''));
+    trust(authority, stranger);
+    const broker = useDoors(mode, [
+      { identity: 'cn', tls: { ...server, clientCertificate: 'required', ca } },
+    ]);
+
+    test('one that is taken away takes its clients with it, and nobody else', async () => {
+      const port = broker.portOf('mqtts');
+      const goes = await enter(port, meter, 'goes');
+      const stays = await enter(port, stranger.issue(`stays-${mode}`), 'stays');
+      const heard: string[] = [];
+      stays.on('message', (_topic, payload) => heard.push(String(payload)));
+      await stays.subscribeAsync('a', { qos: 1 });
+      await stays.publishAsync('a', 'before', { qos: 1 });
+      trust(stranger);
+      const [told, gone] = [once(goes, 'disconnect'), once(goes, 'close')];
+      const begun = performance.now();
+      const across = stays.publishAsync('a', 'across', { qos: 1 });
+      await ok([...minnow, 'reload', '--data', broker.data]);
+      const [packet] = (await told) as [{ reasonCode: number }];
+      assert.equal(packet.reasonCode, Reason.NotAuthorized);
+      await gone;
+      assert.ok(performance.now() - begun < 5_000, 'with the start of `minnow reload`');
+      await across;
+      await stays.publishAsync('a', 'after', { qos: 1 });
+      assert.deepEqual(heard, ['before', 'across', 'after']);
+      await stays.endAsync();
+    });
+  });
+
   describe(`client certificates in the mode ${mode}`, () => {
     const broker = useDoors(mode, [
       {
@@ -138,26 +190,13 @@ for (const mode of modes) {
       return run(['mosquitto_pub', ...address, ...trust, ...proof, ...what]);
     };
 
-    /** What comes with the next event of that name. */
-    const once = (client: MqttClient, event: string): Promise<unknown[]> => {
-      const emitter = client as unknown as EventEmitter;
-      return new Promise(resolve => emitter.once(event, (...values) => resolve(values)));
-    };
-
     test('that are revoked while their clients are in: they are told so, nobody else', async () => {
-      const enter = async (pair: Pair, clientId: string) => {
-        const [ca, cert, key] = [authority.certificate, pair.certificate, pair.key].map(file =>
-          readFileSync(file),
-        );
-        const client = mqtt.connect(`mqtts://localhost:${broker.portOf('mqtts')}`, {
-          ...{ ca, cert, key, clientId, protocolVersion: 5, reconnectPeriod: 0 },
-        });
-        client.on('error', () => {}); // what follows tells
-        await once(client, 'connect');
-        return client;
-      };
       const leaver = authority.issue(`leaver-${mode}`);
-      const [goes, stays] = [await enter(leaver, 'leaver'), await enter(meter, 'stays')];
+      const port = broker.portOf('mqtts');
+      const [goes, stays] = [
+        await enter(port, leaver, 'leaver'),
+        await enter(port, meter, 'stays'),
+      ];
       authority.revoke(leaver);
       authority.revocations();
       const [told, gone] = [once(goes, 'disconnect'), once(goes, 'close')];

@@ -2,6 +2,7 @@
 // for them, all within one deadline. Whoever is through becomes a link.
 
 import { createServer, type Server, type Socket } from 'node:net';
+import { setImmediate as breath } from 'node:timers/promises';
 import { formatAddress } from '../../config/address.ts';
 import type { DoorConfig } from '../../config/sections/doors.ts';
 import type { Origin } from '../../core/access.ts';
@@ -29,8 +30,10 @@ export interface DoorOptions extends IoOptions {
   readonly packetSizeMax: number;
 }
 
-/** A client whose certificate is revoked has so long to be told. */
-const REVOKED_FAREWELL_MS = 500;
+/** A client whose certificate does not hold any more has so long to be told. */
+const UNTRUSTED_FAREWELL_MS = 500;
+/** Certificates that are judged without a break: a signature takes part of a millisecond. */
+const JUDGED_AT_ONCE = 32;
 
 /** What all doors share: how many may be in, and how fast they come. */
 interface Ways {
@@ -57,8 +60,7 @@ export class Door {
   private readonly present = new Set<Arrival>();
   /** Those in the middle of their handshakes, the longest first. */
   private readonly arriving = new Set<Arrival>();
-  /** With the names of their certificates. */
-  private readonly links = new Map<DoorLink, string>();
+  private readonly links = new Map<Arrival, DoorLink>();
   private held = false;
 
   /** Throws a TlsFileError. */
@@ -129,29 +131,39 @@ export class Door {
     return this.name;
   }
 
-  /** Reads its files; what is returned puts them in force, and gives the origins of those whose
-   *  certificates are revoked: they are heard no more and soon gone, whoever tells them why. */
-  prepareReload(): () => readonly Origin[] {
+  /** Reads its files; what is returned puts them in force at once, and gives the origins of those
+   *  whose certificates do not hold any more: they are heard no more and soon gone, whoever tells
+   *  them why. */
+  prepareReload(): () => Promise<readonly Origin[]> {
     const { tls } = this;
-    if (tls === null) return () => [];
+    if (tls === null) return async () => [];
     const files = tls.readFiles();
-    return () => {
+    return async () => {
       this.warn(files.warnings);
-      tls.renew(files);
-      const revoked = [...this.links].filter(([, name]) => files.revoked.has(name));
-      return revoked.map(([link]) => {
-        const { peer, origin } = link;
-        this.tell('warn', 'its certificate is revoked', { peer, listener: this.name });
-        link.condemn(REVOKED_FAREWELL_MS);
-        return origin;
-      });
+      const judge = tls.renew(files);
+      const untrusted: Origin[] = [];
+      const shown = [...this.present].filter(({ secured }) => secured !== null);
+      for (const [index, arrival] of shown.entries()) {
+        if (index > 0 && index % JUDGED_AT_ONCE === 0) await breath();
+        const why = arrival.isGone ? null : judge(arrival);
+        if (why !== null) untrusted.push(...this.turnOut(arrival, why));
+      }
+      return untrusted;
     };
+  }
+
+  private turnOut(arrival: Arrival, why: string): Origin[] {
+    const link = this.links.get(arrival);
+    this.tell('warn', why, { peer: arrival.peer, listener: this.name });
+    if (link === undefined) arrival.end();
+    else link.condemn(UNTRUSTED_FAREWELL_MS);
+    return link === undefined ? [] : [link.origin];
   }
 
   /** Nothing is read from anybody for a while. */
   hold(held: boolean): void {
     this.held = held;
-    for (const link of this.links.keys()) link.hold(held);
+    for (const link of this.links.values()) link.hold(held);
   }
 
   stopListening(): void {
@@ -234,8 +246,8 @@ export class Door {
     const link = frames
       ? new WebSocketLink(frames, passage, this.side)
       : new StreamLink(passage, this.side);
-    this.links.set(link, arrival.certificateName);
-    stream.once('close', () => this.links.delete(link));
+    this.links.set(arrival, link);
+    stream.once('close', () => this.links.delete(arrival));
     if (this.held) link.hold(true);
     link.open();
   }

@@ -15,8 +15,8 @@ import { TlsFileError } from './steps/tls-files.ts';
 /** Missing on this machine: an optional address of that kind is no fault. */
 const MISSING: readonly string[] = ['EADDRNOTAVAIL', 'EAFNOSUPPORT'];
 
-/** Whether somebody is in who came with a certificate that is revoked now. */
-export type IsRevoked = (origin: Origin | null | undefined) => boolean;
+/** Whether somebody is in who came with a certificate that does not hold any more. */
+export type IsUntrusted = (origin: Origin | null | undefined) => boolean;
 
 export class Doors {
   private readonly side: DoorSide;
@@ -106,12 +106,13 @@ export class Doors {
 
   /** Reads certificates, authorities and revocations anew; throws a TlsFileError. What is returned
    *  puts them in force: who comes next meets the new ones, and connections go on but for those
-   *  whose certificates are revoked now. */
-  prepareReload(): () => IsRevoked {
+   *  whose certificates are revoked now, or of authorities that are gone. */
+  prepareReload(): () => Promise<IsUntrusted> {
     const renewals = this.doors.map(door => door.prepareReload());
-    return () => {
-      const revoked = new Set(renewals.flatMap(renew => renew()).map(keyOf));
-      return origin => origin != null && revoked.has(keyOf(origin));
+    return async () => {
+      const lists = await Promise.all(renewals.map(renew => renew()));
+      const untrusted = new Set(lists.flat().map(keyOf));
+      return origin => origin != null && untrusted.has(keyOf(origin));
     };
   }
 

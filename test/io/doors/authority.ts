@@ -22,6 +22,7 @@ interface Wish {
 }
 
 const PAST = '20200101000000Z';
+const SELF_SIGNED = ['-days', '30', '-addext', 'keyUsage=critical,keyCertSign,cRLSign'];
 const FUTURE = '21200101000000Z';
 
 export class Authority {
@@ -29,7 +30,8 @@ export class Authority {
   readonly certificate: string;
   private readonly folder: string;
 
-  constructor(name = 'test authority') {
+  /** Stands for itself unless somebody stands for it. */
+  constructor(name = 'test authority', parent: Authority | null = null) {
     this.folder = mkdtempSync(join(tmpdir(), 'minnow-ca-'));
     this.certificate = join(this.folder, 'ca.pem');
     mkdirSync(join(this.folder, 'issued'));
@@ -39,8 +41,35 @@ export class Authority {
     writeFileSync(this.at('ca.cnf'), this.config(''));
     const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
     const files = ['-keyout', this.at('ca.key'), '-out', this.certificate];
-    const days = ['-days', '30', '-addext', 'keyUsage=critical,keyCertSign,cRLSign'];
-    this.openssl('req', '-x509', ...key, ...files, '-subj', `/CN=${name}`, ...days);
+    const subject = ['-subj', `/CN=${name}`];
+    if (parent === null) this.openssl('req', '-x509', ...key, ...files, ...subject, ...SELF_SIGNED);
+    else {
+      this.openssl(
+        'req',
+        ...key,
+        '-keyout',
+        this.at('ca.key'),
+        '-out',
+        this.at('ca.csr'),
+        ...subject,
+      );
+      parent.sign(this);
+    }
+  }
+
+  /** A new certificate of its own for the same name and key. */
+  renewed(name: string): string {
+    const [key, file] = [this.at('ca.key'), this.at('renewed.pem')];
+    this.openssl('req', '-x509', '-key', key, '-out', file, '-subj', `/CN=${name}`, ...SELF_SIGNED);
+    return file;
+  }
+
+  private sign(child: Authority): void {
+    const extensions = child.at('ca.ext');
+    writeFileSync(extensions, 'basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign,cRLSign\n');
+    const by = ['-CA', this.certificate, '-CAkey', this.at('ca.key'), '-CAcreateserial'];
+    const files = ['-in', child.at('ca.csr'), '-out', child.certificate, '-extfile', extensions];
+    this.openssl('x509', '-req', ...by, ...files, '-days', '30');
   }
 
   /** A certificate for `name`; by default one for localhost that is valid now. */

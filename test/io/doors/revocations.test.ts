@@ -35,6 +35,22 @@ describe('a revocation list', () => {
     assert.ok(!names.includes(certificateName(derOf(twin))));
   });
 
+  test('may be of any length', () => {
+    // What is signed grows with the authority's name: 127, 128 and 256 bytes are written each in a
+    // way of its own.
+    const lengths = new Set<string>();
+    for (let letters = 28; letters <= 36; letters++) {
+      const named = new Authority('n'.repeat(letters));
+      const gone = named.issue('gone');
+      named.revoke(gone);
+      const list = listOf(named.revocations());
+      assert.deepEqual(revokedNames(list), [certificateName(derOf(gone))]);
+      lengths.add(list.subarray(3, 6).toString('hex'));
+      named.remove();
+    }
+    assert.ok(lengths.has('308180'), 'a part has 128 bytes');
+  });
+
   test('that is cut anywhere is noticed', () => {
     for (let end = 0; end < both.length; end++) {
       assert.throws(() => revokedNames(both.subarray(0, end)), RangeError, `after ${end} bytes`);

@@ -3,6 +3,7 @@
 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import type { Certificate } from '../../../core/access.ts';
 
 export class Arrival {
@@ -10,8 +11,8 @@ export class Arrival {
   /** The client's address, which a proxy may correct. */
   peer: string;
   certificate: Certificate | null = null;
-  /** Issuer and number of the certificate that was shown in our handshake, or ''. */
-  certificateName = '';
+  /** Where a certificate was shown in our handshake. */
+  secured: TLSSocket | null = null;
   /** The account behind a unix socket. */
   account: string | null = null;
   /** It has become a link. */

@@ -21,13 +21,14 @@ const EXPLICIT_0 = 0xa0;
 function readElement(der: Buffer, from: number, limit: number): Element {
   let start = from + 2;
   let length = start <= limit ? der[from + 1]! : Number.NaN;
+  if (length === 0x80) length = Number.NaN; // until an end that is marked: no DER
   if (length > 0x80) {
     const bytes = length - 0x80;
     length = start + bytes <= limit && bytes <= 4 ? der.readUIntBE(start, bytes) : Number.NaN;
     start += bytes;
   }
   const end = start + length;
-  if (!(end <= limit) || length === 0x80) throw new RangeError('this is cut, or is no DER');
+  if (!(end <= limit)) throw new RangeError('this is cut, or is no DER');
   return { tag: der[from]!, start, end, from };
 }
 
@@ -60,6 +61,24 @@ export function certificateName(der: Buffer): string {
   if (parts[0]?.tag === EXPLICIT_0) parts.shift(); // version
   const [serial, , issuer] = parts;
   return nameOf(der, issuer, serial);
+}
+
+/** Who has issued a certificate, and whose it is, as texts that can be compared. */
+export function issuerName(der: Buffer): string {
+  return partOf(der, 2);
+}
+
+export function subjectName(der: Buffer): string {
+  return partOf(der, 4);
+}
+
+/** A part of what is signed in a certificate, counted behind the version, which may be missing. */
+function partOf(der: Buffer, index: number): string {
+  const parts = signedPart(der);
+  if (parts[0]?.tag === EXPLICIT_0) parts.shift();
+  const part = parts[index];
+  if (part?.tag !== SEQUENCE) throw new RangeError('a name is missing');
+  return der.subarray(part.from, part.end).toString('hex');
 }
 
 /** The names, as above, of all that a list revokes. */

@@ -23,6 +23,10 @@ export interface TlsFiles {
   readonly alternatives: readonly Alternative[];
   /** Certificates that are revoked, by certificateName. */
   readonly revoked: ReadonlySet<string>;
+  /** Who may stand for the certificates of clients. */
+  readonly authorities: readonly X509Certificate[];
+  /** What decides about these certificates: the same text, the same decisions. */
+  readonly trust: string;
   /** What works, but should be looked at. */
   readonly warnings: readonly string[];
 }
@@ -35,12 +39,14 @@ export interface Alternative {
 /** Throws a TlsFileError. `now`: milliseconds since 1970. */
 export function readTlsFiles(tls: TlsTable, now: number): TlsFiles {
   const warnings: string[] = [];
+  const ca = tls.ca === '' ? [] : blocks(tls.ca, 'CERTIFICATE');
+  const crl = tls.crl === '' ? [] : blocks(tls.crl, 'X509 CRL');
   const common: SecureContextOptions = {
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     minVersion: tls.minVersion === '1.3' ? 'TLSv1.3' : 'TLSv1.2',
     ...(tls.ciphers === '' ? {} : { ciphers: tls.ciphers, honorCipherOrder: true }),
-    ...(tls.ca === '' ? {} : { ca: blocks(tls.ca, 'CERTIFICATE') }),
-    ...(tls.crl === '' ? {} : { crl: blocks(tls.crl, 'X509 CRL') }),
+    ...(tls.ca === '' ? {} : { ca }),
+    ...(tls.crl === '' ? {} : { crl }),
   };
   const checked = (options: SecureContextOptions, file: string) => {
     try {
@@ -57,14 +63,13 @@ export function readTlsFiles(tls: TlsTable, now: number): TlsFiles {
     return { certificate, context: checked(options, pair.certificate) };
   });
   const options = { ...common, ...own.options };
-  return { options, alternatives, revoked: readRevoked(tls.crl), warnings };
+  const authorities = ca.map(pem => parsed(tls.ca, 'certificate', () => new X509Certificate(pem)));
+  const revoked = readRevoked(tls.crl, crl);
+  return { options, alternatives, revoked, authorities, trust: [...ca, ...crl].join(''), warnings };
 }
 
-function readRevoked(path: string): Set<string> {
-  if (path === '') return new Set();
-  const lists = blocks(path, 'X509 CRL').map(pem =>
-    Buffer.from(pem.replaceAll(/-----[^-]+-----|\s/g, ''), 'base64'),
-  );
+function readRevoked(path: string, crl: readonly string[]): Set<string> {
+  const lists = crl.map(pem => Buffer.from(pem.replaceAll(/-----[^-]+-----|\s/g, ''), 'base64'));
   return new Set(parsed(path, 'revocation list', () => lists.flatMap(revokedNames)));
 }
 

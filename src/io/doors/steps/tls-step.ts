@@ -5,26 +5,30 @@
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { DoorConfig } from '../../../config/sections/doors.ts';
 import type { Arrival, Step } from './arrival.ts';
+import { ClientTrust } from './client-trust.ts';
 import { readCertificate } from './identity.ts';
-import { certificateName } from './revocations.ts';
 import { readTlsFiles, type TlsFiles } from './tls-files.ts';
 
 interface Waiting {
   readonly arrival: Arrival;
   readonly next: () => void;
   readonly refuse: Parameters<Step>[2];
+  /** What it was let in or refused by. */
+  readonly files: TlsFiles;
 }
 
 export class TlsStep {
   private readonly config: NonNullable<DoorConfig['tls']>;
   private files: TlsFiles;
   private readonly server: Server;
+  private readonly trust: ClientTrust;
   /** By address and port of the transport's other end: what the runtimes tell of a TLS socket. */
   private readonly waiting = new Map<string, Waiting>();
 
   constructor(config: NonNullable<DoorConfig['tls']>, protocol: string, files: TlsFiles) {
     this.config = config;
     this.files = files;
+    this.trust = new ClientTrust(files);
     const options: TlsOptions = {
       ...files.options,
       requestCert: config.clientCertificate !== 'none',
@@ -49,15 +53,18 @@ export class TlsStep {
   readonly step: Step = (arrival, next, refuse) => {
     const { raw } = arrival;
     const key = keyOf(raw);
-    this.waiting.set(key, { arrival, next, refuse });
+    this.waiting.set(key, { arrival, next, refuse, files: this.files });
     raw.once('close', () => this.waiting.delete(key));
     this.server.emit('connection', raw);
   };
 
-  /** Certificates, authorities and revocations as the files are now, for those who come next. */
-  renew(files: TlsFiles): void {
+  /** Certificates, authorities and revocations as the files are now, for those who come next.
+   *  Returns who of the others may not stay: null, or why. */
+  renew(files: TlsFiles): (arrival: Arrival) => string | null {
     this.files = files;
     this.server.setSecureContext(files.options);
+    const judge = this.trust.renew(files, Date.now());
+    return ({ secured }) => (secured === null ? null : judge(secured));
   }
 
   readFiles(): TlsFiles {
@@ -74,34 +81,37 @@ export class TlsStep {
       socket.destroy(); // its transport is gone
       return;
     }
-    const { arrival, next, refuse } = waiting;
+    const { arrival, next, refuse, files } = waiting;
     arrival.wrap(socket);
     if (this.config.clientCertificate !== 'none') {
       const peer = socket.getPeerCertificate();
       const presented = peer?.fingerprint256 !== undefined;
       if (presented) {
         arrival.certificate = readCertificate(peer);
-        arrival.certificateName = certificateName(peer.raw);
+        arrival.secured = socket;
       }
-      const why = this.fault(arrival, presented, socket);
+      const why = this.fault(arrival, files);
       if (why !== null) {
         refuse(why, { commonName: arrival.certificate?.commonName ?? '' });
         return;
       }
+      if (presented) this.trust.remember(socket, peer.raw);
     }
     next();
   }
 
-  private fault(arrival: Arrival, presented: boolean, socket: TLSSocket): string | null {
-    if (!presented) {
+  /** `files`: those that it was let in by. */
+  private fault({ secured, certificate }: Arrival, files: TlsFiles): string | null {
+    if (secured === null) {
       return this.config.clientCertificate === 'required' ? 'no client certificate' : null;
     }
-    if (!socket.authorized) {
-      return `wrong client certificate: ${socket.authorizationError ?? 'not verified'}`;
+    if (!secured.authorized) {
+      return `wrong client certificate: ${secured.authorizationError ?? 'not verified'}`;
     }
     // A resumed session is not verified again.
-    const { notAfter } = arrival.certificate!;
-    return notAfter !== null && notAfter < Date.now() ? 'the client certificate has ended' : null;
+    const { notAfter } = certificate!;
+    if (notAfter !== null && notAfter < Date.now()) return 'the client certificate has ended';
+    return files === this.files ? null : this.trust.judge(secured, Date.now());
   }
 
   private take(socket: TLSSocket): Waiting | undefined {
