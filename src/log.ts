@@ -3,7 +3,6 @@
 // writer underneath never blocks. Values are cut and escaped here, so whatever a peer chose as its
 // name stays inside its line. Nobody hands payloads or passwords to a logger.
 
-import { fstatSync } from 'node:fs';
 import { type Logger as Pino, pino } from 'pino';
 import type { LogConfig, LogLevel, LogModule } from './config/config.ts';
 import { Bursts } from './log/bursts.ts';
@@ -42,18 +41,6 @@ export interface LogOutput {
 }
 
 const STDOUT = 1;
-
-/** A terminal, and one that shows colours. */
-export async function describeStdout(): Promise<{ terminal: boolean; colours: boolean }> {
-  let terminal = false;
-  try {
-    // A service has none, and need not load what knows about them.
-    terminal = fstatSync(STDOUT).isCharacterDevice() && (await import('node:tty')).isatty(STDOUT);
-  } catch {
-    // Standard output is closed: the writer will find out and count what is lost.
-  }
-  return { terminal, colours: terminal && !process.env.NO_COLOR && process.env.TERM !== 'dumb' };
-}
 
 export function createLogger(config: LogConfig, output: LogOutput = {}): RootLogger {
   const clock = output.clock ?? systemClock;

@@ -8,6 +8,7 @@ import type { Config } from '../config/config.ts';
 import type { Settings } from '../config/schema.ts';
 import { FileWatch } from '../file-watch.ts';
 import { createLateLogger } from '../log/late.ts';
+import { describeStdout } from '../log/stdout.ts';
 import type { Logger, RootLogger } from '../log.ts';
 import { startIsOver } from '../platform/jit.ts';
 import type { Profile } from '../platform/profile.ts';
@@ -47,7 +48,10 @@ export async function run(args: string[]): Promise<number> {
   const { config, warnings, profile } = loaded;
   const stopSignal = nextStopSignal();
   const stdout = await describeStdout();
-  const log = createLogger(config.log, stdout);
+  const log = createLateLogger(config.log, async () => {
+    const { createLogger } = await import('../log.ts');
+    return createLogger(config.log, stdout);
+  });
   for (const warning of warnings) log.warn(warning);
   try {
     process.umask(process.umask() | 0o027); // what is written is nobody else's to read

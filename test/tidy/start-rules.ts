@@ -28,7 +28,6 @@ const needed = new Set([
   'node:v8',
   'node:vm',
   'node:worker_threads',
-  'pino',
   'smol-toml',
   'zod/mini',
 ]);
@@ -40,6 +39,7 @@ const later = [
   /^src\/auth\/(passwords\/|scram\/|(http|jwt)-step|standing)/,
   /^src\/config\/(mosquitto\/|uci\/|reference)/,
   /^src\/engine\/thread\//,
+  /^src\/log(\.ts|\/(writer|text|bursts)\.ts)/,
   /^src\/io\/(doors\/(?!side)|sync\/(pool\/|sync-driver|ring|mailbox|ffi-))/,
   /^src\/store\/upkeep\/transfer/,
 ];
