@@ -1,4 +1,4 @@
-// Whose client id it is: nobody takes the connection or the session of somebody else who has a name.
+// Whose a client id is: nobody takes connection or session of somebody else who has a name.
 
 import assert from 'node:assert/strict';
 import type { BrokerOptions } from '../../../src/core/options.ts';

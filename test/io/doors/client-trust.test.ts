@@ -164,6 +164,19 @@ describe('an intermediate that is revoked', () => {
   });
 });
 
+describe('a name of exactly 128 bytes', () => {
+  const long = { subject: `O=${'o'.repeat(64)}/CN=${'c'.repeat(42)}` };
+  const [known, unknown] = [old, young].map(authority => authority.issue('long', long));
+
+  test('lets in whom it should, and nobody else', async () => {
+    const place = await open(door(bundle(old.certificate)));
+    await closed(dial(place, unknown!));
+    const { reason } = (await place.refusal()).fields;
+    assert.match(String(reason), /^wrong client certificate: /);
+    await visit(place, known!);
+  });
+});
+
 describe('time', () => {
   test('ends certificates, of clients and of authorities', async () => {
     const ca = bundle(old.certificate);
