@@ -134,7 +134,7 @@ export function endSession(b: State, session: Session, now: number): void {
   session.walks = null;
   session.received = null;
   if (session.subscriptions !== null) {
-    for (const subscription of [...session.subscriptions.values()]) {
+    for (const subscription of session.subscriptions.values()) {
       removeSubscription(b, session, subscription);
     }
   }

@@ -127,7 +127,7 @@ export function restoreSession(b: State, kept: KeptSession, now: number): void {
       ids,
       group,
     );
-    s.subscriptions ??= new Subscriptions();
+    s.subscriptions ??= new Subscriptions(b.hashSeed);
     s.subscriptions.add(subscription);
     b.router.add(subscription);
   }

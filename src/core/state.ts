@@ -38,6 +38,8 @@ export class State {
   lastSessionId = 0;
   /** Where packet identifiers that may be forgotten begin (session/outbox.ts), anew each time. */
   readonly forgettableStart: number;
+  /** What the hashes of names that clients choose begin with. */
+  readonly hashSeed: number;
   /** Connections whose output waits for the journal. */
   readonly holding: Connection[] = [];
   /** How far the journal's store has got: past a crash, and past a power cut. */
@@ -90,6 +92,7 @@ export class State {
     this.random = random;
     this.startedAt = now;
     this.forgettableStart = Math.floor(random() * 0x8000);
+    this.hashSeed = Math.floor(random() * 0x7fff_ffff);
     this.topics = new Topics(this.router, journal, limits.routeCacheMax, this);
     this.retained = new RetainedStore(options.retainedMessagesMax, options.retainedBytesMax);
     this.qos0OutputMax = options.outputBytesMax;

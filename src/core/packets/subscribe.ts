@@ -75,7 +75,7 @@ function subscribe(
   if (refusal !== 0) return refusal;
   const qos = Math.min(entry.qos, b.options.maximumQoS) as QoS;
   const identifiers = packet.identifier === 0 ? null : [packet.identifier];
-  session.subscriptions ??= new Subscriptions();
+  session.subscriptions ??= new Subscriptions(b.hashSeed);
   const noLocal = entry.noLocal || c.bridge;
   const retainAsPublished = entry.retainAsPublished || c.bridge;
   let subscription = session.subscriptions.get(entry.filter);

@@ -82,10 +82,11 @@ export function expel(b: State, clientIds: readonly string[], now: number): void
 export function findSession(b: State, clientId: string, now: number): SessionDetail | null {
   const session = b.sessions.get(clientId);
   if (session === undefined) return null;
-  const filters = [...(session.subscriptions?.values() ?? [])].map(({ filter, qos }) => ({
+  const filters = (session.subscriptions?.values() ?? []).map(({ filter, qos }) => ({
     filter,
     qos,
   }));
+  filters.sort((x, y) => (x.filter < y.filter ? -1 : 1));
   return { ...describe(session, now), filters };
 }
 
