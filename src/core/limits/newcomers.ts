@@ -84,6 +84,8 @@ export function refuseKnown(
   now: number,
 ): Refusal | null {
   const o = b.options;
+  // Who may not have it is refused as any other unauthorized client, before it takes over
+  // [MQTT-3.1.4-2, MQTT-3.1.4-3].
   if (known !== null && isAnothers(known, c) && o.takeover === 'same-user') {
     b.counters.refusedTakeover++;
     return takenId;

@@ -33,13 +33,17 @@ export interface DoorOptions extends IoOptions {
 /** A client whose certificate does not hold any more has so long to be told. */
 const UNTRUSTED_FAREWELL_MS = 500;
 /** Certificates that are judged without a break: a signature takes part of a millisecond. */
-const JUDGED_AT_ONCE = 32;
+const JUDGED_AT_ONCE = 8;
 
 /** What all doors share: how many may be in, and how fast they come. */
 interface Ways {
   readonly room: Room;
   readonly admission: Admission;
 }
+
+/** Somebody is heard no more and soon gone, whoever tells them why; returns where they came from,
+ *  or null when they were not in yet. */
+export type TurnOut = () => Origin | null;
 
 type Fields = Readonly<Record<string, string | number>>;
 
@@ -131,33 +135,32 @@ export class Door {
     return this.name;
   }
 
-  /** Reads its files; what is returned puts them in force at once, and gives the origins of those
-   *  whose certificates do not hold any more: they are heard no more and soon gone, whoever tells
-   *  them why. */
-  prepareReload(): () => Promise<readonly Origin[]> {
+  /** Reads its files; what is returned puts them in force at once, and gives what turns out those
+   *  whose certificates do not hold any more. */
+  prepareReload(): () => Promise<readonly TurnOut[]> {
     const { tls } = this;
     if (tls === null) return async () => [];
     const files = tls.readFiles();
     return async () => {
       this.warn(files.warnings);
       const judge = tls.renew(files);
-      const untrusted: Origin[] = [];
+      const untrusted: TurnOut[] = [];
       const shown = [...this.present].filter(({ secured }) => secured !== null);
       for (const [index, arrival] of shown.entries()) {
         if (index > 0 && index % JUDGED_AT_ONCE === 0) await breath();
         const why = arrival.isGone ? null : judge(arrival);
-        if (why !== null) untrusted.push(...this.turnOut(arrival, why));
+        if (why !== null) untrusted.push(() => this.turnOut(arrival, why));
       }
       return untrusted;
     };
   }
 
-  private turnOut(arrival: Arrival, why: string): Origin[] {
+  private turnOut(arrival: Arrival, why: string): Origin | null {
     const link = this.links.get(arrival);
     this.tell('warn', why, { peer: arrival.peer, listener: this.name });
     if (link === undefined) arrival.end();
     else link.condemn(UNTRUSTED_FAREWELL_MS);
-    return link === undefined ? [] : [link.origin];
+    return link?.origin ?? null;
   }
 
   /** Nothing is read from anybody for a while. */

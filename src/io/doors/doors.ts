@@ -111,7 +111,9 @@ export class Doors {
     const renewals = this.doors.map(door => door.prepareReload());
     return async () => {
       const lists = await Promise.all(renewals.map(renew => renew()));
-      const untrusted = new Set(lists.flat().map(keyOf));
+      // All at once: who is turned out has little time to be told.
+      const origins = lists.flat().flatMap(turnOut => turnOut() ?? []);
+      const untrusted = new Set(origins.map(keyOf));
       return origin => origin != null && untrusted.has(keyOf(origin));
     };
   }
