@@ -10,6 +10,7 @@ SCENARIO  ?= p2p-50-50-qos1
 .DEFAULT_GOAL := help
 .PHONY: help install run test soak check format build build-node clean
 .PHONY: dist test-targets size-table emulators
+.PHONY: deb test-packages package-tools
 .PHONY: image openwrt bench bench-quick profile config-reference spec-table
 
 help: ## list the targets
@@ -51,6 +52,16 @@ size-table: install ## measure what dist/ holds, and write the table into README
 emulators:
 	@.ci/install qemu-user-static libc6-arm64-cross g++-arm-linux-gnueabihf xz-utils \
 		mosquitto-clients
+
+deb: install ## package minnow for Debian, to dist/minnow_*.deb; ARCH="amd64 arm64 armhf"
+	@$(BUN) targets/debian/build.ts $(ARCH)
+
+# Installs, upgrades and removes it in a Debian of its own, under systemd, which takes root.
+test-packages: package-tools deb ## make Debian packages, and see one live and go under systemd
+	@MINNOW_PACKAGES=dist $(BUN) test ./test/packages/debian.test.ts
+
+package-tools:
+	@.ci/install systemd-container debootstrap lintian binutils python3
 
 image: install ## make one container image of what is in dist/, for all platforms, in dist/image
 	@$(BUN) targets/image/build.ts

@@ -61,6 +61,7 @@ const onBunOnly: Readonly<Record<string, string>> = {
   'security/comparisons.test.ts': 'reads the sources',
   'power/slow-fsync.test.ts': 'measures times, and traps cost more where all I/O is read and write',
   openwrt: 'packages an executable of Bun and runs that',
+  packages: 'makes packages with Bun, and installs what it has made',
   targets: 'builds for Node and runs what it has built there',
 };
 /** Suites that compute all the time, which Node does two to three times slower. */

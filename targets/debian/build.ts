@@ -1,6 +1,7 @@
-// Debian packages: `bun targets/debian/build.ts [ARCHITECTURE...]` builds the trees of their targets
-// and makes dist/minnow_*.deb of them. Nothing of what was built is touched: an executable of Bun is
-// destroyed by stripping it. The same trees give the same bytes: every file gets the stamp's time.
+// Debian packages: `bun targets/debian/build.ts [ARCHITECTURE...]` builds the trees of their
+// targets and makes dist/minnow_*.deb of them. Nothing of what was built is touched: an executable
+// of Bun is destroyed by stripping it. The same trees give the same bytes: every file gets the
+// stamp's time.
 
 import {
   chmodSync,
@@ -10,6 +11,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -57,7 +59,6 @@ export function buildDeb(
   const version = debianVersion(stamp);
   const staging = mkdtempSync(join(tmpdir(), 'minnow-deb-'));
   try {
-    chmodSync(staging, 0o755);
     installProgram(architecture, tree, staging);
     for (const [from, to] of Object.entries(fromTree)) {
       put(staging, to, readFileSync(join(tree, from)));
@@ -74,11 +75,14 @@ export function buildDeb(
     put(staging, 'DEBIAN/md5sums', sums);
     put(staging, 'DEBIAN/conffiles', '/etc/minnow/minnow.toml\n');
     for (const name of scripts) put(staging, `DEBIAN/${name}`, own(name), 0o755);
+    openFolders(staging);
     mkdirSync(folder, { recursive: true });
     const made = join(folder, `minnow_${version}_${architecture}.deb`);
-    run(['dpkg-deb', '--root-owner-group', '-Zxz', '--build', staging, made], {
+    const making = `${made}.${process.pid}`; // it takes a minute, and half of it is no package
+    run(['dpkg-deb', '--root-owner-group', '-Zxz', '--build', staging, making], {
       env: { SOURCE_DATE_EPOCH: String(stamp.epoch) },
     });
+    renameSync(making, made);
     return made;
   } finally {
     rmSync(staging, { recursive: true, force: true });
@@ -102,7 +106,16 @@ function installProgram(architecture: Architecture, tree: string, staging: strin
   symlinkSync(`../lib/minnow/${program}`, join(bin, 'minnow'));
   for (const path of below(lib)) {
     const stat = lstatSync(path);
-    if (!stat.isSymbolicLink()) chmodSync(path, stat.mode & 0o100 ? 0o755 : 0o644);
+    if (!stat.isFile()) continue;
+    const runs = (stat.mode & 0o100) !== 0 && !path.endsWith('.node'); // a library is only loaded
+    chmodSync(path, runs ? 0o755 : 0o644);
+  }
+}
+
+/** Whatever this process' mask made of them. */
+function openFolders(staging: string): void {
+  for (const path of [staging, ...below(staging)]) {
+    if (lstatSync(path).isDirectory()) chmodSync(path, 0o755);
   }
 }
 
@@ -116,9 +129,6 @@ function put(staging: string, path: string, content: string | Uint8Array, mode =
   mkdirSync(dirname(to), { recursive: true });
   writeFileSync(to, content);
   chmodSync(to, mode); // whatever this process' mask is
-  for (let folder = dirname(to); folder !== staging; folder = dirname(folder)) {
-    chmodSync(folder, 0o755);
-  }
 }
 
 /** As `gzip -9n`: no name, no time. */
