@@ -19,9 +19,9 @@ const EXPOSURE_MAX = 15;
 const packages =
   folder === undefined ? [] : readdirSync(folder).filter(name => name.endsWith('.deb'));
 
-const stepMs = 120_000;
-const step = (title: string, body: () => Promise<void>) => test(title, body, 2 * stepMs);
-waitUpTo(stepMs);
+/** What is as large as a Debian takes its time. */
+const waitMs = 120_000;
+waitUpTo(waitMs);
 
 describe('every package, to lintian,', () => {
   if (folder === undefined) {
@@ -34,11 +34,15 @@ describe('every package, to lintian,', () => {
       skipped(`is without a fault: ${name}`, 'lintian is not installed');
       continue;
     }
-    step(`is without a fault: ${name}`, async () => {
-      const flags = ['--allow-root', '--fail-on', 'error,warning'];
-      const { code, stdout } = await run(['lintian', ...flags, join(folder, name)]);
-      assert.equal(code, 0, stdout.toString());
-    });
+    test(
+      `is without a fault: ${name}`,
+      async () => {
+        const flags = ['--allow-root', '--fail-on', 'error,warning'];
+        const { code, stdout } = await run(['lintian', ...flags, join(folder, name)]);
+        assert.equal(code, 0, stdout.toString());
+      },
+      waitMs,
+    );
   }
 });
 
@@ -76,14 +80,18 @@ describe('the package in a Debian with systemd', () => {
     new Background(debian.command('journalctl', '-fn0', '-o', 'cat', '-u', unit));
   const listing = async () => (await debian.shell('find /etc /var /usr -name "*minnow*"')).trim();
 
-  step('is given one that is up', async () => {
-    prepareBase();
-    debian = await Container.boot();
-    await debian.copyIn(join(folder, own), '/first.deb');
-    await debian.copyIn(await nextRevision(join(folder, own), scratch), '/second.deb');
-  });
+  test(
+    'is given one that is up',
+    async () => {
+      prepareBase();
+      debian = await Container.boot();
+      await debian.copyIn(join(folder, own), '/first.deb');
+      await debian.copyIn(await nextRevision(join(folder, own), scratch), '/second.deb');
+    },
+    3 * waitMs,
+  );
 
-  step('is installed, says a token once, and serves', async () => {
+  test('is installed, says a token once, and serves', async () => {
     const said = await debian.ok('dpkg', '-i', '/first.deb');
     token = /^"admin" was added .*\n(\S+)$/m.exec(said)?.[1] ?? '';
     assert.match(token, /^\S{20,}$/, said);
@@ -97,7 +105,7 @@ describe('the package in a Debian with systemd', () => {
     assert.ok(!journal.includes(token) && journal.includes('minnow is ready'));
   });
 
-  step('lets in who has the token, at every QoS, and nobody else', async () => {
+  test('lets in who has the token, at every QoS, and nobody else', async () => {
     for (const qos of ['0', '1', '2']) {
       const topic = `rooms/${qos}`;
       const command = ['stdbuf', '-oL', 'mosquitto_sub', '-d', ...login(), '-q', qos, '-t', topic];
@@ -115,7 +123,7 @@ describe('the package in a Debian with systemd', () => {
     }
   });
 
-  step('runs with no rights, and sees a system that it cannot write', async () => {
+  test('runs with no rights, and sees a system that it cannot write', async () => {
     const pid = await show('MainPID');
     const status = await debian.ok('cat', `/proc/${pid}/status`);
     const field = (name: string) => new RegExp(`^${name}:\\s+(\\S+)`, 'm').exec(status)?.[1];
@@ -141,7 +149,7 @@ describe('the package in a Debian with systemd', () => {
     assert.equal(verdict.code, 0, verdict.stdout.toString());
   });
 
-  step('is reloaded with an outcome, and a fault changes nothing', async () => {
+  test('is reloaded with an outcome, and a fault changes nothing', async () => {
     const pid = await show('MainPID');
     await debian.ok('cp', '/etc/minnow/minnow.toml', '/good.toml');
     await debian.shell(`printf '\\n[log]\\nlevel = "debug"\\n' >> /etc/minnow/minnow.toml`);
@@ -160,7 +168,7 @@ describe('the package in a Debian with systemd', () => {
   });
 
   for (const io of ['async', 'sync']) {
-    step(`is ended and started again when it hangs (${io})`, async () => {
+    test(`is ended and started again when it hangs (${io})`, async () => {
       await useDropIn(debian, io);
       await debian.ok('systemctl', 'restart', unit);
       const pid = await show('MainPID');
@@ -176,7 +184,7 @@ describe('the package in a Debian with systemd', () => {
     });
   }
 
-  step('stays down when its configuration is wrong, and says why', async () => {
+  test('stays down when its configuration is wrong, and says why', async () => {
     await debian.shell(`echo 'colour = "red"' >> /etc/minnow/minnow.toml`);
     assert.notEqual((await debian.run('systemctl', 'restart', unit)).code, 0);
     assert.equal(await show('ActiveState'), 'failed');
@@ -185,7 +193,7 @@ describe('the package in a Debian with systemd', () => {
     await debian.ok('systemctl', 'start', unit);
   });
 
-  step('is upgraded with its data, and without a second token', async () => {
+  test('is upgraded with its data, and without a second token', async () => {
     await subscribe('-c', '-i', 'away', '-t', 'post/#', '-E');
     await publish('-t', 'post/1', '-m', 'waited');
     await publish('-r', '-t', 'kept', '-m', 'retained');
@@ -202,7 +210,7 @@ describe('the package in a Debian with systemd', () => {
     assert.equal(await subscribe('-c', '-i', 'away', '-t', 'post/#', '-C', '1'), 'waited');
   });
 
-  step('is started by its first client when systemd has the port', async () => {
+  test('is started by its first client when systemd has the port', async () => {
     const listener = 's/^host = .*/systemd = "mqtt"\\nanonymous = false/; /^port = 1883/d';
     await debian.ok('sed', '-i', listener, '/etc/minnow/minnow.toml');
     await debian.ok('systemctl', 'disable', '--now', unit);
@@ -217,25 +225,22 @@ describe('the package in a Debian with systemd', () => {
     assert.equal(await subscribe('-t', 'kept', '-C', '1'), 'retained');
   });
 
-  step(
-    'is removed with its data left, comes back to it, and is purged without a trace',
-    async () => {
-      await debian.ok('dpkg', '--remove', 'minnow');
-      assert.equal(await show('ActiveState'), 'inactive');
-      assert.equal(await show('ActiveState', 'minnow.socket'), 'inactive');
-      await debian.shell('test -e /var/lib/minnow/minnow.db && test -e /etc/minnow/passwords');
-      assert.notEqual((await debian.run('test', '-e', '/usr/bin/minnow')).code, 0);
+  test('is removed with its data left, comes back to it, and is purged without a trace', async () => {
+    await debian.ok('dpkg', '--remove', 'minnow');
+    assert.equal(await show('ActiveState'), 'inactive');
+    assert.equal(await show('ActiveState', 'minnow.socket'), 'inactive');
+    await debian.shell('test -e /var/lib/minnow/minnow.db && test -e /etc/minnow/passwords');
+    assert.notEqual((await debian.run('test', '-e', '/usr/bin/minnow')).code, 0);
 
-      assert.doesNotMatch(await debian.ok('dpkg', '-i', '/first.deb'), /was added/);
-      await debian.ok('systemctl', 'start', 'minnow.socket');
-      assert.equal(await subscribe('-t', 'kept', '-C', '1'), 'retained');
+    assert.doesNotMatch(await debian.ok('dpkg', '-i', '/first.deb'), /was added/);
+    await debian.ok('systemctl', 'start', 'minnow.socket');
+    assert.equal(await subscribe('-t', 'kept', '-C', '1'), 'retained');
 
-      await debian.ok('dpkg', '--purge', 'minnow');
-      assert.equal(await listing(), '');
-      assert.equal(await show('ActiveState'), 'inactive');
-      assert.equal(await debian.ok('systemctl', 'is-system-running'), 'running');
-    },
-  );
+    await debian.ok('dpkg', '--purge', 'minnow');
+    assert.equal(await listing(), '');
+    assert.equal(await show('ActiveState'), 'inactive');
+    assert.equal(await debian.ok('systemctl', 'is-system-running'), 'running');
+  });
 });
 
 /** Impatience, and an I/O mode. */
