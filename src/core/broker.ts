@@ -46,6 +46,7 @@ import type { Retained } from './routing/retained.ts';
 import { resumeReading } from './session/congestion.ts';
 import { Connection, ConnectionState } from './session/connection.ts';
 import { noteProgress } from './session/keep-alive.ts';
+import { keep, takePartial } from './session/partial.ts';
 import type { Session } from './session/session.ts';
 import { State } from './state.ts';
 import { type Timer, TimerKind } from './timers.ts';
@@ -97,7 +98,7 @@ export class Broker {
 
   private takeBytes(c: Connection, chunk: Uint8Array, now: number): void {
     if (mustWait(c)) {
-      c.keep(chunk, 0, chunk.length);
+      keep(this.state, c, chunk, 0, chunk.length);
       return;
     }
     c.freeReceives();
@@ -106,13 +107,13 @@ export class Broker {
       pos = this.completePartial(c, chunk, pos, now);
       if (c.state === ConnectionState.Closing) return;
       if (mustWait(c)) {
-        c.keep(chunk, pos, chunk.length);
+        keep(this.state, c, chunk, pos, chunk.length);
         return;
       }
     }
     pos = this.takePackets(c, chunk, pos, chunk.length, now);
     if (pos < 0 || pos === chunk.length) return;
-    c.keep(chunk, pos, chunk.length);
+    keep(this.state, c, chunk, pos, chunk.length);
     noteProgress(c, 0, now);
   }
 
@@ -121,7 +122,7 @@ export class Broker {
     let pos = at;
     let length = packetLength(c.partial, 0, c.partialEnd);
     while (length === NEED_MORE && pos < chunk.length) {
-      c.keep(chunk, pos, pos + 1);
+      keep(this.state, c, chunk, pos, pos + 1);
       pos++;
       length = packetLength(c.partial, 0, c.partialEnd);
     }
@@ -132,16 +133,13 @@ export class Broker {
     }
     const before = c.partialEnd;
     const take = Math.min(length - before, chunk.length - pos);
-    c.keep(chunk, pos, pos + take);
+    keep(this.state, c, chunk, pos, pos + take);
     pos += take;
     if (c.partialEnd < length) {
       noteProgress(c, before, now);
       return pos;
     }
-    const packet = c.partial;
-    c.partial = NO_PARTIAL;
-    c.partialEnd = 0;
-    this.onPacket(c, packet, 0, length, now);
+    this.onPacket(c, takePartial(this.state, c), 0, length, now);
     return pos;
   }
 
@@ -359,7 +357,7 @@ export class Broker {
     }
     c.state = ConnectionState.Closing;
     c.session = null;
-    c.partialEnd = 0;
+    takePartial(b, c);
     c.out.drop();
     b.timers.cancel(c.timer);
     if (c.pauseTimer !== null) b.timers.cancel(c.pauseTimer);
@@ -442,10 +440,8 @@ export class Broker {
   }
 
   private takeKept(c: Connection, now: number): void {
-    const kept = c.partial.subarray(0, c.partialEnd);
-    c.partial = NO_PARTIAL;
-    c.partialEnd = 0;
-    this.takeBytes(c, kept, now);
+    const end = c.partialEnd;
+    this.takeBytes(c, takePartial(this.state, c).subarray(0, end), now);
   }
 
   /** From here on these hold. What clients were told at their CONNACK must not differ (maximum
@@ -473,8 +469,6 @@ export class Broker {
     }
   }
 }
-
-const NO_PARTIAL = new Uint8Array(0);
 
 /** Whether bytes of `c` must be kept for later: it is paused, or earlier ones are still kept. */
 function mustWait(c: Connection): boolean {

@@ -124,6 +124,7 @@ function send(
 
 /** Only a strict message is on disk, power cut or not, before it leaves under its identifier. */
 function begin(b: State, { kept }: Session, outbox: Outbox, d: Delivery): void {
+  d.message.hold(b);
   if (d.qos === 2 && kept && d.message.durability < Durability.Strict) {
     outbox.beginForgettable(d, b.forgettableStart);
   } else {
@@ -140,7 +141,10 @@ function note(b: State, session: Session, outbox: Outbox, d: Delivery): void {
 
 /** The end of a delivery that is in flight or was taken out of the queue. */
 export function finish(b: State, session: Session, outbox: Outbox, d: Delivery): void {
-  if (d.packetId > 0) outbox.finish(d);
+  if (d.packetId > 0) {
+    if (d.holds) d.message.letGo(b);
+    outbox.finish(d);
+  }
   if (d.rank > 0) b.journal.finished(session, d);
 }
 

@@ -14,7 +14,10 @@ export function divideEstate(b: State, session: Session, now: number): void {
   session.estate = session.stored && outbox !== null && outbox.spilled > 0 && outbox.spilledShares;
   if (outbox !== null) {
     b.queuedBytes -= outbox.queuedBytes;
-    for (const d of outbox.takeAll()) passOn(b, session, d, now);
+    for (const d of outbox.takeAll()) {
+      if (d.holds) d.message.letGo(b);
+      passOn(b, session, d, now);
+    }
   }
   if (!session.stored) return;
   if (!session.estate) {

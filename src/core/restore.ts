@@ -148,7 +148,11 @@ function restoreOutbox(b: State, s: Session, kept: KeptSession): void {
   outbox.spilled = kept.waiting;
   outbox.spilledBytes = kept.waitingBytes;
   outbox.spilledShares = kept.waiting > 0;
-  for (const d of kept.inflight) outbox.adopt(keptDelivery(b, d));
+  for (const row of kept.inflight) {
+    const d = keptDelivery(b, row);
+    if (d.holds) d.message.hold(b);
+    outbox.adopt(d);
+  }
 }
 
 /** A delivery as it was, its share found again if it still has members. */

@@ -58,6 +58,10 @@ export class State {
   clientCount = 0;
   /** Bytes waiting in all outboxes together. */
   queuedBytes = 0;
+  /** Bytes of messages that somebody has been sent and has not acknowledged. */
+  inflightBytes = 0;
+  /** Bytes of packets that are not whole yet, or must wait to be handled. */
+  partialBytes = 0;
   /** Rates, quotas and the memory target. */
   readonly guard = new Guard();
   /** Output of one client past which QoS 0 is dropped; less where memory is short. */

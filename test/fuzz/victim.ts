@@ -237,6 +237,8 @@ export class Victim {
     assert.equal(state.router.subscriptionCount, 0, 'subscriptions');
     assert.equal(state.router.groupCount, 0, 'shares');
     assert.equal(state.queuedBytes, 0, 'bytes queued');
+    assert.equal(state.inflightBytes, 0, 'bytes in flight');
+    assert.equal(state.partialBytes, 0, 'bytes of parts');
     assert.ok(state.retained.count <= options.retainedMessagesMax, 'retained messages');
     assert.ok(state.timers.size <= state.retained.count + 1, `${state.timers.size} timers`);
   }

@@ -179,6 +179,8 @@ export class World {
     this.#same('subscriptions', state.router.subscriptionCount, 0);
     this.#same('shares', state.router.groupCount, 0);
     this.#same('bytes queued', state.queuedBytes, 0);
+    this.#same('bytes in flight', state.inflightBytes, 0);
+    this.#same('bytes of parts', state.partialBytes, 0);
     if (this.config.options.sysIntervalMs > 0) return; // its topics stay, and its timer
     // Wills that came due at the very end may have been retained, with their expiry's timer.
     const { retained } = this.oracle.model;

@@ -1,6 +1,7 @@
-// The memory target: what waits for clients, what is on its way to them and what is retained, in
-// bytes, against what the operator wants to spend on it. As it fills up new work is refused, step
-// by step in the order of `Pressure`; each step includes those before it. What was accepted stays.
+// The memory target: what waits for clients, what they have not acknowledged, what is on its way to
+// them, packets that are not whole and what is retained, in bytes, against what the operator wants
+// to spend on it. As it fills up new work is refused, step by step in the order of `Pressure`; each
+// step includes those before it. What was accepted stays.
 
 import { limits } from '../../limits.ts';
 import type { State } from '../state.ts';
@@ -64,7 +65,8 @@ export class MemoryWatch {
 
 /** What the core knows to hold, bytes. */
 export function memoryBytes(b: State): number {
-  return b.queuedBytes + b.pool.lentBytes + b.retained.bytes;
+  const waiting = b.queuedBytes + b.inflightBytes + b.partialBytes;
+  return waiting + b.pool.lentBytes + b.retained.bytes;
 }
 
 /** Output from which on QoS 0 messages to a client are dropped. */

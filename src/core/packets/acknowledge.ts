@@ -38,6 +38,7 @@ export function onPubrec(b: State, c: Connection, id: number, reason: number, no
     progress(b, c.session!, now);
     return 0;
   }
+  if (d.holds) d.message.letGo(b);
   if (d.rank > 0) {
     const { durability } = d.message;
     outbox!.release(d);

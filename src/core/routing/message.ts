@@ -22,6 +22,8 @@ export class Message implements PublishBody {
   durability = 0;
   /** The journal's own: how the store knows it, while that is undecided on. */
   stored: unknown = null;
+  /** How many clients it is in flight to. */
+  private holders = 0;
 
   get payloadLength(): number {
     return this.end - this.payloadStart;
@@ -30,6 +32,16 @@ export class Message implements PublishBody {
   /** What it costs to keep, bytes, near enough for a bound. */
   get size(): number {
     return this.end - this.propertiesStart + this.topicBytes.length + 64;
+  }
+
+  /** One more client is sent it and has to acknowledge it; the first counts its bytes. */
+  hold(b: { inflightBytes: number }): void {
+    if (this.holders++ === 0) b.inflightBytes += this.size;
+  }
+
+  /** One of them has. */
+  letGo(b: { inflightBytes: number }): void {
+    if (--this.holders === 0) b.inflightBytes -= this.size;
   }
 
   /** A copy that owns its bytes. */

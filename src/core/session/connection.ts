@@ -163,16 +163,4 @@ export class Connection implements Principal {
     this.receiveUsed = Math.max(0, this.receiveUsed - this.receiveEnding);
     this.receiveEnding = 0;
   }
-
-  /** Appends a copy of `bytes` to what must wait. */
-  keep(bytes: Uint8Array, start: number, end: number): void {
-    const needed = this.partialEnd + (end - start);
-    if (needed > this.partial.length) {
-      const grown = new Uint8Array(Math.max(needed, 2 * this.partial.length));
-      grown.set(this.partial.subarray(0, this.partialEnd), 0);
-      this.partial = grown;
-    }
-    this.partial.set(bytes.subarray(start, end), this.partialEnd);
-    this.partialEnd = needed;
-  }
 }

@@ -64,6 +64,11 @@ export class Delivery {
   get size(): number {
     return this.message.size;
   }
+
+  /** Whether its message is in flight: not before it is sent, nor after PUBREC. */
+  get holds(): boolean {
+    return this.state === DeliveryState.AwaitPuback || this.state === DeliveryState.AwaitPubrec;
+  }
 }
 
 const SLOTS_MIN = 16;

@@ -2,14 +2,14 @@
 // accepted stays.
 
 import assert from 'node:assert/strict';
-import { Pressure } from '../../../src/core/limits/memory.ts';
+import { memoryBytes, Pressure } from '../../../src/core/limits/memory.ts';
 import type { BrokerOptions } from '../../../src/core/options.ts';
 import { KB } from '../../../src/limits.ts';
 import { across, everyVersion, publish, receive, subscribe, texts } from '../../conformance/kit.ts';
 import { test } from '../../harness.ts';
 import { away, back } from '../../store/kept-clients.ts';
 import { KeptWorld } from '../../store/kept-world.ts';
-import type { Version } from '../../wire.ts';
+import { encodePacket, type Version } from '../../wire.ts';
 import { World } from '../../world.ts';
 
 const TARGET = 1_000 * KB;
@@ -177,4 +177,45 @@ test('what can wait on disk waits there only', () => {
     got,
     Array.from({ length: 50 }, (_, i) => `${i}`),
   );
+});
+
+across('a message in flight counts once, until the last has acknowledged it', everyVersion, v => {
+  for (const qos of [1, 2] as const) {
+    const world = new World();
+    const { state } = world.broker;
+    const subscribers = ['one', 'two', 'three'].map(clientId => {
+      const client = world.connect(v, { clientId });
+      subscribe(client, { filter: 'a', qos });
+      return client;
+    });
+    const payload = 'x'.repeat(10 * KB);
+    publish(world.connect(v, { clientId: 'publisher' }), 'a', { qos, payload });
+    const bytes = state.inflightBytes;
+    assert.ok(bytes > payload.length && bytes < 2 * payload.length, `${bytes} bytes`);
+    assert.ok(memoryBytes(state) >= bytes);
+    const [first, second, last] = subscribers;
+    receive(first!);
+    second!.drop();
+    assert.equal(state.inflightBytes, bytes);
+    receive(last!);
+    assert.equal(state.inflightBytes, 0);
+  }
+});
+
+across('so does what came of a packet that is not whole', everyVersion, version => {
+  const world = new World();
+  const { state } = world.broker;
+  const client = world.connect(version);
+  const packet = encodePacket(
+    { type: 'publish', topic: 'a', payload: 'x'.repeat(10 * KB) },
+    version,
+  );
+  client.send(packet.subarray(0, 9 * KB));
+  assert.ok(state.partialBytes >= 9 * KB, `${state.partialBytes} bytes`);
+  assert.ok(memoryBytes(state) >= state.partialBytes);
+  client.send(packet.subarray(9 * KB));
+  assert.equal(state.partialBytes, 0);
+  client.send(packet.subarray(0, 9 * KB));
+  client.drop();
+  assert.equal(state.partialBytes, 0);
 });

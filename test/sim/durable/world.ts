@@ -213,8 +213,9 @@ export class DurableWorld {
     this.crash(this.prng.oneIn(2));
     this.#rest();
     this.#life.checkTables();
-    const { queuedBytes } = this.#life.broker.state;
+    const { queuedBytes, inflightBytes } = this.#life.broker.state;
     demand(queuedBytes === 0, () => `${queuedBytes} bytes are queued at the end`);
+    demand(inflightBytes === 0, () => `${inflightBytes} bytes are in flight at the end`);
   }
 
   #rest(): void {
