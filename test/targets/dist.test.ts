@@ -33,7 +33,8 @@ async function build(name: string, folder: string): Promise<string> {
 
 interface Obtained {
   readonly path: string;
-  /** The same, built a second time at once: whoever works on the sources does so at any moment. */
+  /** The same, built a second time at once: whoever works on the sources does so at any moment.
+   *  One is enough, and takes long enough. */
   readonly again: string | null;
 }
 
@@ -47,7 +48,9 @@ async function obtain(target: Target): Promise<Obtained | { why: string }> {
   if (why !== null) return { why };
   try {
     const path = await build(target.name, scratch);
-    return { path, again: await build(target.name, mkdtempSync(join(scratch, 'again-'))) };
+    const isFirst = target.name === short[0];
+    const again = isFirst ? await build(target.name, mkdtempSync(join(scratch, 'again-'))) : null;
+    return { path, again };
   } catch (error) {
     if (error instanceof Unobtainable) return { why: error.message };
     throw error;
