@@ -33,6 +33,8 @@ export const limits = {
   outputUrgent: 128 * KB,
   /** Longest time a publisher is not read from on behalf of one slow consumer. */
   publisherPauseMaxMs: 2_000,
+  /** A consumer of QoS 0 messages that takes nothing for so long holds nobody up any more. */
+  stallMs: 200,
   /** Rates: what may come at once after a while without any, and pauses of publishers that are too
    *  fast: the shortest worth its trouble, the longest before they are disconnected. */
   rateBurstMs: 1_000,

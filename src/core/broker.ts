@@ -43,7 +43,7 @@ import {
   restoreSession,
 } from './restore.ts';
 import type { Retained } from './routing/retained.ts';
-import { resumeReading } from './session/congestion.ts';
+import { onPauseEnd } from './session/congestion.ts';
 import { Connection, ConnectionState } from './session/connection.ts';
 import { noteProgress } from './session/keep-alive.ts';
 import { keep, takePartial } from './session/partial.ts';
@@ -408,13 +408,9 @@ export class Broker {
       case TimerKind.Connection:
         onConnectionTimer(b, timer.subject as Connection, now);
         return;
-      case TimerKind.PauseEnd: {
-        const c = timer.subject as Connection;
-        const slow = c.pausedFor;
-        if (slow !== null) slow.stalled = true; // it had its chance
-        resumeReading(b, c);
+      case TimerKind.PauseEnd:
+        onPauseEnd(b, timer.subject as Connection, now);
         return;
-      }
       case TimerKind.Session:
         onSessionTimer(b, timer.subject as Session, now);
         return;

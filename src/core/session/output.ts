@@ -77,6 +77,11 @@ export class Output {
     return this.end - this.start;
   }
 
+  /** Bytes that have left so far. */
+  get taken(): number {
+    return this.written;
+  }
+
   /** Makes room for `bytes` more behind `end`; the caller writes there and moves `end`. */
   reserve(bytes: number): void {
     if (this.buffer.length - this.end >= bytes) return;

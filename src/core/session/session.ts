@@ -7,6 +7,7 @@ import type { Origin } from '../access.ts';
 import type { Retained } from '../routing/retained.ts';
 import type { Subscription } from '../routing/subscription.ts';
 import { Timer, TimerKind } from '../timers.ts';
+import type { Waiting } from './congestion.ts';
 import type { Connection } from './connection.ts';
 import { Outbox } from './outbox.ts';
 import type { Subscriptions } from './subscriptions.ts';
@@ -53,7 +54,7 @@ export class Session {
   /** Whether the retained walks are on the broker's list for this turn. */
   walking = false;
   /** Publishers that are not read from until this session has taken what waits for it. */
-  waiting: Connection[] | null = null;
+  waiting: Waiting | null = null;
   /** It was waited for as long as allowed: nobody waits again until it has caught up. */
   stalled = false;
   /** More waits than it takes: publishers should be slowed (kept by deliver.ts). */

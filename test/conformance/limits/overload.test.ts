@@ -137,7 +137,7 @@ across('a publisher is slowed for a slow consumer, for a bounded time', everyVer
   const world = new World({ outputHighWater: 5_000, publisherPauseMaxMs: 2_000 });
   const slow = world.connect(version, { clientId: 'slow' });
   subscribe(slow, 'a');
-  slow.budget = 0;
+  slow.budget = 1;
   const publisher = world.connect(version, { keepAlive: 1 });
   publisher.send({ type: 'publish', topic: 'a', payload: 'x'.repeat(6_000) });
   assert.equal(publisher.stopped, true);
@@ -320,7 +320,7 @@ across('keep alive goes on when a pause is over', everyVersion, version => {
   const world = new World({ outputHighWater: 5_000, publisherPauseMaxMs: 2_000 });
   const slow = world.connect(version, { clientId: 'slow' });
   subscribe(slow, 'a');
-  slow.budget = 0;
+  slow.budget = 1;
   const publisher = world.connect(version, { keepAlive: 1 });
   publisher.send({ type: 'publish', topic: 'a', payload: 'x'.repeat(6_000) });
   world.advance(2_000 + 1_499);
@@ -434,7 +434,7 @@ across('a second pause has its full length', everyVersion, version => {
   subscribe(slow, 'a');
   const publisher = world.connect(version);
   for (const ms of [1_500, 1_999]) {
-    slow.budget = 0;
+    slow.budget = 1;
     publisher.send({ type: 'publish', topic: 'a', payload: 'x'.repeat(6_000) });
     world.advance(ms);
     assert.equal(publisher.stopped, true);
