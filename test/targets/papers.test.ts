@@ -22,6 +22,7 @@ import { NotAnImage, readImage } from '../../targets/pack/image.ts';
 import { sbom } from '../../targets/pack/sbom.ts';
 import { writeTar } from '../../targets/pack/tar.ts';
 import { fetchPackage, locked, Unobtainable, verify } from '../../targets/packages.ts';
+import { between, currentTable, sizeTable } from '../../targets/size-table.ts';
 import { parseTarget, readTarget, targetNames } from '../../targets/target.ts';
 import { obstacle } from '../../targets/tree.ts';
 import { afterAll, describe, skipped, test } from '../harness.ts';
@@ -125,12 +126,16 @@ describe('an archive', () => {
     ]);
   });
 
-  test('holds files and folders only', () => {
+  test('holds files, folders and links, and nothing else', () => {
     const folder = join(scratch, 'links');
     mkdirSync(folder);
-    symlinkSync('nowhere', join(folder, 'link'));
+    symlinkSync('../where', join(folder, 'link'));
     const out = join(scratch, 'links.tar');
-    assert.throws(() => writeTar(folder, out, { top: 'top', epoch: 0 }), /neither a file nor/);
+    writeTar(folder, out, { top: 'top', epoch: 0 });
+    const listed = spawnSync('tar', ['-tvf', out], { encoding: 'utf8' }).stdout;
+    assert.match(listed, /^lrwxrwxrwx 0\/0 .* top\/link -> \.\.\/where$/m);
+    spawnSync('mkfifo', [join(folder, 'pipe')]);
+    assert.throws(() => writeTar(folder, out, { top: 'top', epoch: 0 }), /pipe/);
   });
 });
 
@@ -244,3 +249,27 @@ function cyclonedx(): z.ZodType {
   };
   return z.fromJSONSchema(inOne(read('bom-1.6')) as Parameters<typeof z.fromJSONSchema>[0]);
 }
+
+describe("README.md's table", () => {
+  const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8');
+
+  test('names every target, with sizes', () => {
+    const rows = currentTable(readme).split('\n');
+    for (const name of targetNames()) {
+      const { summary } = readTarget(name);
+      const row = rows.find(line => line.startsWith(`| \`${name}\` | ${summary} | `));
+      assert.match(row ?? '', /\| \d+ MB \| \d+ MB \| (–|\d+\.\d ms) \|$/, name);
+    }
+    assert.equal(rows.length, targetNames().length + 2, 'and nothing else');
+  });
+
+  test('is written between its marks, and nothing else is touched', () => {
+    const target = readTarget('linux-x64');
+    const table = sizeTable([{ target, archive: 41_483_584, unpacked: 117e6, startMs: 9.87 }]);
+    assert.ok(table.endsWith(`${target.summary} | 41 MB | 117 MB | 9.9 ms |`), table);
+    const written = between(readme, table);
+    assert.equal(currentTable(written), table);
+    assert.equal(between(written, currentTable(readme)), readme);
+    assert.throws(() => between('no marks', table), /README\.md lacks/);
+  });
+});
