@@ -96,9 +96,10 @@ function chooseClass(facts: Facts, wish: Wishes['profile']): Choice<ProfileName>
 
 /** The rule behind `auto`: detection follows measurement, and the measurements stand in
  *  docs/PERFORMANCE.md. Blocking calls spare a tenth to a third of the processor's time per message
- *  on both runtimes. On Bun their thread costs 15 to 20 MB, which a router has not; on Node, with a
- *  small heap, they take less memory as well. Where there is memory, many connections matter more
- *  than the last microsecond. */
+ *  on both runtimes. On Bun their thread costs 15 to 20 MB, which a router has not, nearly half of
+ *  a start again, which a gateway counts, and a kilobyte per connection, which a server counts; on
+ *  Node, with a small heap, they take less memory as well. Where there is memory, many connections
+ *  matter more than the last microsecond. */
 function measuredMode(facts: Facts, name: ProfileName): Choice<IoMode> {
   if (facts.runtime.name === 'bun') {
     return choose('async', "Bun's own sockets take less memory than a thread that blocks");
