@@ -25,7 +25,7 @@ function commitOne(store: ThreadStore, through: number, after: number): Promise<
 }
 
 describe('a store on a thread, before and after there is one', () => {
-  test('the file is locked before, and after; a client of it closes it either way', async () => {
+  test('the file is locked before and after, and closed either way', async () => {
     const folder = newFolder();
     const first = await ThreadStore.open(settingsIn(folder));
     await first.load();
@@ -47,7 +47,7 @@ describe('a store on a thread, before and after there is one', () => {
     await third.close();
   });
 
-  test('ids go on where they were, and what was read is described, when the thread has it', async () => {
+  test('ids go on where they were when the thread has the file, and so does what it tells', async () => {
     const folder = newFolder();
     const before = await ThreadStore.open(settingsIn(folder));
     await before.load();
@@ -65,7 +65,7 @@ describe('a store on a thread, before and after there is one', () => {
     await after.close();
   });
 
-  test('what is wrong with the file then is an error of the commit, until it is put right', async () => {
+  test('what is wrong with the file then is an error of commits, until it is right again', async () => {
     const folder = newFolder();
     const store = await ThreadStore.open(settingsIn(folder));
     await store.load();
