@@ -10,8 +10,8 @@ import { drivers } from './driver-host.ts';
 import { Crowd, Host, Peer, pattern } from './driver-kit.ts';
 
 const MB = 1024 * 1024;
-/** What somebody sends who is loud, and what is handled of it before the others have their turn: what
- *  the runtime reads at once, half a megabyte on Bun. */
+/** What somebody sends who is loud, and what is handled of it before the others have their turn:
+ *  what the runtime reads at once, half a megabyte on Bun. */
 const LOUD_BYTES = 32 * MB;
 const SHARE_BYTES = MB;
 /** How many come back at once after a power cut, and when the last has to be in. */

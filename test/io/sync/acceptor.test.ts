@@ -1,4 +1,5 @@
-// What becomes of errors of accept(2), with a libc that makes them up and a clock of the test's own.
+// What becomes of errors of accept(2), with a libc that makes them up and a clock of the test's
+// own.
 
 import assert from 'node:assert/strict';
 import { Entrance, openTerms } from '../../../src/io/entrance.ts';
