@@ -173,7 +173,7 @@ describe('the package in a Debian with systemd', () => {
       await debian.ok('systemctl', 'restart', unit);
       const pid = await show('MainPID');
       const journal = follow();
-      await debian.ok('kill', '-STOP', pid);
+      await debian.shell(`kill -STOP ${pid}`);
       await journal.line(/watchdog timeout/i);
       await journal.line(/minnow is ready/);
       await journal.line(/^Started /);
