@@ -62,7 +62,7 @@ describe('the logger of a start', () => {
     );
   });
 
-  test('knows each module's level before anything is loaded, and hears of a change', async () => {
+  test('knows the level of a module before anything is loaded, and hears of a change', async () => {
     const { log, said } = rig({ ...CONFIG, levels: { io: 'error' } });
     const io = log.child('io');
     assert.deepEqual(
