@@ -44,7 +44,7 @@ dist: install ## build archives of all targets, or of TARGET=..., to dist/, with
 # ten minutes; "make test" tries three targets of its own making.
 test-targets: emulators dist ## build all targets, or TARGET=..., and try each of them
 	@MINNOW_DIST=dist $(if $(TARGET),MINNOW_TARGET='$(TARGET)') \
-		$(BUN) test ./test/targets/dist.test.ts
+		$(BUN) test ./test/targets/dist.test.ts ./test/install/real.test.ts
 
 size-table: install ## measure what dist/ holds, and write the table into README.md
 	@$(BUN) targets/size-table.ts
