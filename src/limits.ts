@@ -77,7 +77,7 @@ export const limits = {
   /** Topics whose routes are remembered; the table is emptied when it is full. */
   routeCacheMax: 16_384,
   /** Retained messages handed to one new subscription per turn. */
-  retainedPerTurn: 512,
+  retainedPerTurn: 128,
   sysIntervalMs: 10_000,
   /** Time clients get to take their last bytes at shutdown or before a forced close. */
   drainTimeoutMs: 2_000,

@@ -1,5 +1,5 @@
 // A session's subscriptions by filter, in as little space as will do: 8 to 21 bytes for each, where
-// a Map takes 36 to 73, and 250 for the first; there may be a million sessions. Open addressing with
+// a Map takes 36 to 73, and 250 for the first; there may be a million sessions. Open addressing,
 // linear probing, a quarter of the slots free at least. The seed keeps a client from choosing
 // filters that meet in one slot.
 
