@@ -1,6 +1,6 @@
-// install.sh in places that are real: with the program itself, whose first user then gets in; and in
-// a root of busybox alone, where it may do all that it does as root. `make test-targets` names a dist/
-// by MINNOW_DIST; then the archive of this machine is installed as well.
+// install.sh in places that are real: with the program itself, whose first user then gets in; and
+// in a root of busybox alone, where it may do all that it does as root. `make test-targets` names a
+// dist/ by MINNOW_DIST; then the archive of this machine is installed as well.
 
 import assert from 'node:assert/strict';
 import {
