@@ -1,5 +1,5 @@
-// `make image`: one image for every platform, as an OCI layout (dist/image) and the same as one file
-// that engines load (dist/minnow-VERSION-image.tar). No daemon and no tool is needed: the layout is
+// `make image`: one image for every platform, as an OCI layout (dist/image) and as one file that
+// engines load (dist/minnow-VERSION-image.tar). No daemon and no tool is needed: the layout is
 // files named by what is in them. The same trees and the same C library give the same bytes.
 
 import { createHash } from 'node:crypto';

@@ -1,5 +1,5 @@
-// Plain listeners with settings of their own, in both I/O modes: the driver serves them itself, each
-// keeps to its own bounds, and all that accept share the descriptors of the process.
+// Plain listeners with settings of their own, in both I/O modes: the driver serves them, each
+// keeps to its bounds, and all that accept share the descriptors of the process.
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';

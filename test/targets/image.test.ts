@@ -1,5 +1,5 @@
-// The container image: read by a tool of container engines, unpacked, and started as the image says
-// that it is to be started, in a root that holds nothing else. `make test` builds the image for this
+// The container image: read by a tool of container engines, unpacked, and started as it says that
+// it is to be started, in a root that holds nothing else. `make test` builds the image for this
 // machine's processor; MINNOW_DIST names a dist/ with the trees of all platforms.
 
 import assert from 'node:assert/strict';
