@@ -1,7 +1,7 @@
 // A stand for targets/install/install.sh: a file server on loopback with a release of small
 // archives, a root to install into, and commands that say what machine this is. Nothing of this
-// machine is changed: whatever asks for root or for systemd is answered by a script that writes down
-// what it was asked.
+// machine is changed: whatever asks for root or for systemd is answered by a script that writes
+// down what it was asked.
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
