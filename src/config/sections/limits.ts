@@ -243,11 +243,12 @@ export const limitsSection = section('Bounds on what clients can make the broker
     description:
       'Bytes that queues in memory, messages in flight, output, packets that are not whole and ' +
       'retained messages should take together; 0 sets no bound but theirs. As it fills up work ' +
-      'is refused in this order: from 70 % on QoS 0 messages to clients with more than 128 kB of ' +
-      'output waiting are dropped; from 80 % on new retained messages are refused (0x97) unless they take no more room than what they ' +
-      'replace; from 90 % on messages to clients that are away are dropped, or wait on disk only ' +
-      'where the store keeps them; at 100 % clients without a session are turned away (0x97, or ' +
-      '0x89 if theirs would end with the connection) and nothing more waits in memory for anybody.',
+      'is refused in this order: from 70 % on QoS 0 messages to clients with more than 128 kB ' +
+      'of output waiting are dropped; from 80 % on new retained messages are refused (0x97) ' +
+      'unless they take no more room than what they replace; from 90 % on messages to clients ' +
+      'that are away are dropped, or wait on disk only where the store keeps them; at 100 % ' +
+      'clients without a session are turned away (0x97, or 0x89 if theirs would end with the ' +
+      'connection) and nothing more waits in memory for anybody.',
   }),
   outputBytesMax: bytes({
     reload: 'live',
