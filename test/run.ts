@@ -60,6 +60,7 @@ const onBunOnly: Readonly<Record<string, string>> = {
   'crash/planted-bugs.test.ts': 'likewise',
   'security/comparisons.test.ts': 'reads the sources',
   'power/slow-fsync.test.ts': 'measures times, and traps cost more where all I/O is read and write',
+  deploy: 'reads YAML, which Bun alone can',
   install: 'runs a script for the shell: who calls it makes no difference',
   openwrt: 'packages an executable of Bun and runs that',
   packages: 'makes packages with Bun, and installs what it has made',

@@ -84,7 +84,7 @@ function labels({ version, commit }: Stamp): Readonly<Record<string, string>> {
   };
 }
 
-function imageConfig(
+export function imageConfig(
   { architecture, variant }: Platform,
   layers: readonly PackedLayer[],
   stamp: Stamp,
