@@ -1,4 +1,5 @@
-// What has to hold between the objects of one release: every name that one of them says is another's.
+// What has to hold between the objects of one release: what one of them calls by a name, another
+// has under it.
 
 import assert from 'node:assert/strict';
 import { platforms, USER } from '../../targets/image/rootfs.ts';

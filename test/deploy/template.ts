@@ -78,7 +78,7 @@ export class Templates {
     return value;
   }
 
-  /** Takes a pipeline off the front of `words`: each command gets the last one's value at its end. */
+  /** Takes a pipeline off the front of `words`: each command gets the last one's value as well. */
   #pipe(words: string[], dot: Value): Value {
     let value = this.#command(words, dot, []);
     while (words[0] === '|') {
