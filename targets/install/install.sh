@@ -30,7 +30,8 @@ END
 # As in sysexits.h, which minnow itself follows.
 readonly USAGE=64 DATA=65 UNAVAILABLE=69 CANTCREATE=73 NOPERM=77 CONFIG=78
 
-say() { printf '%s\n' "$*"; }
+# A line each.
+say() { printf '%s\n' "$@"; }
 
 refuse() {
 	code=$1
@@ -314,7 +315,7 @@ install_it() {
 		configure
 		start_service
 	fi
-	say "installed $(cat "$work/version") to ${prefix#"$DESTDIR"}/bin/minnow"
+	say "installed $(sed 1q "$work/version") to ${prefix#"$DESTDIR"}/bin/minnow"
 }
 
 uninstall() {

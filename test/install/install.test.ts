@@ -2,9 +2,10 @@
 // programs are stubs; test/install/real.test.ts has real ones.
 
 import assert from 'node:assert/strict';
-import { mkdirSync, readlinkSync, statSync } from 'node:fs';
+import { mkdirSync, readlinkSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, skipped, test } from '../harness.ts';
+import { program } from '../integration/process.ts';
 import {
   type Machine,
   machines,
@@ -19,7 +20,8 @@ const systemd = 'usr/lib/systemd/systemd';
 const target = 'linux-x64';
 const debian: Machine = machines.debian;
 const gateway: Machine = { ...debian, files: [...debian.files, systemd] };
-const program = ['usr/local/bin/minnow', 'usr/local/share/doc/minnow/LICENSE'];
+const noXz = 'install.sh: there is no xz here, which install.sh needs\n';
+const ofProgram = ['usr/local/bin/minnow', 'usr/local/share/doc/minnow/LICENSE'];
 const service = [
   'etc/minnow/minnow.toml',
   'etc/minnow/passwords',
@@ -59,7 +61,7 @@ else {
       const stand = standOn(gateway);
       const { code, lines, stderr } = await stand.install([release.base]);
       assert.equal(code, 0, stderr);
-      assert.deepEqual(stand.installed(), [...service, ...program]);
+      assert.deepEqual(stand.installed(), [...service, ...ofProgram]);
       assert.ok(lines.includes('token-of-admin'));
       assert.equal(lines.at(-1), 'installed minnow 1.1.0 to /usr/local/bin/minnow');
       assert.match(stand.text('etc/minnow/minnow.toml'), /^anonymous = false$/m);
@@ -115,7 +117,7 @@ else {
       assert.match(stderr, /--no-service and PREFIX=/);
       assert.deepEqual(stand.installed(), []);
       assert.equal((await stand.install(['--no-service', release.base])).code, 0);
-      assert.deepEqual(stand.installed(), program);
+      assert.deepEqual(stand.installed(), ofProgram);
     });
 
     test('stays out of the way of a package, and out of homes', async () => {
@@ -149,7 +151,7 @@ else {
       const stand = standOn(debian);
       const args = ['--no-service', `${release.base}/`];
       assert.equal((await stand.install([release.base])).code, 0);
-      assert.deepEqual(stand.installed(), program);
+      assert.deepEqual(stand.installed(), ofProgram);
       assert.equal((await stand.install(args)).code, 0);
       assert.deepEqual(stand.takeSaid(), []);
     });
@@ -166,7 +168,7 @@ else {
     test('takes a folder in the place of an address', async () => {
       const stand = standOn(debian);
       assert.equal((await stand.install([release.folder])).code, 0);
-      assert.deepEqual(stand.installed(), program);
+      assert.deepEqual(stand.installed(), ofProgram);
     });
 
     test('installs a runner as a folder with a link, and puts a new one in its place', async () => {
@@ -180,7 +182,7 @@ else {
         'usr/local/lib/minnow/lib/node',
         'usr/local/lib/minnow/minnow',
         'usr/local/lib/minnow/program/main.js',
-        program[1],
+        ofProgram[1],
       ]);
       const link = readlinkSync(join(stand.root, 'usr/local/bin/minnow'));
       assert.equal(link, '../lib/minnow/minnow');
@@ -251,8 +253,23 @@ else {
       const { code, stderr } = await stand.install([broken.folder]);
       assert.equal(code, 69);
       assert.match(stderr, /does not run here: version GLIBC_9 not found/);
-      assert.deepEqual(stand.installed(), [...service, ...program]);
+      assert.deepEqual(stand.installed(), [...service, ...ofProgram]);
       assert.match(stand.text('usr/local/bin/minnow'), /1\.1\.0/);
+    });
+
+    test('a machine that has not what it calls', async () => {
+      const stand = new Stand(debian, [program('sh')!]);
+      stands.push(stand);
+      const tools = ['awk', 'chmod', 'cp', 'grep', 'ln', 'mkdir', 'mktemp', 'mv', 'rm', 'sed'];
+      for (const tool of [...tools, 'cat', 'sha256sum', 'tar']) {
+        symlinkSync(program(tool)!, join(stand.folder, 'bin', tool));
+      }
+      const only = [`PATH=${join(stand.folder, 'bin')}`];
+      const { code, stderr } = await stand.install([release.base], only);
+      assert.deepEqual([code, stderr], [69, noXz]);
+      symlinkSync(program('xz')!, join(stand.folder, 'bin', 'xz'));
+      assert.match((await stand.install([release.base], only)).stderr, /neither curl nor wget/);
+      assert.equal((await stand.install([release.folder], only)).code, 0);
     });
 
     test('a place that it may not write to', async () => {

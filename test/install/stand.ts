@@ -38,7 +38,7 @@ export function standObstacle(): string | null {
 export function stub(version: string): string {
   return `#!/bin/sh
 case $1 in
-version) echo "minnow ${version}" ;;
+version) echo "minnow ${version}"; echo 'target of a stub' ;;
 check-config) ! grep -q ^wrong "$3" ;;
 passwd) echo "admin:hash" > "$4"; echo '"admin" was added:'; echo token-of-admin ;;
 esac
