@@ -119,6 +119,11 @@ export function imageConfig(
   };
 }
 
+/** What engines call it once they have loaded it. */
+export function imageName({ version }: Stamp): string {
+  return `minnow:${version}`;
+}
+
 /** Writes the layout of the platforms to `folder`; `treeOf` gives the built tree of a target. */
 export function buildImage(
   wanted: readonly Platform[],
@@ -149,7 +154,10 @@ export function buildImage(
     manifests,
     annotations,
   });
-  const named = { ...index, annotations: { 'org.opencontainers.image.ref.name': stamp.version } };
+  const named = {
+    ...index,
+    annotations: { 'org.opencontainers.image.ref.name': imageName(stamp) },
+  };
   const outer = { schemaVersion: 2, mediaType: INDEX, manifests: [named] };
   writeFileSync(join(folder, 'index.json'), `${JSON.stringify(outer, null, 2)}\n`);
 }

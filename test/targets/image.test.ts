@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildImage } from '../../targets/image/build.ts';
+import { buildImage, imageName } from '../../targets/image/build.ts';
 import { type Platform, platformObstacle, platforms } from '../../targets/image/rootfs.ts';
 import { missingPrograms, Unobtainable } from '../../targets/packages.ts';
 import { readStamp } from '../../targets/stamp.ts';
@@ -125,7 +125,7 @@ function onPlatform(platform: Platform): void {
       waitUpTo(60_000);
       const chosen = [`--override-arch=${architecture}`, '--override-os=linux'];
       if (variant !== undefined) chosen.push(`--override-variant=${variant}`);
-      const source = `oci:${folder}:${stamp.version}`;
+      const source = `oci:${folder}:${imageName(stamp)}`;
       const { stdout } = await ok(['skopeo', ...chosen, 'inspect', '--config', source]);
       const image = JSON.parse(stdout.toString());
       assert.equal(image.architecture, architecture);
