@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import packageJson from '../../package.json' with { type: 'json' };
 import { imageConfig } from '../../targets/image/build.ts';
@@ -126,7 +126,12 @@ describe('manifests for Kubernetes', () => {
   });
 
   test('bring a configuration that minnow takes', async () => {
-    await assertRight(files.get('configmap.yaml').data['minnow.toml']);
+    const toml: string = files.get('configmap.yaml').data['minnow.toml'];
+    await assertRight(toml);
+    // What is kept lies in the volume, and the store out of the folder that is watched.
+    const [, data] = /^data = "(.*)"$/m.exec(toml)!;
+    const [, passwords] = /^passwordFile = "(.*)"$/m.exec(toml)!;
+    assert.deepEqual([dirname(data!), dirname(passwords!)], [DATA, DATA]);
   });
 });
 
