@@ -4,14 +4,16 @@
 import assert from 'node:assert/strict';
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { StoreError } from '../../src/store/store.ts';
 import { ThreadStore } from '../../src/store/thread/thread-store.ts';
 import { lookAfter } from '../../src/store/upkeep/upkeep.ts';
-import { newFolder, removeFolders, settingsIn } from '../contract/store-kit.ts';
+import { newFolder, openInline, removeFolders, settingsIn } from '../contract/store-kit.ts';
 import { backlog, sessionPut } from '../contract/store-ops.ts';
 import { afterAll, describe, test } from '../harness.ts';
 
 afterAll(removeFolders);
 
+const isLocked = (error: unknown) => error instanceof StoreError && error.code === 'locked';
 const RING_BYTES = 8;
 const BLOCKED_MS_MAX = 20_000;
 
@@ -49,11 +51,12 @@ describe('a store on a thread whose owner is blocked', () => {
       said.push(`window ${sid} ${rows.map(({ rank }) => rank)} ${complete}`);
     await store.load();
     bell.wait(1);
-    store.drain(); // the thread is up: the file is left to it
+    store.drain(); // the thread is up: the file will be left to it
+    assert.throws(() => openInline(folder), isLocked, 'before anything is wanted, too');
     const times = { clock: 1_000, wall: 1_700_000_000_000 };
 
     store.commit({ ops: [sessionPut(1)], after: 0, through: 1, sync: true, ...times });
-    bell.wait(1);
+    bell.wait(2); // that, and how the database was opened
     assert.deepEqual(said, [], 'no event has run');
     store.drain();
     assert.deepEqual(said, ['committed 1 true']);

@@ -1,9 +1,9 @@
 // A store on a thread of its own, so that a slow disk stalls only those who wait for it. What is
 // kept is read here, before there is a thread: that is sooner done than a thread is started, and
-// whoever keeps nothing needs none. The first who wants something starts it; once it runs the file
-// is left to it. Batches travel as one transferred buffer each, windows come back the same way.
-// Answers come as events, or where the thread that asked is blocked and runs none, when it fetches
-// them (`drain`).
+// whoever keeps nothing needs none. The first who wants something starts it. The file is left to it
+// once it runs and has something to do, and not before: another process could find it free. Batches
+// travel as one transferred buffer each, windows come back the same way. Answers come as events, or
+// where the thread that asked is blocked and runs none, when it fetches them (`drain`).
 
 import {
   MessageChannel,
@@ -46,7 +46,9 @@ export class ThreadStore implements Store, Upkeeper {
   private near: SqliteStore | null;
   /** Since somebody wanted something. */
   private far: Far | null = null;
-  /** What was wanted before the thread was up. */
+  /** Whether the thread runs. */
+  private up = false;
+  /** What was wanted before that. */
   private waiting: Waiting[] = [];
   private readonly writer = new ByteWriter();
   private state: ThreadState;
@@ -88,8 +90,9 @@ export class ThreadStore implements Store, Upkeeper {
     return { worker, port };
   }
 
-  /** The file is the thread's from now on. */
+  /** The file is the thread's from now on, if it can and has to do something with it. */
   private handOver(near: SqliteStore, { port }: Far): void {
+    if (!this.up || this.waiting.length === 0) return;
     this.near = null;
     port.postMessage({ type: 'take-over', heritage: near.release() } satisfies ToThread);
     for (const { message, transfer } of this.waiting) port.postMessage(message, transfer);
@@ -139,8 +142,12 @@ export class ThreadStore implements Store, Upkeeper {
 
   private post(message: ToThread, transfer: ArrayBuffer[] = []): void {
     this.far ??= this.startThread();
-    if (this.near === null) this.far.port.postMessage(message, transfer);
-    else this.waiting.push({ message, transfer });
+    if (this.near === null) {
+      this.far.port.postMessage(message, transfer);
+      return;
+    }
+    this.waiting.push({ message, transfer });
+    this.handOver(this.near, this.far);
   }
 
   private handle(message: FromThread): void {
@@ -167,6 +174,7 @@ export class ThreadStore implements Store, Upkeeper {
         break;
       }
       case 'up':
+        this.up = true;
         if (this.near !== null && this.far !== null) this.handOver(this.near, this.far);
         break;
       case 'described':
