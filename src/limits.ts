@@ -29,8 +29,11 @@ export const limits = {
   outputBytesMax: 8 * MB,
   /** Output from which on queued messages wait in the session and publishers are slowed. */
   outputHighWater: 1 * MB,
-  /** Output from which on it is written before the turn ends. */
-  outputUrgent: 128 * KB,
+  /** Output from which on it is written before the turn ends: while it is still in the processor's
+   *  cache, and its buffer can be the next one's. A system call costs little per byte by then. */
+  outputUrgent: 32 * KB,
+  /** Output to which QoS 0 messages are dropped while memory is short. */
+  outputScarce: 128 * KB,
   /** Longest time a publisher is not read from on behalf of one slow consumer. */
   publisherPauseMaxMs: 2_000,
   /** A consumer of QoS 0 messages that takes nothing for so long holds nobody up any more. */

@@ -66,8 +66,7 @@ export class Loop implements Hallway {
     if (c === null) return;
     const now = this.clock();
     this.broker.handleBytes(c, chunk, now);
-    // So much waits already that writing it now costs nothing more per byte and keeps bounds away.
-    if (this.broker.effects.urgent) this.writeDirty(now);
+    if (this.broker.effects.urgent.length > 0) this.writeUrgent(now);
   }
 
   drained(link: Link): void {
@@ -130,15 +129,22 @@ export class Loop implements Hallway {
     }
   }
 
+  /** Writes those where much waits already, while it is in the processor's cache. They stay on the
+   *  list of the dirty ones: more may come for them in this turn. */
+  private writeUrgent(now: number): void {
+    for (const c of this.broker.effects.urgent.splice(0)) this.writeTo(c, now);
+  }
+
   /** Writes every dirty connection once; those that become dirty by it are for the next turn. */
   private writeDirty(now: number): void {
     const { effects } = this.broker;
-    effects.urgent = false;
     if (effects.dirty.length === 0) return;
-    for (const c of effects.takeDirty()) {
-      const link = this.links[c.slot];
-      if (link !== undefined && link.connection === c && !link.blocked) this.write(c, link, now);
-    }
+    for (const c of effects.takeDirty()) this.writeTo(c, now);
+  }
+
+  private writeTo(c: Connection, now: number): void {
+    const link = this.links[c.slot];
+    if (link !== undefined && link.connection === c && !link.blocked) this.write(c, link, now);
   }
 
   private write(c: Connection, link: Link, now: number): void {

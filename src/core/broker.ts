@@ -46,7 +46,7 @@ import type { Retained } from './routing/retained.ts';
 import { onPauseEnd } from './session/congestion.ts';
 import { Connection, ConnectionState } from './session/connection.ts';
 import { noteProgress } from './session/keep-alive.ts';
-import { keep, takePartial } from './session/partial.ts';
+import { dropPartial, keep, takePartial } from './session/partial.ts';
 import type { Session } from './session/session.ts';
 import { State } from './state.ts';
 import { type Timer, TimerKind } from './timers.ts';
@@ -113,7 +113,8 @@ export class Broker {
     }
     pos = this.takePackets(c, chunk, pos, chunk.length, now);
     if (pos < 0 || pos === chunk.length) return;
-    keep(this.state, c, chunk, pos, chunk.length);
+    const whole = packetLength(chunk, pos, chunk.length);
+    keep(this.state, c, chunk, pos, chunk.length, whole);
     noteProgress(c, 0, now);
   }
 
@@ -133,13 +134,15 @@ export class Broker {
     }
     const before = c.partialEnd;
     const take = Math.min(length - before, chunk.length - pos);
-    keep(this.state, c, chunk, pos, pos + take);
+    keep(this.state, c, chunk, pos, pos + take, length);
     pos += take;
     if (c.partialEnd < length) {
       noteProgress(c, before, now);
       return pos;
     }
-    this.onPacket(c, takePartial(this.state, c), 0, length, now);
+    const packet = takePartial(c);
+    this.onPacket(c, packet, 0, length, now);
+    this.state.pool.give(packet);
     return pos;
   }
 
@@ -357,7 +360,7 @@ export class Broker {
     }
     c.state = ConnectionState.Closing;
     c.session = null;
-    takePartial(b, c);
+    dropPartial(b, c);
     c.out.drop();
     b.timers.cancel(c.timer);
     if (c.pauseTimer !== null) b.timers.cancel(c.pauseTimer);
@@ -437,7 +440,9 @@ export class Broker {
 
   private takeKept(c: Connection, now: number): void {
     const end = c.partialEnd;
-    this.takeBytes(c, takePartial(this.state, c).subarray(0, end), now);
+    const kept = takePartial(c);
+    this.takeBytes(c, kept.subarray(0, end), now);
+    this.state.pool.give(kept);
   }
 
   /** From here on these hold. What clients were told at their CONNACK must not differ (maximum

@@ -191,8 +191,12 @@ function writeTo(
   b.counters.publishSent++;
   b.counters.publishBytesSent += length;
   if (!c.dirty) b.effects.markDirty(c);
-  if (out.length > limits.outputUrgent) b.effects.urgent = true;
-  if (out.length > b.options.outputHighWater) noteCongestion(b, c.session!);
+  // Once: when it passes the mark. Whoever cannot be written to now is not asked again and again.
+  const waiting = out.length;
+  if (waiting > limits.outputUrgent && waiting - length <= limits.outputUrgent) {
+    b.effects.urgent.push(c);
+  }
+  if (waiting > b.options.outputHighWater) noteCongestion(b, c.session!);
   return true;
 }
 

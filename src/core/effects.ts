@@ -13,8 +13,8 @@ export interface LogEvent {
 export class Effects {
   /** Output waits: write once this turn. */
   dirty: Connection[] = [];
-  /** So much waits in one of them that it should be written before the turn ends. */
-  urgent = false;
+  /** Of these, those where so much waits that it should be written before the turn ends. */
+  readonly urgent: Connection[] = [];
   /** Close the transport when its output has been written; at once where `aborted` is set. */
   readonly closing: Connection[] = [];
   /** Stop or go on reading, as `connection.paused` says now. */
@@ -31,6 +31,7 @@ export class Effects {
     this.spare = dirty;
     this.dirty.length = 0;
     for (const c of dirty) c.dirty = false;
+    this.urgent.length = 0;
     return dirty;
   }
 

@@ -60,8 +60,6 @@ export class State {
   queuedBytes = 0;
   /** Bytes of messages that somebody has been sent and has not acknowledged. */
   inflightBytes = 0;
-  /** Bytes of packets that are not whole yet, or must wait to be handled. */
-  partialBytes = 0;
   /** Rates, quotas and the memory target. */
   readonly guard = new Guard();
   /** Output of one client past which QoS 0 is dropped; less where memory is short. */

@@ -6,7 +6,7 @@ import { reasonText } from '../mqtt/reason.ts';
 import type { LogEvent } from './effects.ts';
 import { Durability } from './journal.ts';
 import { type Connection, ConnectionState } from './session/connection.ts';
-import { takePartial } from './session/partial.ts';
+import { dropPartial } from './session/partial.ts';
 import type { State } from './state.ts';
 
 /** What is appended to the output of `c` from here on waits for all that the journal noted so far.
@@ -58,7 +58,7 @@ export function startClosing(b: State, c: Connection, now: number): void {
   if (c.state === ConnectionState.Closing) return;
   c.state = ConnectionState.Closing;
   c.session = null;
-  takePartial(b, c);
+  dropPartial(b, c);
   c.login = null;
   if (c.pauseTimer !== null) b.timers.cancel(c.pauseTimer);
   if (c.stayTimer !== null) b.timers.cancel(c.stayTimer);

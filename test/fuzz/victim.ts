@@ -238,7 +238,7 @@ export class Victim {
     assert.equal(state.router.groupCount, 0, 'shares');
     assert.equal(state.queuedBytes, 0, 'bytes queued');
     assert.equal(state.inflightBytes, 0, 'bytes in flight');
-    assert.equal(state.partialBytes, 0, 'bytes of parts');
+    assert.equal(state.pool.lentBytes, 0, 'bytes of outputs and parts');
     assert.ok(state.retained.count <= options.retainedMessagesMax, 'retained messages');
     assert.ok(state.timers.size <= state.retained.count + 1, `${state.timers.size} timers`);
   }

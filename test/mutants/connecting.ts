@@ -297,7 +297,7 @@ export const connectingMutants = [
   ]),
   without('v3: 7.1.1-1; v5: 4.2.0-1', [
     broker,
-    '    keep(this.state, c, chunk, pos, chunk.length);\n    noteProgress(c, 0, now);\n',
+    '    keep(this.state, c, chunk, pos, chunk.length, whole);\n    noteProgress(c, 0, now);\n',
     '',
   ]),
 

@@ -180,7 +180,7 @@ export class World {
     this.#same('shares', state.router.groupCount, 0);
     this.#same('bytes queued', state.queuedBytes, 0);
     this.#same('bytes in flight', state.inflightBytes, 0);
-    this.#same('bytes of parts', state.partialBytes, 0);
+    this.#same('bytes of outputs and parts', state.pool.lentBytes, 0);
     if (this.config.options.sysIntervalMs > 0) return; // its topics stay, and its timer
     // Wills that came due at the very end may have been retained, with their expiry's timer.
     const { retained } = this.oracle.model;
@@ -228,7 +228,7 @@ export class World {
     this.broker.handleBytes(c, borrowed, this.clock.now);
     borrowed.fill(0xee); // it was only lent
     this.oracle.afterBytes(c, this.clock.now);
-    if (this.broker.effects.urgent || this.prng.oneIn(50)) this.#writeDirty();
+    if (this.broker.effects.urgent.length > 0 || this.prng.oneIn(50)) this.#writeDirty();
     this.#planFlush();
   }
 
@@ -287,7 +287,6 @@ export class World {
   }
 
   #writeDirty(): void {
-    this.broker.effects.urgent = false;
     for (const c of this.broker.effects.takeDirty()) {
       const link = this.#links.get(c);
       if (link !== undefined) this.#write(link);

@@ -65,8 +65,7 @@ export class MemoryWatch {
 
 /** What the core knows to hold, bytes. */
 export function memoryBytes(b: State): number {
-  const waiting = b.queuedBytes + b.inflightBytes + b.partialBytes;
-  return waiting + b.pool.lentBytes + b.retained.bytes;
+  return b.queuedBytes + b.inflightBytes + b.pool.lentBytes + b.retained.bytes;
 }
 
 /** Output from which on QoS 0 messages to a client are dropped. */
@@ -74,5 +73,5 @@ export function qos0OutputMax(b: State, pressure: number): number {
   const { outputBytesMax } = b.options;
   return pressure === Pressure.None
     ? outputBytesMax
-    : Math.min(outputBytesMax, limits.outputUrgent);
+    : Math.min(outputBytesMax, limits.outputScarce);
 }

@@ -321,7 +321,6 @@ export class DurableWorld {
     for (const c of effects.authenticate.splice(0)) this.#letIn(c);
     log.flush(now);
     this.#planAnswer();
-    effects.urgent = false;
     for (const c of effects.takeDirty()) {
       const link = this.#links.get(c);
       if (link !== undefined) this.#write(link);
