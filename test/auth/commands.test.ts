@@ -66,6 +66,19 @@ describe('minnow passwd', () => {
     assert.deepEqual(readdirSync(directory), ['passwd']);
   });
 
+  test('a disk that takes only a part loses nobody', () => {
+    const before = Array.from({ length: 200 }, (_, at) => `user${at}:$plain$${'x'.repeat(40)}\n`);
+    writeFileSync(file(), before.join(''));
+    // No file may become longer than a part of this one: the first write is cut short.
+    const script = 'trap "" XFSZ; ulimit -f 8; exec "$@"';
+    const args = ['-c', script, 'sh', ...command, 'passwd', '--file', file(), '--token', 'device'];
+    const { status, stderr } = spawnSync('sh', args, { encoding: 'utf8', timeout: 20_000 });
+    assert.equal(status, Exit.cannotCreate, stderr);
+    assert.match(stderr, /passwd: cannot be written \(EFBIG\)/);
+    assert.equal(readFileSync(file(), 'utf8'), before.join(''));
+    assert.deepEqual(readdirSync(directory), ['passwd']);
+  });
+
   test('makes up a token and shows it once', async () => {
     const { stdout } = passwd('--token device');
     const token = stdout.trim().split('\n').at(-1) ?? '';

@@ -12,7 +12,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { Exit, errorCode, Failure } from '../exit.ts';
 
@@ -40,7 +40,7 @@ export function writePrivateFile(path: string, text: string): void {
     const file = openSync(fresh, 'wx', 0o600);
     try {
       if (old !== null) fchmodSync(file, old.mode & 0o777);
-      writeSync(file, text);
+      writeFileSync(file, text); // all of it: one write may take only a part
       fsyncSync(file);
     } finally {
       closeSync(file);
