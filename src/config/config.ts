@@ -146,6 +146,11 @@ function fillIn(settings: Settings, host: Host): Settings {
   return { ...settings, data, control: { ...settings.control, path } };
 }
 
+/** Whether somebody has to be who they say: names that nobody proves tell nobody apart. */
+function provesNames({ auth, listeners }: Settings): boolean {
+  return !isOpen(auth) || listeners.some(({ identity }) => identity !== 'none');
+}
+
 /** What the code reads, from settings that were found to be right. */
 function derive(settings: Settings, host: Host): Config {
   const { limits, mqtt, queue, session, sys } = settings;
@@ -160,8 +165,7 @@ function derive(settings: Settings, host: Host): Config {
     outputHighWater: outputHighWaterBytes,
     maximumQoS: maximumQos,
     sessionExpiryMaxSeconds: session.expiryMaxSeconds,
-    // Names that nobody proves tell nobody apart.
-    takeover: isOpen(settings.auth) ? 'anyone' : session.takeover,
+    takeover: provesNames(settings) ? session.takeover : 'anyone',
     queueMessagesMax: queue.messagesMax,
     queueBytesMax: queue.bytesMax,
     queuedBytesTotalMax: queue.totalBytesMax,

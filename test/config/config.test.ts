@@ -75,6 +75,15 @@ describe('the derived configuration', () => {
     assert.equal(new Set(numbers).size, numbers.length, 'two options set the same field');
   });
 
+  test('names that anybody may take tell nobody apart, those that a listener proves do', () => {
+    const takeover = (toml: string) => configOf({ toml }).broker.takeover;
+    const proves = '[[listeners]]\nunix = "/run/m"\nidentity = "account"\nanonymous = false';
+    assert.equal(takeover(''), 'anyone');
+    assert.equal(takeover('[auth.users]\na = "b"'), 'same-user');
+    assert.equal(takeover(proves), 'same-user');
+    assert.equal(takeover(`${proves}\n[session]\ntakeover = "anyone"`), 'anyone');
+  });
+
   test('is frozen all the way down', () => {
     const config = configOf({ toml: '[auth.users]\na = "b"' });
     const frozen = (value: unknown): boolean =>

@@ -296,7 +296,7 @@ export const sessionSection = section('Sessions that outlive their connection.',
       'Who may take over the connection and the session of a client id that a user with a name ' +
       'has. `same-user`: only that user; others are refused (0x85) until the session has ended. ' +
       '`anyone`: whoever is let in, as with other brokers, for devices whose user names change. ' +
-      'Where everybody is let in under any name, anyone may.',
+      'Where everybody is let in under any name, and no listener proves names, anyone may.',
   }),
 });
 
