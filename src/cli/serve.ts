@@ -20,7 +20,7 @@ import { StoreError } from '../store/store.ts';
 import { version } from '../version.ts';
 import { type FlagValues, parseFlags, print } from './command.ts';
 import { Exit, errorCode, Failure } from './exit.ts';
-import { configFileOf, configFlags, configUsage, loadForThisMachine } from './load.ts';
+import { configFileOf, configFlags, configUsage, type Loaded, loadForThisMachine } from './load.ts';
 
 const usage = `Usage: minnow [serve] [flags]
 
@@ -37,6 +37,7 @@ const serveFlags = { ...configFlags, 'first-user': { type: 'boolean' } } as cons
 /** What a stop may take on top of the time that clients get to take their last bytes. */
 const STOP_EXTRA_MS = 2_000;
 const FLUSH_MS = 1_000;
+const late = Symbol('late');
 
 export async function run(args: string[]): Promise<number> {
   const flags = parseFlags('serve', args, serveFlags);
@@ -45,7 +46,7 @@ export async function run(args: string[]): Promise<number> {
     return Exit.ok;
   }
   const loaded = await loadForThisMachine(flags);
-  const { config, warnings, profile } = loaded;
+  const { config, warnings } = loaded;
   const stopSignal = nextStopSignal();
   const stdout = await describeStdout();
   const log = createLateLogger(config.log, async () => {
@@ -54,36 +55,54 @@ export async function run(args: string[]): Promise<number> {
   });
   for (const warning of warnings) log.warn(warning);
   try {
-    process.umask(process.umask() | 0o027); // what is written is nobody else's to read
-    createDataDirectory(config);
-    if (flags['first-user']) await makeFirstUser(config);
-    const supervisor = await findSupervisor(log);
-    const reloader: Reloader = new Reloader(loaded.settings, {
-      log,
-      read: () => readAgain(flags),
-      derive: loaded.derive,
-      apply: async changed => (await starting).reconfigure(changed),
-    });
-    const reload = () => supervisedReload(reloader, supervisor);
-    const starting = startServer(config, log, reload, supervisor?.watchdog);
-    // Also one that comes while it starts.
-    process.on('SIGHUP', () => void starting.then(reload, () => {}).catch(passOverFaults));
-    const server = await starting.catch(error => {
-      throw startFailure(error);
-    });
-    if (config.watchFiles) watchFiles(flags, reloader, reload, log);
-    for (const note of profile.notes) log.warn(note);
-    startIsOver();
-    greet(config, server, log, profile);
-    if (stdout.terminal) invite(server, log);
-    supervisor?.ready(`serving ${server.addresses.join(', ')}`);
-    log.info('stopping', { signal: await stopSignal });
-    supervisor?.stopping();
-    await stop(server, config, log);
+    const boundMs = config.broker.drainTimeoutMs + STOP_EXTRA_MS;
+    const life = live(flags, loaded, log, stdout.terminal, stopSignal);
+    if ((await Promise.race([life, timeoutAfter(stopSignal, boundMs)])) === late) {
+      log.warn('not everything could be closed in time', { boundMs });
+    }
   } finally {
     await log.flush(FLUSH_MS);
   }
   return Exit.ok;
+}
+
+/** From the start to the end of an orderly stop. A signal that comes while it starts is heeded when
+ *  that is over. */
+async function live(
+  flags: FlagValues,
+  loaded: Loaded,
+  log: RootLogger,
+  terminal: boolean,
+  stopSignal: Promise<string>,
+): Promise<void> {
+  const { config, profile } = loaded;
+  process.umask(process.umask() | 0o027); // what is written is nobody else's to read
+  createDataDirectory(config);
+  if (flags['first-user']) await makeFirstUser(config);
+  const supervisor = await findSupervisor(log);
+  const reloader: Reloader = new Reloader(loaded.settings, {
+    log,
+    read: () => readAgain(flags),
+    derive: loaded.derive,
+    apply: async changed => (await starting).reconfigure(changed),
+  });
+  const reload = () => supervisedReload(reloader, supervisor);
+  const starting = startServer(config, log, reload, supervisor?.watchdog);
+  // Also one that comes while it starts.
+  process.on('SIGHUP', () => void starting.then(reload, () => {}).catch(passOverFaults));
+  const server = await starting.catch(error => {
+    throw startFailure(error);
+  });
+  if (config.watchFiles) watchFiles(flags, reloader, reload, log);
+  for (const note of profile.notes) log.warn(note);
+  startIsOver();
+  greet(config, server, log, profile);
+  if (terminal) invite(server, log);
+  supervisor?.ready(`serving ${server.addresses.join(', ')}`);
+  log.info('stopping', { signal: await stopSignal });
+  supervisor?.stopping();
+  await server.stop();
+  log.info('stopped');
 }
 
 /** For images and the like, which nobody installs who could be asked for a password. */
@@ -167,19 +186,10 @@ function nextStopSignal(): Promise<string> {
   });
 }
 
-async function stop(server: Server, config: Config, log: RootLogger): Promise<void> {
-  const boundMs = config.broker.drainTimeoutMs + STOP_EXTRA_MS;
-  const late = Symbol('late');
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<typeof late>(resolve => {
-    timer = setTimeout(resolve, boundMs, late);
-  });
-  if ((await Promise.race([server.stop(), timeout])) === late) {
-    log.warn('not everything could be closed in time', { boundMs });
-  } else {
-    log.info('stopped');
-  }
-  clearTimeout(timer);
+/** Resolves so long after the signal, whatever was under way when it came: a start as well. */
+async function timeoutAfter(stopSignal: Promise<string>, boundMs: number): Promise<typeof late> {
+  await stopSignal;
+  return new Promise(resolve => setTimeout(resolve, boundMs, late));
 }
 
 function createDataDirectory(config: Config): void {

@@ -1,7 +1,7 @@
 // An engine on a thread of its own, as the main thread sees it: the synchronous mode. Everything
 // goes by messages; the authenticator and the logger are asked here on the engine's behalf.
 
-import { Worker } from 'node:worker_threads';
+import { type ResourceLimits, Worker } from 'node:worker_threads';
 import type { AccessSpec } from '../../auth/create.ts';
 import type { Config } from '../../config/config.ts';
 import type { Authenticator } from '../../core/access.ts';
@@ -38,9 +38,22 @@ interface Parts {
   readonly room: RoomShare;
 }
 
+/** What is asked of the thread itself. */
+export interface Thread {
+  on(event: 'message', listener: () => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  terminate(): Promise<unknown>;
+}
+
+/** Starts the thread, which may be quicker than whoever started it. */
+export type Launch = (workerData: EngineThreadData, resourceLimits: ResourceLimits) => Thread;
+
+const launchWorker: Launch = (workerData, resourceLimits) =>
+  new Worker(threadProgram('engine/thread/worker'), { workerData, resourceLimits });
+
 export class ThreadEngine {
   addresses: readonly string[] = [];
-  private readonly worker: Worker;
+  private readonly worker: Thread;
   private readonly bell: Doorbell;
   private readonly threadsGone: () => void;
   private readonly farSide: FarSide | null;
@@ -48,23 +61,37 @@ export class ThreadEngine {
   private readonly parts: Parts;
   private readonly asked = new Map<number, (answer: Answer) => void>();
   private last = 0;
+  private readonly started: Promise<void>;
   private onStarted: (error: Error | null) => void = () => {};
   private onEmpty: () => void = () => {};
   private readonly closed: Promise<void>;
   private onClosed: () => void = () => {};
 
   /** Rejects as Engine.start does, or with an error of whoever brings the C library. */
-  static async start(config: Config, parts: Parts): Promise<ThreadEngine> {
+  static async start(
+    config: Config,
+    parts: Parts,
+    launch: Launch = launchWorker,
+  ): Promise<ThreadEngine> {
     const libc = await openLibc();
     const bell = new Doorbell(libc);
     const threadsGone = leaveThreadsBehind(libc);
-    return new Promise((resolve, reject) => {
-      const engine = new ThreadEngine(config, parts, bell, threadsGone);
-      engine.onStarted = error => (error === null ? resolve(engine) : reject(error));
-    });
+    const engine = new ThreadEngine(config, parts, bell, threadsGone, launch);
+    await engine.started;
+    return engine;
   }
 
-  private constructor(config: Config, parts: Parts, bell: Doorbell, threadsGone: () => void) {
+  private constructor(
+    config: Config,
+    parts: Parts,
+    bell: Doorbell,
+    threadsGone: () => void,
+    launch: Launch,
+  ) {
+    // What the thread says first may be there as soon as it is launched.
+    this.started = new Promise((resolve, reject) => {
+      this.onStarted = error => (error === null ? resolve() : reject(error));
+    });
     this.closed = new Promise(resolve => {
       this.onClosed = resolve;
     });
@@ -82,9 +109,7 @@ export class ThreadEngine {
     this.bell = bell;
     this.threadsGone = threadsGone;
     this.mail = new Mailbox(mailbox, 'first', () => bell.ring());
-    const resourceLimits = config.io.smallHeap ? SMALL_HEAP : {};
-    const options = { workerData, resourceLimits };
-    this.worker = new Worker(threadProgram('engine/thread/worker'), options);
+    this.worker = launch(workerData, config.io.smallHeap ? SMALL_HEAP : {});
     this.worker.on('message', () => {
       this.readMail();
       this.farSide?.wake();
@@ -92,7 +117,6 @@ export class ThreadEngine {
     this.worker.on('error', error => {
       throw error; // a bug, and nothing can be promised any more
     });
-    this.readMail();
   }
 
   /** As Engine.side, where the configuration has doors. */
