@@ -1,6 +1,6 @@
-// minnow whose MINNOW_BREAKS part fails of a bug: the pool as soon as it listens, the starts in that
-// they last too long or for ever, the others when they are told to stop. The tests start it to see
-// the whole program end.
+// minnow whose MINNOW_BREAKS part fails of a bug: the pool as soon as it listens, the starts in
+// that they last too long or for ever, the others when they are told to stop. The tests start it to
+// see the whole program end.
 
 import { once } from 'node:events';
 import { ThreadEngine } from '../../src/engine/thread/thread-engine.ts';
