@@ -12,19 +12,6 @@ import { tuneListener } from './tune.ts';
  *  times over, before anybody else. */
 const LOUD_BYTES = 256 * KB;
 
-/** Chunks from this size on are not left to the collector: every read has fresh memory, and by the
- *  time garbage is collected so much of it has been written that none is in a cache any more. */
-const RELEASED_BYTES = 64 * KB;
-
-/** TypeScript's ES2023 lacks `transfer`; Bun knows it. */
-type Detachable = ArrayBuffer & { transfer(length: number): ArrayBuffer };
-
-/** Gives the memory of a chunk back at once: it was lent to whoever handled it. */
-function release(chunk: Uint8Array): void {
-  const memory = chunk.buffer as Detachable;
-  if (memory.byteLength === chunk.length) memory.transfer(0); // else it may not be its own
-}
-
 class BunLink extends EventLink {
   /** The socket took less than it was given. */
   short = false;
@@ -98,7 +85,6 @@ export class BunDriver extends EventDriver {
         data: ({ data: link }: Socket<BunLink>, chunk: Uint8Array) => {
           if (chunk.length >= LOUD_BYTES) link.rest();
           this.received(link, chunk);
-          if (chunk.length >= RELEASED_BYTES) release(chunk);
         },
         drain: ({ data: link }: Socket<BunLink>) => {
           if (!link.short || link.finished) return;
