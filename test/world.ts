@@ -278,9 +278,10 @@ export class World {
     while (!c.paused && client.unread.length > 0) this.#feed(c, client.unread.shift()!);
   }
 
-  /** Hands over a chunk and then spoils it: it was only borrowed. */
+  /** Hands over a chunk and then spoils it: it was only borrowed. As from a socket it is a Buffer,
+   *  whose slices are views. */
   #feed(c: Connection, bytes: Uint8Array): void {
-    const chunk = bytes.slice();
+    const chunk = Buffer.from(bytes);
     this.broker.handleBytes(c, chunk, this.now);
     chunk.fill(0xee);
   }

@@ -109,10 +109,10 @@ describe('commands that end by themselves', () => {
   });
 
   test('version, help, help for one command', () => {
-    assert.match(
-      minnow(['version']).stdout,
-      new RegExp(`^minnow ${version} \\(\\S+ \\S+, .*\\)\n$`),
-    );
+    // What was built says below it for what and of what.
+    const built = '(target \\S+\ncommit \\S+\n)?';
+    const said = new RegExp(`^minnow ${version} \\(\\S+ \\S+, .*\\)\n${built}$`);
+    assert.match(minnow(['version']).stdout, said);
     assert.match(minnow(['--help']).stdout, /^ {2}check-config {2}\S/m);
     assert.equal(minnow(['help', 'config']).stdout, minnow(['config', '--help']).stdout);
   });

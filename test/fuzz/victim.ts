@@ -104,7 +104,7 @@ export class Victim {
   feed(wire: Wire, chunk: Uint8Array): void {
     if (wire.gone || wire.connection.paused) return;
     this.#readAlong(wire, chunk);
-    const borrowed = chunk.slice();
+    const borrowed = Buffer.from(chunk); // as from a socket: its slices are views
     this.#timed(() => this.broker.handleBytes(wire.connection, borrowed, this.now));
     borrowed.fill(0xee);
     this.turn();

@@ -224,7 +224,7 @@ export class World {
     if (link.closed) return;
     const c = link.connection;
     this.oracle.feeding(c, piece);
-    const borrowed = piece.slice();
+    const borrowed = Buffer.from(piece); // as from a socket: its slices are views
     this.broker.handleBytes(c, borrowed, this.clock.now);
     borrowed.fill(0xee); // it was only lent
     this.oracle.afterBytes(c, this.clock.now);

@@ -1,6 +1,7 @@
 // One application message. While a PUBLISH is being handled its bytes are borrowed from the
 // received chunk; `own()` is the one copy, made only when the message must outlive the call.
 
+import { copyOf } from '../../mqtt/bytes.ts';
 import type { PublishBody } from '../../mqtt/encode/publish.ts';
 import type { QoS } from '../../mqtt/packet.ts';
 
@@ -49,7 +50,7 @@ export class Message implements PublishBody {
     const copy = new Message();
     copy.topic = this.topic;
     copy.topicBytes = this.topicBytes;
-    copy.source = this.source.slice(this.propertiesStart, this.end);
+    copy.source = copyOf(this.source, this.propertiesStart, this.end);
     copy.payloadStart = this.payloadStart - this.propertiesStart;
     copy.end = copy.source.length;
     copy.qos = this.qos;

@@ -1,6 +1,7 @@
 // The topics that are being published to: their bytes, checked once, and who gets what is published
 // there, worked out once per generation of the router. A bounded memory, emptied when it is full.
 
+import { copyOf } from '../../mqtt/bytes.ts';
 import { topicNameValid } from '../../mqtt/topic.ts';
 import { utf8Decode, utf8Encode } from '../../mqtt/utf8.ts';
 import { type Access, mayReceive } from '../access.ts';
@@ -82,7 +83,7 @@ export class Topics {
       if (topic.hash === hash && topic.equals(buf, start, end)) return topic;
     }
     if (!topicNameValid(buf, start, end)) return null;
-    return this.remember(utf8Decode(buf, start, end), buf.slice(start, end), hash, slot);
+    return this.remember(utf8Decode(buf, start, end), copyOf(buf, start, end), hash, slot);
   }
 
   /** The topic of that name, which must be valid. */

@@ -269,7 +269,7 @@ export class DurableWorld {
     if (line === undefined || link.closed) return;
     const { broker, log, now } = this.#life;
     const { degraded } = log;
-    const borrowed = piece.slice();
+    const borrowed = Buffer.from(piece); // as from a socket: its slices are views
     broker.handleBytes(link.connection, borrowed, now);
     borrowed.fill(0xee);
     this.oracle.at(now, log.last);

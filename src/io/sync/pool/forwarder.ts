@@ -4,6 +4,7 @@
 // send no more. What can still come before it hears of that is bounded by what fits in the ring.
 
 import { KB } from '../../../limits.ts';
+import { copyOf } from '../../../mqtt/bytes.ts';
 import type { Link } from '../../driver.ts';
 import { type RingMemory, RingReader } from '../ring.ts';
 import type { Feed, PatientHallway } from '../sync-driver.ts';
@@ -182,7 +183,7 @@ export class Forwarder implements PatientHallway, Feed {
     const { bytes, start, end } = this.down;
     const taken = link.blocked ? 0 : link.write(bytes, start, end);
     if (taken === end - start) return;
-    forwarded.waiting.push(bytes.slice(start + taken, end));
+    forwarded.waiting.push(copyOf(bytes, start + taken, end));
     if (link.blocked) return;
     link.blocked = true;
     this.up.send(Up.Blocked, forwarded.number);

@@ -1,6 +1,7 @@
 // The writing end of a ring for those who cannot wait: a record that finds no room is kept, in
 // order, and goes before anything else once there is some.
 
+import { copyOf } from '../../../mqtt/bytes.ts';
 import { type RingMemory, RingWriter } from '../ring.ts';
 
 interface Kept {
@@ -32,7 +33,7 @@ export class Sender {
   /** Sends one record, now or later. */
   send(kind: number, about: number, bytes: Uint8Array = NONE): void {
     if (!this.full && this.writer.write(kind, about, bytes, 0, bytes.length)) return;
-    this.kept.push({ kind, about, bytes: bytes.slice() });
+    this.kept.push({ kind, about, bytes: copyOf(bytes) });
   }
 
   /** Sends bytes as in as many records as it takes, now or later. */
