@@ -45,6 +45,7 @@ export async function run(args: string[]): Promise<number> {
     await print(usage);
     return Exit.ok;
   }
+  const hangups = new Hangups();
   const loaded = await loadForThisMachine(flags);
   const { config, warnings } = loaded;
   const stopSignal = nextStopSignal();
@@ -56,7 +57,7 @@ export async function run(args: string[]): Promise<number> {
   for (const warning of warnings) log.warn(warning);
   try {
     const boundMs = config.broker.drainTimeoutMs + STOP_EXTRA_MS;
-    const life = live(flags, loaded, log, stdout.terminal, stopSignal);
+    const life = live(flags, loaded, log, stdout.terminal, { stopSignal, hangups });
     if ((await Promise.race([life, timeoutAfter(stopSignal, boundMs)])) === late) {
       log.warn('not everything could be closed in time', { boundMs });
     }
@@ -66,6 +67,30 @@ export async function run(args: string[]): Promise<number> {
   return Exit.ok;
 }
 
+interface Signals {
+  readonly stopSignal: Promise<string>;
+  readonly hangups: Hangups;
+}
+
+/** SIGHUPs. Those that come before anybody can heed them are heeded, as one, as soon as one can. */
+class Hangups {
+  private heeded: (() => void) | null = null;
+  private missed = false;
+
+  constructor() {
+    process.on('SIGHUP', () => {
+      if (this.heeded === null) this.missed = true;
+      else this.heeded();
+    });
+  }
+
+  heed(how: () => void): void {
+    this.heeded = how;
+    if (this.missed) how();
+    this.missed = false;
+  }
+}
+
 /** From the start to the end of an orderly stop. A signal that comes while it starts is heeded when
  *  that is over. */
 async function live(
@@ -73,7 +98,7 @@ async function live(
   loaded: Loaded,
   log: RootLogger,
   terminal: boolean,
-  stopSignal: Promise<string>,
+  { stopSignal, hangups }: Signals,
 ): Promise<void> {
   const { config, profile } = loaded;
   process.umask(process.umask() | 0o027); // what is written is nobody else's to read
@@ -88,8 +113,6 @@ async function live(
   });
   const reload = () => supervisedReload(reloader, supervisor);
   const starting = startServer(config, log, reload, supervisor?.watchdog);
-  // Also one that comes while it starts.
-  process.on('SIGHUP', () => void starting.then(reload, () => {}).catch(passOverFaults));
   const server = await starting.catch(error => {
     throw startFailure(error);
   });
@@ -99,7 +122,9 @@ async function live(
   greet(config, server, log, profile);
   if (terminal) invite(server, log);
   supervisor?.ready(`serving ${server.addresses.join(', ')}`);
+  hangups.heed(() => void reload().catch(passOverFaults));
   log.info('stopping', { signal: await stopSignal });
+  hangups.heed(() => {});
   supervisor?.stopping();
   await server.stop();
   log.info('stopped');
