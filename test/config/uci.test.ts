@@ -320,6 +320,10 @@ config listener 'tls'
       faults[0],
       /^\/etc\/config\/minnow:2: config persistence 'p': persistent_client_ex/,
     );
+    for (const name of ['constructor', 'toString', '__proto__']) {
+      const [fault] = faultsOf(`config mosquitto\noption ${name} 1\n`);
+      assert.ok(fault.startsWith(`${NAME}:2: config mosquitto: ${name}: unknown option`), fault);
+    }
     const unknown = faultsOf('config mosquitto\noption max_queued_mesages 5\n');
     assert.match(unknown[0], /:2: config mosquitto: max_queued_mesages: unknown option; did you/);
   });

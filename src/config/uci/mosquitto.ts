@@ -24,14 +24,12 @@ const flags: ReadonlySet<string> = new Set([
 ]);
 
 /** The names in mosquitto.conf, where they differ. */
-const renamed: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  mosquitto: { log_types: 'log_type' },
-  persistence: {
-    client_expiration: 'persistent_client_expiration',
-    file: 'persistence_file',
-    location: 'persistence_location',
-  },
-};
+const renamed: ReadonlyMap<string, string> = new Map([
+  ['mosquitto.log_types', 'log_type'],
+  ['persistence.client_expiration', 'persistent_client_expiration'],
+  ['persistence.file', 'persistence_file'],
+  ['persistence.location', 'persistence_location'],
+]);
 
 /** Options whose words are as many lines. */
 const wordLists: ReadonlySet<string> = new Set(['log_dest', 'log_type']);
@@ -88,7 +86,7 @@ export class MosquittoPart {
         const local = isTrue(option.values[0]);
         if (local) this.lines.push(lineOf('bind_address', 'localhost', option.line));
       } else {
-        const name = renamed[type][option.name] ?? option.name;
+        const name = renamed.get(`${type}.${option.name}`) ?? option.name;
         this.lines.push(...linesOf(option, name));
       }
     }

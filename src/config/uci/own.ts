@@ -11,9 +11,9 @@ import type { UciOption, UciSection } from './parse.ts';
 import type { Places, UciConfig, UciSetting } from './read.ts';
 
 /** Sections that become one table in a list, and where that list is. */
-const lists: Readonly<Record<string, { readonly path: Path; readonly fields: Fields | null }>> = {
-  rule: { path: ['auth', 'rules'], fields: ruleFields },
-  store_rule: { path: ['store', 'rules'], fields: null },
+const lists: Readonly<Record<string, Path>> = {
+  rule: ['auth', 'rules'],
+  store_rule: ['store', 'rules'],
 };
 
 /** packetSizeMaxBytes → packet_size_max_bytes. */
@@ -75,7 +75,7 @@ export class Own {
       return;
     }
     if (Object.hasOwn(lists, type)) {
-      const { path } = lists[type];
+      const path = lists[type];
       const at = [...path, this.next(path)];
       this.lay(at, {}, this.places.at(section));
       for (const option of section.options.values())
