@@ -5,9 +5,10 @@ import { valueText } from '../log/text.ts';
 import { SESSION_NEVER_EXPIRES } from '../mqtt/packet.ts';
 import type { ReloadReport } from '../reload.ts';
 import { ask } from './ask.ts';
-import { type Flag, type Flags, helpText, parseFlags, UsageError } from './client/flags.ts';
+import { type Flag, type Flags, UsageError } from './client/flags.ts';
+import { runCommand, usageText } from './client/run-command.ts';
 import { print } from './command.ts';
-import { Exit, Failure } from './exit.ts';
+import { Exit } from './exit.ts';
 import { configFlagsOf, load } from './load.ts';
 
 const ANSWER_TIMEOUT_MS = 30_000;
@@ -65,15 +66,14 @@ function usage(): string {
     ([name, { operand, help }]) =>
       `  ${`${name} ${operand?.toUpperCase() ?? ''}`.padEnd(24)}${help}`,
   );
-  return `Usage: minnow ctl [flags] COMMAND\n\n${heads.join('\n')}\n\n${helpText(flagTable)}`;
+  return usageText(`minnow ctl [flags] COMMAND\n\n${heads.join('\n')}`, flagTable);
 }
 
-export async function run(args: string[]): Promise<number> {
-  const flags = readFlags(args);
-  if (flags.has('help')) {
-    await print(usage());
-    return Exit.ok;
-  }
+export function run(args: string[]): Promise<number> {
+  return runCommand({ name: 'ctl', usage: usage(), flags: flagTable, run: steer }, args);
+}
+
+async function steer(flags: Flags): Promise<number> {
   const { action, request } = readRequest(flags.operands);
   const answer = await ask(await socketPath(flags), request, ANSWER_TIMEOUT_MS);
   if (!answer.ok) {
@@ -84,28 +84,19 @@ export async function run(args: string[]): Promise<number> {
   return Exit.ok;
 }
 
-function readFlags(args: string[]): Flags {
-  try {
-    return parseFlags(args, flagTable);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    throw new Failure(Exit.usage, `ctl: ${error.message}; see minnow help ctl`);
-  }
-}
-
 function readRequest(operands: readonly string[]): { action: Action; request: object } {
   const [command, operand, ...rest] = operands;
   const names = Object.keys(actions).join(', ');
   if (command === undefined || !Object.hasOwn(actions, command)) {
     const found = command === undefined ? 'a command is missing' : `unknown command "${command}"`;
-    throw new Failure(Exit.usage, `ctl: ${found}; there are ${names}`);
+    throw new UsageError(`${found}; there are ${names}`);
   }
   const action = actions[command];
   const expected = action.operand === undefined ? 0 : 1;
   const given = operand === undefined ? 0 : 1 + rest.length;
   if (given !== expected) {
     const wanted = action.operand === undefined ? 'no operand' : `one ${action.operand}`;
-    throw new Failure(Exit.usage, `ctl: ${command} takes ${wanted}, found ${given}`);
+    throw new UsageError(`${command} takes ${wanted}, found ${given}`);
   }
   const named = action.operand === undefined ? {} : { [action.operand]: operand };
   return { action, request: { command, ...named } };

@@ -5,7 +5,8 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ConfFile, inReadingOrder } from '../config/mosquitto/lines.ts';
 import { translate } from '../config/mosquitto/translate.ts';
-import { type Flag, type Flags, helpText, parseFlags, UsageError } from './client/flags.ts';
+import { type Flag, type Flags, UsageError } from './client/flags.ts';
+import { runCommand, usageText } from './client/run-command.ts';
 import { print } from './command.ts';
 import { Exit, errorCode, Failure } from './exit.ts';
 
@@ -14,23 +15,24 @@ const flagTable: readonly Flag[] = [
   { long: 'help', short: 'h', help: 'this text' },
 ];
 
-const usage = `Usage: minnow import [flags] FILE
+const usage = usageText(
+  `minnow import [flags] FILE
 
 Prints a minnow.toml that means the same as FILE, a mosquitto.conf of version 2.0 or
 2.1, with the files it includes. Lines without an equivalent become comments that say
 why; read them before you go on. Password and ACL files are used as they are.
-Exit code ${Exit.ok}: it is written. ${Exit.config}: one line per fault on standard error.
+Exit code ${Exit.ok}: it is written. ${Exit.config}: one line per fault on standard error.`,
+  flagTable,
+);
 
-${helpText(flagTable)}`;
+export function run(args: string[]): Promise<number> {
+  return runCommand({ name: 'import', usage, flags: flagTable, run: importFile }, args);
+}
 
-export async function run(args: string[]): Promise<number> {
-  const flags = readFlags(args);
-  if (flags.has('help')) {
-    await print(usage);
-    return Exit.ok;
-  }
+async function importFile(flags: Flags): Promise<number> {
   const [name, ...more] = flags.operands;
-  if (name === undefined || more.length > 0) fail('expected one FILE, a mosquitto.conf');
+  if (name === undefined || more.length > 0)
+    throw new UsageError('expected one FILE, a mosquitto.conf');
   const result = translate({ name, text: read(name) }, readDirectory);
   if ('faults' in result) {
     const { length } = result.faults;
@@ -41,19 +43,6 @@ export async function run(args: string[]): Promise<number> {
   if (output === undefined) await print(result.toml);
   else write(output, result.toml);
   return Exit.ok;
-}
-
-function fail(text: string): never {
-  throw new Failure(Exit.usage, `import: ${text}; see minnow help import`);
-}
-
-function readFlags(args: string[]): Flags {
-  try {
-    return parseFlags(args, flagTable);
-  } catch (error) {
-    if (error instanceof UsageError) fail(error.message);
-    throw error;
-  }
 }
 
 function read(name: string): string {

@@ -16,7 +16,8 @@ import { LineFault } from '../store/upkeep/lines.ts';
 import { exportLines, importLines } from '../store/upkeep/transfer.ts';
 import { lookAfter, type UpkeepRequest, type UpkeepResult } from '../store/upkeep/upkeep.ts';
 import { ask } from './ask.ts';
-import { type Flag, type Flags, helpText, parseFlags, UsageError } from './client/flags.ts';
+import { type Flag, type Flags, UsageError } from './client/flags.ts';
+import { runCommand, usageText } from './client/run-command.ts';
 import { print } from './command.ts';
 import { Exit, type ExitCode, errorCode, Failure } from './exit.ts';
 import { configFlagsOf, load } from './load.ts';
@@ -65,15 +66,14 @@ function usage(): string {
   const heads = Object.entries(actions).map(
     ([name, { operand, help }]) => `  ${`${name} ${operand ?? ''}`.padEnd(16)}${help}`,
   );
-  return `Usage: minnow store [flags] COMMAND\n\n${heads.join('\n')}\n\n${helpText(flagTable)}`;
+  return usageText(`minnow store [flags] COMMAND\n\n${heads.join('\n')}`, flagTable);
 }
 
-export async function run(args: string[]): Promise<number> {
-  const flags = readFlags(args);
-  if (flags.has('help')) {
-    await print(usage());
-    return Exit.ok;
-  }
+export function run(args: string[]): Promise<number> {
+  return runCommand({ name: 'store', usage: usage(), flags: flagTable, run: lookAfterStore }, args);
+}
+
+async function lookAfterStore(flags: Flags): Promise<number> {
   const [name, operand] = readOperands(flags.operands);
   const place = await findPlace(flags);
   process.umask(process.umask() | 0o027); // as the broker's own
@@ -87,27 +87,18 @@ export async function run(args: string[]): Promise<number> {
   }
 }
 
-function readFlags(args: string[]): Flags {
-  try {
-    return parseFlags(args, flagTable);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    throw new Failure(Exit.usage, `store: ${error.message}; see minnow help store`);
-  }
-}
-
 function readOperands(operands: readonly string[]): [name: string, operand: string] {
   const [name, operand, ...rest] = operands;
   if (name === undefined || !Object.hasOwn(actions, name)) {
     const found = name === undefined ? 'a command is missing' : `unknown command "${name}"`;
     const names = Object.keys(actions).join(', ');
-    throw new Failure(Exit.usage, `store: ${found}; there are ${names}`);
+    throw new UsageError(`${found}; there are ${names}`);
   }
   const expected = actions[name].operand === undefined ? 0 : 1;
   const given = operand === undefined ? 0 : 1 + rest.length;
   if (given !== expected) {
     const wanted = expected === 0 ? 'no operand' : 'one FILE';
-    throw new Failure(Exit.usage, `store: ${name} takes ${wanted}, found ${given}`);
+    throw new UsageError(`${name} takes ${wanted}, found ${given}`);
   }
   return [name, operand ?? ''];
 }

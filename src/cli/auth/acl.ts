@@ -9,7 +9,8 @@ import { formatAddress } from '../../config/address.ts';
 import type { AuthConfig } from '../../config/config.ts';
 import type { Principal } from '../../core/access.ts';
 import { filterValid, hasWildcard, parseShare } from '../../mqtt/topic.ts';
-import { type Flag, type Flags, helpText, parseFlags, UsageError } from '../client/flags.ts';
+import { type Flag, type Flags, UsageError } from '../client/flags.ts';
+import { runCommand, usageText } from '../client/run-command.ts';
 import { print } from '../command.ts';
 import { Exit, Failure } from '../exit.ts';
 import { configFlagsOf, load } from '../load.ts';
@@ -35,12 +36,13 @@ const flagTable: readonly Flag[] = [
 const actions = ['publish', 'retain', 'subscribe', 'receive'] as const;
 type Action = (typeof actions)[number];
 
-const usage = `Usage: minnow acl [flags] ACTION TOPIC
+const usage = usageText(
+  `minnow acl [flags] ACTION TOPIC
 
 Says whether a client may do ACTION (${actions.join(', ')}) and which rule decides
-it. TOPIC of subscribe is a filter. Exit code ${Exit.ok}: it may. 1: it may not.
-
-${helpText(flagTable)}`;
+it. TOPIC of subscribe is a filter. Exit code ${Exit.ok}: it may. 1: it may not.`,
+  flagTable,
+);
 
 interface Answer {
   readonly allowed: boolean;
@@ -48,12 +50,11 @@ interface Answer {
   readonly rule: Rule | null;
 }
 
-export async function run(args: string[]): Promise<number> {
-  const flags = readFlags(args);
-  if (flags.has('help')) {
-    await print(usage);
-    return Exit.ok;
-  }
+export function run(args: string[]): Promise<number> {
+  return runCommand({ name: 'acl', usage, flags: flagTable, run: explain }, args);
+}
+
+async function explain(flags: Flags): Promise<number> {
   const [action, topic] = operandsOf(flags);
   const { auth } = (await load(configFlagsOf(flags))).config;
   const { allowed, words, rule } = await decide(auth, principalOf(flags), action, topic);
@@ -66,30 +67,18 @@ export async function run(args: string[]): Promise<number> {
   return allowed ? Exit.ok : 1;
 }
 
-function fail(text: string): never {
-  throw new Failure(Exit.usage, `acl: ${text}; see minnow help acl`);
-}
-
-function readFlags(args: string[]): Flags {
-  try {
-    return parseFlags(args, flagTable);
-  } catch (error) {
-    if (error instanceof UsageError) fail(error.message);
-    throw error;
-  }
-}
-
 function operandsOf({ operands }: Flags): [action: Action, topic: string] {
   const [word, topic, ...rest] = operands;
   const action = actions.find(known => known === word);
   if (action === undefined) {
     const found = word === undefined ? 'the action is missing' : `unknown action "${word}"`;
-    fail(`${found}, expected ${actions.join(', ')}`);
+    throw new UsageError(`${found}, expected ${actions.join(', ')}`);
   }
-  if (topic === undefined || rest.length > 0) fail(`${action} takes one topic`);
+  if (topic === undefined || rest.length > 0) throw new UsageError(`${action} takes one topic`);
   const plain = parseShare(topic)?.filter ?? topic;
-  if (!filterValid(topic)) fail(`"${topic}" is no topic`);
-  if (action !== 'subscribe' && hasWildcard(plain)) fail(`${action} takes a topic, not a filter`);
+  if (!filterValid(topic)) throw new UsageError(`"${topic}" is no topic`);
+  if (action !== 'subscribe' && hasWildcard(plain))
+    throw new UsageError(`${action} takes a topic, not a filter`);
   return [action, plain];
 }
 

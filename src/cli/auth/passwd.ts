@@ -4,7 +4,8 @@ import { boundsFor, calibrate, costsText, machineMemory } from '../../auth/passw
 import { hashPbkdf2, hashScram, hashScrypt, makeToken } from '../../auth/passwords/compute.ts';
 import { changePasswords, nameFault, parsePasswords } from '../../auth/passwords/password-file.ts';
 import { formatHash, type StoredHash } from '../../auth/passwords/stored-hash.ts';
-import { type Flag, type Flags, helpText, parseFlags, UsageError } from '../client/flags.ts';
+import { type Flag, type Flags, UsageError } from '../client/flags.ts';
+import { runCommand, usageText } from '../client/run-command.ts';
 import { print } from '../command.ts';
 import { Exit, Failure } from '../exit.ts';
 import { configFlagsOf, load } from '../load.ts';
@@ -35,20 +36,22 @@ const flagTable: readonly Flag[] = [
   { long: 'help', short: 'h', help: 'this text' },
 ];
 
-const usage = `Usage: minnow passwd [flags] USER
+const usage = usageText(
+  `minnow passwd [flags] USER
 
 Creates USER in the password file, or gives it another password. Passwords are kept as scrypt
 hashes that cost this machine up to 100 ms each; tokens, for devices, cost next to nothing.
-Packages call it with --init when they are installed or first started: again and again does no harm.
+Packages call it with --init when they are installed or first started: again and again does no
+harm.`,
+  flagTable,
+);
 
-${helpText(flagTable)}`;
+export function run(args: string[]): Promise<number> {
+  return runCommand({ name: 'passwd', usage, flags: flagTable, run: changeFile }, args);
+}
 
-export async function run(args: string[]): Promise<number> {
-  const flags = readFlags(args);
-  if (flags.has('help')) {
-    await print(usage);
-    return Exit.ok;
-  }
+async function changeFile(flags: Flags): Promise<number> {
+  checkKinds(flags);
   const name = userOf(flags);
   const path = await fileOf(flags);
   const before = readPrivateFile(path);
@@ -67,29 +70,18 @@ export async function run(args: string[]): Promise<number> {
   return Exit.ok;
 }
 
-function fail(text: string): never {
-  throw new Failure(Exit.usage, `passwd: ${text}; see minnow help passwd`);
-}
-
-function readFlags(args: string[]): Flags {
-  try {
-    const flags = parseFlags(args, flagTable);
-    const kinds = ['init', 'token', 'scram', 'mosquitto', 'delete'].filter(kind => flags.has(kind));
-    if (kinds.length > 1)
-      throw new UsageError(`--${kinds[0]} and --${kinds[1]} exclude each other`);
-    return flags;
-  } catch (error) {
-    if (error instanceof UsageError) fail(error.message);
-    throw error;
-  }
+function checkKinds(flags: Flags): void {
+  const kinds = ['init', 'token', 'scram', 'mosquitto', 'delete'].filter(kind => flags.has(kind));
+  if (kinds.length > 1) throw new UsageError(`--${kinds[0]} and --${kinds[1]} exclude each other`);
 }
 
 function userOf(flags: Flags): string {
   const [name = flags.has('init') ? FIRST_USER : undefined, ...rest] = flags.operands;
-  if (name === undefined) fail('the name of a user is missing');
-  if (rest.length > 0) fail(`"${rest[0]}" is not expected here`);
+  if (name === undefined) throw new UsageError('the name of a user is missing');
+  if (rest.length > 0) throw new UsageError(`"${rest[0]}" is not expected here`);
   const fault = nameFault(name);
-  if (fault !== null) fail(`the name ${JSON.stringify(name.slice(0, 60))} ${fault}`);
+  if (fault !== null)
+    throw new UsageError(`the name ${JSON.stringify(name.slice(0, 60))} ${fault}`);
   return name;
 }
 
@@ -97,7 +89,8 @@ async function fileOf(flags: Flags): Promise<string> {
   const given = flags.text('file');
   if (given !== undefined) return given;
   const { passwordFile } = (await load(configFlagsOf(flags))).config.auth;
-  if (passwordFile === '') fail('name a file with --file, or set auth.passwordFile');
+  if (passwordFile === '')
+    throw new UsageError('name a file with --file, or set auth.passwordFile');
   return passwordFile;
 }
 

@@ -8,7 +8,8 @@ import { Exit, Failure } from '../exit.ts';
 import { type Flag, type Flags, UsageError } from './flags.ts';
 import { MqttClient } from './mqtt-client.ts';
 import { clientFlags, clientSettings } from './options.ts';
-import { complain, runCommand, tracer, usageText } from './run-command.ts';
+import { complain, runClient, tracer } from './run-client.ts';
+import { usageText } from './run-command.ts';
 
 const NEWLINE = 0x0a;
 
@@ -28,7 +29,7 @@ const flags: readonly Flag[] = [
 const usage = usageText('minnow pub [options] -t TOPIC (-m TEXT | -f FILE | -n | -s | -l)', flags);
 
 export function run(args: readonly string[]): Promise<number> {
-  return runCommand({ name: 'pub', usage, flags, run: publish }, args);
+  return runClient({ name: 'pub', usage, flags, run: publish }, args);
 }
 
 async function publish(flags: Flags): Promise<number> {

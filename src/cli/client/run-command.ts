@@ -1,16 +1,16 @@
-// What every client command does around its own work: read flags, help, report errors the same way.
+// What a command does around its own work: read flags, help, say what is wrong with the command line
+// the same way.
 
 import { print } from '../command.ts';
 import { Exit, Failure } from '../exit.ts';
-import { type Flag, Flags, helpText, parseFlags, UsageError } from './flags.ts';
-import { ConnectionError } from './mqtt-client.ts';
+import { type Flag, type Flags, helpText, parseFlags, UsageError } from './flags.ts';
 
-export interface ClientCommand {
+export interface CommandWithFlags {
   readonly name: string;
   readonly flags: readonly Flag[];
   /** The whole help text. */
   readonly usage: string;
-  /** The exit code; UsageError and ConnectionError may be thrown. */
+  /** The exit code; a UsageError may be thrown. */
   run(flags: Flags): Promise<number>;
 }
 
@@ -19,35 +19,17 @@ export function usageText(synopsis: string, flags: readonly Flag[]): string {
   return `Usage: ${synopsis}\n\n${helpText(flags)}`;
 }
 
-export async function runCommand(command: ClientCommand, args: readonly string[]): Promise<number> {
-  let flags = new Flags();
+export async function runCommand(
+  { name, flags: table, usage, run }: CommandWithFlags,
+  args: readonly string[],
+): Promise<number> {
   try {
-    flags = parseFlags(args, command.flags);
-    if (flags.has('help')) {
-      await print(command.usage);
-      return Exit.ok;
-    }
-    return await command.run(flags);
+    const flags = parseFlags(args, table);
+    if (!flags.has('help')) return await run(flags);
+    await print(usage);
+    return Exit.ok;
   } catch (error) {
-    if (error instanceof UsageError) {
-      const { name } = command;
-      throw new Failure(Exit.usage, `${name}: ${error.message}; see minnow help ${name}`);
-    }
-    if (error instanceof ConnectionError) {
-      complain(flags, error.message);
-      return error.exitCode;
-    }
-    throw error;
+    if (!(error instanceof UsageError)) throw error;
+    throw new Failure(Exit.usage, `${name}: ${error.message}; see minnow help ${name}`);
   }
-}
-
-/** A runtime error for a person, unless --quiet. */
-export function complain(flags: Flags, message: string): void {
-  if (!flags.has('quiet')) process.stderr.write(`minnow: ${message}\n`);
-}
-
-/** Prints --debug lines: on standard error, so that messages on standard output stay clean. */
-export function tracer(flags: Flags): (line: string) => void {
-  if (!flags.has('debug')) return () => {};
-  return line => void process.stderr.write(`${line}\n`);
 }

@@ -8,7 +8,8 @@ import { type Flag, type Flags, UsageError } from './flags.ts';
 import { PrintError, printer } from './format.ts';
 import { ConnectionError, type IncomingMessage, MqttClient } from './mqtt-client.ts';
 import { type ClientSettings, clientFlags, clientSettings } from './options.ts';
-import { complain, runCommand, tracer, usageText } from './run-command.ts';
+import { complain, runClient, tracer } from './run-client.ts';
+import { usageText } from './run-command.ts';
 
 const EXIT_TIMEOUT = 27;
 const RECONNECT_DELAY_MS = 1_000;
@@ -34,7 +35,7 @@ const flags: readonly Flag[] = [
 const usage = usageText('minnow sub [options] -t FILTER [-t FILTER ...]', flags);
 
 export function run(args: readonly string[]): Promise<number> {
-  return runCommand({ name: 'sub', usage, flags, run: flags => new Subscriber(flags).run() }, args);
+  return runClient({ name: 'sub', usage, flags, run: flags => new Subscriber(flags).run() }, args);
 }
 
 class Subscriber {

@@ -8,7 +8,8 @@ import { changePasswords, nameFault, parsePasswords } from '../../auth/passwords
 import { formatHash } from '../../auth/passwords/stored-hash.ts';
 import { type Answer, ask } from '../ask.ts';
 import { readPrivateFile, writePrivateFile } from '../auth/private-file.ts';
-import { type Flag, type Flags, helpText, parseFlags, UsageError } from '../client/flags.ts';
+import { type Flag, type Flags, UsageError } from '../client/flags.ts';
+import { runCommand, usageText } from '../client/run-command.ts';
 import { print } from '../command.ts';
 import { Exit, Failure } from '../exit.ts';
 import { configFlagsOf, load } from '../load.ts';
@@ -23,12 +24,13 @@ const flagTable: readonly Flag[] = [
   { long: 'help', short: 'h', help: 'this text' },
 ];
 
-const usage = `Usage: minnow rpcd [flags] list
+const usage = usageText(
+  `minnow rpcd [flags] list
        minnow rpcd [flags] call METHOD < ARGUMENTS.json
 
-The part of OpenWrt's web interface that talks to the broker, as rpcd runs it.
-
-${helpText(flagTable)}`;
+The part of OpenWrt's web interface that talks to the broker, as rpcd runs it.`,
+  flagTable,
+);
 
 type Arguments = Readonly<Record<string, unknown>>;
 
@@ -61,12 +63,11 @@ export const methods: Readonly<Record<string, Method>> = {
   },
 };
 
-export async function run(args: string[]): Promise<number> {
-  const flags = readFlags(args);
-  if (flags.has('help')) {
-    await print(usage);
-    return Exit.ok;
-  }
+export function run(args: string[]): Promise<number> {
+  return runCommand({ name: 'rpcd', usage, flags: flagTable, run: answer }, args);
+}
+
+async function answer(flags: Flags): Promise<number> {
   const [verb, name, ...rest] = flags.operands;
   if (verb === 'list' && name === undefined) {
     const entries = Object.entries(methods).map(([method, { takes }]) => [method, takes]);
@@ -74,8 +75,8 @@ export async function run(args: string[]): Promise<number> {
     return Exit.ok;
   }
   if (verb !== 'call' || name === undefined || rest.length > 0)
-    fail('expected list or call METHOD');
-  if (!Object.hasOwn(methods, name)) fail(`unknown method "${name}"`);
+    throw new UsageError('expected list or call METHOD');
+  if (!Object.hasOwn(methods, name)) throw new UsageError(`unknown method "${name}"`);
   try {
     await print(JSON.stringify(await methods[name].run(await readArguments(), flags)));
   } catch (error) {
@@ -83,19 +84,6 @@ export async function run(args: string[]): Promise<number> {
     await print(JSON.stringify({ error: error.lines.join('\n') }));
   }
   return Exit.ok;
-}
-
-function fail(text: string): never {
-  throw new Failure(Exit.usage, `rpcd: ${text}; see minnow help rpcd`);
-}
-
-function readFlags(args: string[]): Flags {
-  try {
-    return parseFlags(args, flagTable);
-  } catch (error) {
-    if (error instanceof UsageError) fail(error.message);
-    throw error;
-  }
 }
 
 /** Nothing on standard input is no arguments. */
