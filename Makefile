@@ -8,10 +8,12 @@ ROUNDS    ?= 20
 SCENARIO  ?= p2p-50-50-qos1
 
 .DEFAULT_GOAL := help
+# Whatever builds, builds in dist/: one after the other, also with -j.
+.NOTPARALLEL:
 .PHONY: help install run test soak check format build build-node clean
 .PHONY: dist test-targets size-table emulators
 .PHONY: deb test-packages package-tools
-.PHONY: image openwrt bench bench-quick profile config-reference spec-table
+.PHONY: image openwrt release bench bench-quick profile config-reference spec-table
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +70,9 @@ image: install ## make one container image of what is in dist/, for all platform
 
 openwrt: install ## package what is in dist/ for OpenWrt, to dist/openwrt; ARGS=ARCHITECTURE
 	@$(BUN) openwrt/build.ts $(ARGS)
+
+release: dist deb openwrt image ## build all that people are given, and gather it in dist/release
+	@$(BUN) targets/release.ts
 
 # The executable is what people run, so it is what is measured. The report: dist/bench/report.html.
 bench: build ## compare brokers side by side in at most 15 minutes; ARGS="..."

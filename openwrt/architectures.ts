@@ -7,8 +7,9 @@ export interface Architecture {
 }
 
 // The runner for armv7 passes floating point numbers in registers of VFPv3 and carries its own C
-// library, so it needs the registers but not OpenWrt's word for them. Names without one (such as
-// arm_cortex-a9) are of processors that may have none.
+// library, so it needs the registers but not OpenWrt's word for them: devices of vfpv3-d16 may have
+// all 32 (Armada 38x) or not (Armada XP), which the package asks the processor before it installs.
+// Names without a word (such as arm_cortex-a9) are of processors that may have none.
 const names: Readonly<Record<Architecture['target'], readonly string[]>> = {
   'linux-arm64-musl': [
     'aarch64_generic',

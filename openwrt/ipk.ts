@@ -33,6 +33,11 @@ export interface Ipk {
   readonly extra: readonly string[];
 }
 
+/** The file of a package. */
+export function ipkName(ipk: Pick<Ipk, 'name' | 'version' | 'architecture'>): string {
+  return `${ipk.name}_${ipk.version}_${ipk.architecture}.ipk`;
+}
+
 /** Packs the broker for an architecture into `folder`; gives the package's path. */
 export function buildIpk(
   architecture: Architecture,
@@ -71,7 +76,7 @@ export function packIpk(ipk: Ipk, data: string, folder: string, { epoch }: Stamp
     zippedTar(control, join(whole, 'control.tar.gz'), epoch);
     zippedTar(data, join(whole, 'data.tar.gz'), epoch);
     mkdirSync(folder, { recursive: true });
-    const made = join(folder, `${ipk.name}_${ipk.version}_${ipk.architecture}.ipk`);
+    const made = join(folder, ipkName(ipk));
     zippedTar(whole, made, epoch);
     return made;
   });

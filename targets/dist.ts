@@ -1,8 +1,8 @@
 // `make dist`: builds targets for people to download. `bun targets/dist.ts [--level=6] [TARGET...]`
 // writes to dist/, for each of them or for all: the tree TARGET/, its archive
-// minnow-VERSION-TARGET.tar.xz and its bill of materials; and SHA256SUMS of all that is there of
-// this version. The same sources give the same bytes on whichever machine (with the same xz and,
-// for runners, the same cross compiler).
+// minnow-VERSION-TARGET.tar.xz and its bill of materials; and SHA256SUMS of all of these that are
+// there of this version. The same sources give the same bytes on whichever machine (with the same
+// xz and, for runners, the same cross compiler).
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -35,6 +35,14 @@ export function distName(target: string, { version }: Stamp): string {
   return `minnow-${version}-${target}`;
 }
 
+export function archiveName(target: string, stamp: Stamp): string {
+  return `${distName(target, stamp)}.tar.xz`;
+}
+
+export function billName(target: string, stamp: Stamp): string {
+  return `${distName(target, stamp)}.cdx.json`;
+}
+
 /** Writes the archive of a tree into `folder` and gives its path. Level 0 is the fastest. */
 export function archive(
   { target, stamp, folder: from }: Tree,
@@ -42,7 +50,7 @@ export function archive(
   xzLevel: number,
 ): string {
   const top = distName(target.name, stamp);
-  const path = join(folder, `${top}.tar.xz`);
+  const path = join(folder, archiveName(target.name, stamp));
   const plain = join(folder, `.${top}.tar`);
   const packed = `${plain}.xz`;
   try {
@@ -61,19 +69,20 @@ export function archive(
   return path;
 }
 
-/** Writes SHA256SUMS of every file in `folder` that has a version in its name, packages that others
- *  have made of the trees too, for `sha256sum --check`. */
-export function writeSums(folder: string, { version }: Stamp): void {
-  const lines = readdirSync(folder)
-    .filter(name => /^minnow[-_]/.test(name) && name.includes(version))
-    .sort()
-    .map(name => {
-      const sum = createHash('sha256')
-        .update(readFileSync(join(folder, name)))
-        .digest('hex');
-      return `${sum}  ${name}\n`;
-    });
+/** Writes SHA256SUMS of these files in `folder`, for `sha256sum --check`. */
+export function writeSums(folder: string, names: readonly string[]): void {
+  const lines = names.toSorted().map(name => {
+    const sum = createHash('sha256')
+      .update(readFileSync(join(folder, name)))
+      .digest('hex');
+    return `${sum}  ${name}\n`;
+  });
   writeFileSync(join(folder, 'SHA256SUMS'), lines.join(''));
+}
+
+/** What this writes for people, of a version. */
+function isOurs(name: string, { version }: Stamp): boolean {
+  return name.startsWith(`minnow-${version}-`) && /\.(?:tar\.xz|cdx\.json)$/.test(name);
 }
 
 function say(text: string): void {
@@ -83,7 +92,7 @@ function say(text: string): void {
 async function dist(name: string, stamp: Stamp, xzLevel: number): Promise<void> {
   const tree = await buildTree(name, join(distFolder, name), stamp);
   const path = archive(tree, distFolder, xzLevel);
-  const bill = `${distName(name, stamp)}.cdx.json`;
+  const bill = billName(name, stamp);
   copyFileSync(join(tree.folder, 'sbom.cdx.json'), join(distFolder, bill));
   const size = (statSync(path).size / 1e6).toFixed(1);
   say(`${relative(root, path)} (${size} MB), ${basename(bill)}`);
@@ -105,7 +114,8 @@ async function main(args: string[]): Promise<number> {
       left++;
     }
   }
-  writeSums(distFolder, stamp);
+  const made = readdirSync(distFolder).filter(file => isOurs(file, stamp));
+  writeSums(distFolder, made);
   return left === 0 ? 0 : 1;
 }
 

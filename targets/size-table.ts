@@ -1,6 +1,6 @@
 // `make size-table`: measures what dist/ holds and writes the table into README.md, between its
-// markers. The time of a start is taken of those that this machine runs by itself; what an
-// emulator takes would say nothing.
+// markers. The time of a start is taken of those that this machine runs by itself: what an emulator
+// takes would say nothing, and neither would the time of entering another root.
 
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,15 +21,15 @@ export interface Row {
   /** Bytes to download and to keep. */
   readonly archive: number;
   readonly unpacked: number;
-  /** Median milliseconds from starting it to its first CONNACK; null: not measured. */
-  readonly startMs: number | null;
+  /** Median milliseconds from starting it to its first CONNACK, or why that was not measured. */
+  readonly startMs: number | string;
 }
 
 /** The table, in Markdown. */
 export function sizeTable(rows: readonly Row[]): string {
   const mb = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
   const lines = rows.map(({ target, archive, unpacked, startMs }) => {
-    const start = startMs === null ? '–' : `${startMs.toFixed(1)} ms`;
+    const start = typeof startMs === 'string' ? startMs : `${startMs.toFixed(1)} ms`;
     const { name, summary } = target;
     return `| \`${name}\` | ${summary} | ${mb(archive)} | ${mb(unpacked)} | ${start} |`;
   });
@@ -56,9 +56,16 @@ async function measure(name: string): Promise<Row> {
   if (!existsSync(archive)) throw new Error(`there is no ${archive}: make dist comes first`);
   const sizes = everythingIn(folder).map(path => statSync(join(folder, path)));
   const unpacked = sizes.reduce((sum, stat) => sum + (stat.isFile() ? stat.size : 0), 0);
-  const isNative = name.startsWith(nativeTarget()) && target.trial?.root === 'here';
-  const startMs = isNative ? await medianStart(join(folder, target.program)) : null;
+  const startMs = whyUnmeasured(target) ?? (await medianStart(join(folder, target.program)));
   return { target, archive: statSync(archive).size, unpacked, startMs };
+}
+
+/** Why the start of a target cannot be measured on this machine, or null. */
+export function whyUnmeasured({ name, machine, trial }: Target): string | null {
+  if (trial === null) return 'not measured (never run)';
+  if (name.startsWith(nativeTarget()) && trial.root === 'here') return null;
+  const isOurs = machine.os === process.platform && machine.arch === process.arch;
+  return isOurs ? `not measured (run in a root of ${machine.libc})` : 'not measured (emulated)';
 }
 
 async function medianStart(program: string): Promise<number> {

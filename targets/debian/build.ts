@@ -23,7 +23,14 @@ import { missingPrograms, root, run } from '../packages.ts';
 import type { Stamp } from '../stamp.ts';
 import { readTarget } from '../target.ts';
 import { buildTree, distFolder, obstacle } from '../tree.ts';
-import { type Architecture, architectures, changelog, control, debianVersion } from './control.ts';
+import {
+  type Architecture,
+  architectures,
+  changelog,
+  control,
+  debianVersion,
+  debName,
+} from './control.ts';
 
 const here = import.meta.dirname;
 const docs = 'usr/share/doc/minnow';
@@ -41,7 +48,7 @@ const fromTree: Readonly<Record<string, string>> = {
 };
 /** What of a runner's tree belongs to its program. */
 const runnerParts = ['lib', 'program'];
-const scripts = ['postinst', 'prerm', 'postrm'];
+const scripts = ['preinst', 'postinst', 'prerm', 'postrm'];
 
 /** Why packages cannot be made on this machine, or null. */
 export function debObstacle(): string | null {
@@ -77,7 +84,7 @@ export function buildDeb(
     for (const name of scripts) put(staging, `DEBIAN/${name}`, own(name), 0o755);
     openFolders(staging);
     mkdirSync(folder, { recursive: true });
-    const made = join(folder, `minnow_${version}_${architecture}.deb`);
+    const made = join(folder, debName(architecture, stamp));
     const making = `${made}.${process.pid}`; // it takes a minute, and half of it is no package
     run(['dpkg-deb', '--root-owner-group', '-Zxz', '--build', staging, making], {
       env: { SOURCE_DATE_EPOCH: String(stamp.epoch) },

@@ -23,6 +23,11 @@ export function debianVersion({ version }: Stamp): string {
   return `${version.replace('-', '~')}-1`;
 }
 
+/** The file of a package. */
+export function debName(architecture: Architecture, stamp: Stamp): string {
+  return `minnow_${debianVersion(stamp)}_${architecture}.deb`;
+}
+
 interface Facts {
   readonly architecture: Architecture;
   readonly version: string;

@@ -124,6 +124,11 @@ export function imageName({ version }: Stamp): string {
   return `minnow:${version}`;
 }
 
+/** The one file of it, in dist/. */
+export function imageFile({ version }: Stamp): string {
+  return `minnow-${version}-image.tar`;
+}
+
 /** Writes the layout of the platforms to `folder`; `treeOf` gives the built tree of a target. */
 export function buildImage(
   wanted: readonly Platform[],
@@ -177,7 +182,7 @@ function main(): number {
   }
   const folder = join(root, 'dist', 'image');
   buildImage(platforms, treeOf, folder, stamp);
-  const file = join(root, 'dist', `minnow-${stamp.version}-image.tar`);
+  const file = join(root, 'dist', imageFile(stamp));
   writeTar(folder, file, { top: '.', epoch: stamp.epoch });
   process.stdout.write(`${relative(root, folder)}\n${relative(root, file)}\n`);
   return 0;

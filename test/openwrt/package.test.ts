@@ -116,6 +116,22 @@ function onRouter(tree: string): void {
       assert.match(refused.stderr, expected);
     });
 
+    test('refuses a processor with half of the registers', async () => {
+      const info = '/usr/lib/opkg/info/minnow.preinst';
+      const features = (words: string) => {
+        router.write('tmp/cpuinfo', `Features\t: half thumb vfp ${words} tls\n`);
+        const bound = 'mount --bind "$0/tmp/cpuinfo" "$0/proc/cpuinfo"';
+        return run(router.command([info], bound));
+      };
+      const refused = await features('vfpv3 vfpv3d16');
+      assert.equal(refused.code, 1);
+      assert.match(
+        refused.stderr,
+        /^minnow needs VFPv3 with 32 registers, and this processor has 16/,
+      );
+      assert.equal((await features('neon vfpv3 vfpv4 vfpd32')).code, 0);
+    });
+
     test('is installed: a user of its own, enabled, and told to procd', async () => {
       const { code, stderr } = await router.install(ipk);
       assert.equal(code, 0, stderr);

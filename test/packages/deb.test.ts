@@ -161,7 +161,7 @@ describe('what is written by hand for Debian', () => {
     );
   });
 
-  const scripts = ['postinst', 'prerm', 'postrm'].map(name => join(debian, name));
+  const scripts = ['preinst', 'postinst', 'prerm', 'postrm'].map(name => join(debian, name));
   const own = ['boot.sh', 'sweep.sh'].map(name => join(import.meta.dirname, name));
   if (program('shellcheck') === null) {
     skipped('are scripts without a fault', 'shellcheck is not installed');
@@ -169,6 +169,23 @@ describe('what is written by hand for Debian', () => {
     test('are scripts without a fault', async () => {
       const { code, stdout } = await run(['shellcheck', ...scripts, ...own]);
       assert.equal(code, 0, stdout.toString());
+    });
+  }
+
+  if (spawnSync('unshare', ['--mount', 'true']).status !== 0) {
+    skipped('refuse a processor with half of the registers', 'only root may mount');
+  } else {
+    test('refuse a processor with half of the registers', async () => {
+      const file = join(scratch, 'cpuinfo');
+      const enter = 'mount --bind "$1" /proc/cpuinfo && exec "$0" install';
+      const features = (words: string) => {
+        writeFileSync(file, `Features\t: half thumb vfp ${words} tls\n`);
+        return run(['unshare', '--mount', 'sh', '-c', enter, join(debian, 'preinst'), file]);
+      };
+      const refused = await features('vfpv3 vfpv3d16');
+      assert.equal(refused.code, 1);
+      assert.match(refused.stderr, /^minnow needs VFPv3 with 32 registers/);
+      assert.equal((await features('neon vfpv3 vfpv4 vfpd32')).code, 0);
     });
   }
 

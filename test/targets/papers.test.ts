@@ -22,8 +22,8 @@ import { NotAnImage, readImage } from '../../targets/pack/image.ts';
 import { sbom } from '../../targets/pack/sbom.ts';
 import { writeTar } from '../../targets/pack/tar.ts';
 import { fetchPackage, locked, Unobtainable, verify } from '../../targets/packages.ts';
-import { between, currentTable, sizeTable } from '../../targets/size-table.ts';
-import { parseTarget, readTarget, targetNames } from '../../targets/target.ts';
+import { between, currentTable, sizeTable, whyUnmeasured } from '../../targets/size-table.ts';
+import { nativeTarget, parseTarget, readTarget, targetNames } from '../../targets/target.ts';
 import { obstacle } from '../../targets/tree.ts';
 import { afterAll, describe, skipped, test } from '../harness.ts';
 
@@ -258,9 +258,21 @@ describe("README.md's table", () => {
     for (const name of targetNames()) {
       const { summary } = readTarget(name);
       const row = rows.find(line => line.startsWith(`| \`${name}\` | ${summary} | `));
-      assert.match(row ?? '', /\| \d+ MB \| \d+ MB \| (–|\d+\.\d ms) \|$/, name);
+      assert.match(row ?? '', /\| \d+ MB \| \d+ MB \| (not measured \(.+\)|\d+\.\d ms) \|$/, name);
     }
     assert.equal(rows.length, targetNames().length + 2, 'and nothing else');
+  });
+
+  test('says why a start was not measured', () => {
+    const why = (name: string) => whyUnmeasured(readTarget(name));
+    assert.equal(why('windows-x64'), 'not measured (never run)');
+    if (nativeTarget() !== 'linux-x64') return;
+    assert.equal(why('linux-x64'), null);
+    assert.equal(why('linux-x64-baseline'), null);
+    assert.equal(why('linux-x64-musl'), 'not measured (run in a root of musl)');
+    for (const name of ['linux-arm64', 'linux-armv7']) {
+      assert.equal(why(name), 'not measured (emulated)');
+    }
   });
 
   test('is written between its marks, and nothing else is touched', () => {
