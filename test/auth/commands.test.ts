@@ -18,7 +18,7 @@ import { verify } from '../../src/auth/passwords/compute.ts';
 import { parsePasswords } from '../../src/auth/passwords/password-file.ts';
 import { Exit } from '../../src/cli/exit.ts';
 import { afterAll, beforeAll, beforeEach, describe, skipped, test } from '../harness.ts';
-import { minnow as command } from '../integration/process.ts';
+import { minnow as command, run } from '../integration/process.ts';
 
 let root = '';
 let directory = '';
@@ -132,6 +132,22 @@ describe('minnow passwd', () => {
     const { code, stderr } = minnow(['passwd', '-c', 'minnow.toml', '--token', 'device']);
     assert.equal(code, Exit.ok, stderr);
     assert.equal(users().size, 1);
+  });
+
+  test('loses nobody when several change the file at once', async () => {
+    writeFileSync(join(directory, 'minnow.toml'), `[auth]\npasswordFile = "${file()}"\n`);
+    const names = Array.from({ length: 8 }, (_, at) => `user${at}`);
+    const changes = names.map((name, at) =>
+      at % 2 === 0
+        ? run([...command, 'passwd', '--file', file(), '--mosquitto', '--stdin', name], 'secret\n')
+        : run(
+            [...command, 'rpcd', '--config', join(directory, 'minnow.toml'), 'call', 'set_user'],
+            JSON.stringify({ name, token: true }),
+          ),
+    );
+    for (const { code, stderr } of await Promise.all(changes)) assert.equal(code, Exit.ok, stderr);
+    assert.deepEqual([...users().keys()].sort(), names);
+    assert.deepEqual(readdirSync(directory).sort(), ['minnow.toml', 'passwd']);
   });
 
   const faults: [args: string, input: string, code: number, message: RegExp][] = [

@@ -10,7 +10,7 @@ import { print } from '../command.ts';
 import { Exit, Failure } from '../exit.ts';
 import { configFlagsOf, load } from '../load.ts';
 import { askPassword, readPassword } from './ask-password.ts';
-import { readPrivateFile, writePrivateFile } from './private-file.ts';
+import { changePrivateFile, readPrivateFile } from './private-file.ts';
 
 const SCRAM_ROUNDS = 15_000;
 /** What mosquitto 2.1 writes by itself is 1,000, and older ones 101. */
@@ -54,20 +54,30 @@ async function changeFile(flags: Flags): Promise<number> {
   checkKinds(flags);
   const name = userOf(flags);
   const path = await fileOf(flags);
-  const before = readPrivateFile(path);
-  const { users, faults } = parsePasswords(before);
-  if (flags.has('init') && users.size + faults.length > 0) return Exit.ok;
-  const known = users.has(name);
-  if (flags.has('delete')) {
-    if (!known) throw new Failure(Exit.noInput, `${path}: there is no user "${name}"`);
-    writePrivateFile(path, changePasswords(before, name, null));
-    await print(`"${name}" was taken out of ${path}`);
-    return Exit.ok;
-  }
-  const { hash, words } = await makeHash(flags, name);
-  writePrivateFile(path, changePasswords(before, name, formatHash(hash)));
-  await print(`"${name}" was ${known ? 'changed' : 'added'} in ${path}: ${words}`);
+  // Before anybody types a password; and where there are users already, it may not be ours to write.
+  if (!mayChange(flags, readPrivateFile(path))) return Exit.ok;
+  const made = flags.has('delete') ? null : await makeHash(flags, name);
+  let said: string | null = null;
+  await changePrivateFile(path, before => {
+    if (!mayChange(flags, before)) return null;
+    const known = parsePasswords(before).users.has(name);
+    if (made === null && !known) {
+      throw new Failure(Exit.noInput, `${path}: there is no user "${name}"`);
+    }
+    said =
+      made === null
+        ? `"${name}" was taken out of ${path}`
+        : `"${name}" was ${known ? 'changed' : 'added'} in ${path}: ${made.words}`;
+    return changePasswords(before, name, made && formatHash(made.hash));
+  });
+  if (said !== null) await print(said);
   return Exit.ok;
+}
+
+/** A first user is for a file that has none. */
+function mayChange(flags: Flags, text: string): boolean {
+  const { users, faults } = parsePasswords(text);
+  return !flags.has('init') || users.size + faults.length === 0;
 }
 
 function checkKinds(flags: Flags): void {

@@ -15,6 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { Exit, errorCode, Failure } from '../exit.ts';
+import { withClaim } from './file-claim.ts';
 
 /** Empty when there is none yet. */
 export function readPrivateFile(path: string): string {
@@ -29,14 +30,32 @@ export function readPrivateFile(path: string): string {
   }
 }
 
-/** Throws a Failure that says why, with the old file as it was. */
-export function writePrivateFile(path: string, text: string): void {
-  let fresh = '';
+/** Puts what `change` makes of the text in its place, and lets nobody else change it meanwhile;
+ *  null leaves it as it is. A Failure says why it could not, with the old file as it was. */
+export async function changePrivateFile(
+  path: string,
+  change: (text: string) => string | null,
+): Promise<void> {
   try {
-    const old = statOf(path);
     // A link stays one: what it leads to is replaced.
-    const target = old === null ? path : realpathSync(path);
-    fresh = `${target}.new-${process.pid}`;
+    const target = statOf(path) === null ? path : realpathSync(path);
+    await withClaim(target, () => {
+      const text = change(readPrivateFile(target));
+      if (text !== null) replace(target, text);
+    });
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    const code = errorCode(error);
+    const denied = code === 'EACCES' || code === 'EPERM' || code === 'EROFS';
+    const why = denied ? 'no permission to write it' : `cannot be written (${code})`;
+    throw new Failure(denied ? Exit.noPermission : Exit.cannotCreate, `${path}: ${why}`);
+  }
+}
+
+function replace(path: string, text: string): void {
+  const old = statOf(path);
+  const fresh = `${path}.new-${process.pid}`;
+  try {
     const file = openSync(fresh, 'wx', 0o600);
     try {
       if (old !== null) fchmodSync(file, old.mode & 0o777);
@@ -46,13 +65,10 @@ export function writePrivateFile(path: string, text: string): void {
       closeSync(file);
     }
     if (old !== null && process.getuid?.() === 0) chownSync(fresh, old.uid, old.gid);
-    renameSync(fresh, target);
+    renameSync(fresh, path);
   } catch (error) {
-    if (fresh !== '') rmSync(fresh, { force: true });
-    const code = errorCode(error);
-    const denied = code === 'EACCES' || code === 'EPERM' || code === 'EROFS';
-    const why = denied ? 'no permission to write it' : `cannot be written (${code})`;
-    throw new Failure(denied ? Exit.noPermission : Exit.cannotCreate, `${path}: ${why}`);
+    rmSync(fresh, { force: true });
+    throw error;
   }
 }
 

@@ -1,5 +1,5 @@
-// What a command does around its own work: read flags, help, say what is wrong with the command line
-// the same way.
+// What a command does around its own work: read flags, help, say what is wrong with the command
+// line the same way.
 
 import { print } from '../command.ts';
 import { Exit, Failure } from '../exit.ts';

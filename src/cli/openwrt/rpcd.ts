@@ -7,7 +7,7 @@ import { hashScrypt, makeToken } from '../../auth/passwords/compute.ts';
 import { changePasswords, nameFault, parsePasswords } from '../../auth/passwords/password-file.ts';
 import { formatHash } from '../../auth/passwords/stored-hash.ts';
 import { type Answer, ask } from '../ask.ts';
-import { readPrivateFile, writePrivateFile } from '../auth/private-file.ts';
+import { changePrivateFile, readPrivateFile } from '../auth/private-file.ts';
 import { type Flag, type Flags, UsageError } from '../client/flags.ts';
 import { runCommand, usageText } from '../client/run-command.ts';
 import { print } from '../command.ts';
@@ -172,23 +172,27 @@ class Users {
     if (fault !== null) throw new Failure(Exit.usage, `the name ${fault}`);
     if (given.token === true) {
       const { token, hash } = makeToken();
-      this.write(name, formatHash(hash));
+      await this.change(name, formatHash(hash));
       return { token };
     }
     const password = textOf(given, 'password');
     const { costs } = await calibrate(boundsFor(machineMemory()));
-    this.write(name, formatHash(await hashScrypt(Buffer.from(password), costs)));
+    await this.change(name, formatHash(await hashScrypt(Buffer.from(password), costs)));
     return {};
   }
 
-  delete(name: string): object {
-    const { users } = parsePasswords(readPrivateFile(this.path));
-    if (!users.has(name)) throw new Failure(Exit.noInput, `there is no user "${name}"`);
-    this.write(name, null);
+  async delete(name: string): Promise<object> {
+    await this.change(name, null);
     return {};
   }
 
-  private write(name: string, hash: string | null): void {
-    writePrivateFile(this.path, changePasswords(readPrivateFile(this.path), name, hash));
+  /** Null takes the user out, who must be there. */
+  private change(name: string, hash: string | null): Promise<void> {
+    return changePrivateFile(this.path, text => {
+      if (hash !== null || parsePasswords(text).users.has(name)) {
+        return changePasswords(text, name, hash);
+      }
+      throw new Failure(Exit.noInput, `there is no user "${name}"`);
+    });
   }
 }
