@@ -24,6 +24,14 @@ export function writeAccess(collected: Collected, written: readonly Listener[], 
     );
     toml.set('auth.passwordFile', '/etc/minnow/passwd', []);
   }
+  if (!anonymous || named || listeners.some(({ identified }) => identified)) {
+    toml.say(
+      'session',
+      'As in mosquitto, whoever is let in may take over any client id and its session. ' +
+        'Without this line that of a user with a name is for this user only, which is safer.',
+    );
+    toml.set('session.takeover', 'anyone', []);
+  }
   const empty = collected.access.last('allow_zero_length_clientid');
   const assign = empty && readFlag(empty, toml.faults);
   if (empty !== null && assign !== null) toml.set('mqtt.assignClientIds', assign, [empty]);

@@ -92,6 +92,17 @@ const cases: [title: string, conf: string, expected: Part<Config>][] = [
     },
   ],
   [
+    'users with names: whoever is let in may take over a client id, as in mosquitto',
+    'listener 1883\nallow_anonymous true\npassword_file /etc/m/passwd\n',
+    { broker: { takeover: 'anyone' } },
+  ],
+  [
+    'names from certificates: the same',
+    `listener 8883\n${TLS}cafile /c/ca.crt\nrequire_certificate true\n` +
+      'use_identity_as_username true\n',
+    { broker: { takeover: 'anyone' } },
+  ],
+  [
     'an open listener',
     'listener 1884 192.0.2.7\nallow_anonymous true\n',
     {
