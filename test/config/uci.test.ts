@@ -67,6 +67,9 @@ describe('the syntax of UCI', () => {
 
   const wrong: readonly (readonly [string, number, RegExp])[] = [
     ["config a 'x\n", 1, /a quote without an end/],
+    ['config a "x\\', 1, /a quote without an end/],
+    ['config a\noption x \\', 2, /a backslash with nothing behind it/],
+    ['config a\noption x y\\', 2, /a backslash with nothing behind it/],
     ['option x 1', 1, /stands above every section/],
     ['config a\n\noption x', 3, /expected "option NAME VALUE"/],
     ['config a\noption x 1 2', 2, /is a quote missing\?/],

@@ -126,9 +126,12 @@ function* wordsOf(text: string): Generator<Words> {
   let word: string | null = null;
   PART.lastIndex = 0;
   while (PART.lastIndex < text.length) {
+    const at = PART.lastIndex;
     const part = PART.exec(text)?.[0];
     if (part === undefined) {
-      yield { line, words, fault: 'a quote without an end' };
+      const quote = text[at] !== '\\';
+      const fault = quote ? 'a quote without an end' : 'a backslash with nothing behind it';
+      yield { line, words, fault };
       return;
     }
     line += part.split('\n').length - 1;
