@@ -64,11 +64,15 @@ export abstract class DoorLink implements Link {
 
   write(buffer: Uint8Array, start: number, end: number): number {
     if (this.finished) return 0;
-    const room = limits.doorWindowBytes - this.stream.writableLength;
-    const size = Math.max(0, Math.min(end - start, room));
-    this.short = size < end - start;
-    if (size > 0) this.send(Buffer.from(buffer.subarray(start, start + size)));
-    return size;
+    let at = start;
+    // What the system takes at once leaves room, and no `drain` comes after it.
+    for (let room = this.room(); at < end && room > 0; room = this.room()) {
+      const next = Math.min(end, at + room);
+      this.stream.write(this.pack(buffer.subarray(at, next)));
+      at = next;
+    }
+    this.short = at < end;
+    return at - start;
   }
 
   pause(paused: boolean): void {
@@ -109,12 +113,10 @@ export abstract class DoorLink implements Link {
     this.gone();
   }
 
-  /** Stops or goes on; saying it twice is harmless. */
-  protected abstract stopReading(stopped: boolean): void;
   /** Calls `received` with what comes from now on. */
   protected abstract read(): void;
-  /** Takes all of `bytes`, which are its own. */
-  protected abstract send(bytes: Buffer): void;
+  /** `bytes` as they travel, in memory of their own. */
+  protected abstract pack(bytes: Uint8Array): Buffer;
   /** What was sent, then the end. */
   protected abstract sayGoodbye(): void;
 
@@ -138,12 +140,18 @@ export abstract class DoorLink implements Link {
   }
 
   private setReading(): void {
-    this.stopReading((this.paused || this.held || this.condemned) && !this.finished);
+    const stopped = (this.paused || this.held || this.condemned) && !this.finished;
+    if (stopped) this.stream.pause();
+    else this.stream.resume();
   }
 
-  private abortIn(ms: number): void {
+  protected abortIn(ms: number): void {
     clearTimeout(this.farewell);
     this.farewell = setTimeout(() => this.abort(), ms);
+  }
+
+  private room(): number {
+    return limits.doorWindowBytes - this.stream.writableLength;
   }
 
   private drained(): void {
@@ -167,18 +175,13 @@ export abstract class DoorLink implements Link {
 
 /** MQTT's bytes as they are: TCP behind a proxy, TLS, a unix socket. */
 export class StreamLink extends DoorLink {
-  protected stopReading(stopped: boolean): void {
-    if (stopped) this.stream.pause();
-    else this.stream.resume();
-  }
-
   protected read(): void {
     this.stream.on('data', (chunk: Buffer) => this.received(chunk));
     this.stream.on('end', () => this.ended());
   }
 
-  protected send(bytes: Buffer): void {
-    this.stream.write(bytes);
+  protected pack(bytes: Uint8Array): Buffer {
+    return Buffer.from(bytes);
   }
 
   protected sayGoodbye(): void {

@@ -20,8 +20,7 @@ import { nameFrom } from './steps/identity.ts';
 import { proxyStep } from './steps/proxy-step.ts';
 import { readTlsFiles } from './steps/tls-files.ts';
 import { TlsStep } from './steps/tls-step.ts';
-import type { WebSocketStep } from './steps/web-socket-step.ts';
-import { WebSocketLink } from './web-socket-link.ts';
+import type { WebSocketStep } from './web-socket/web-socket-step.ts';
 
 export interface DoorOptions extends IoOptions {
   /** From accepted to the end of all handshakes. */
@@ -118,7 +117,7 @@ export class Door {
       this.steps.push(this.tls.step);
     }
     if (protocol === 'websocket') {
-      const { WebSocketStep } = await import('./steps/web-socket-step.ts');
+      const { WebSocketStep } = await import('./web-socket/web-socket-step.ts');
       this.webSocket = new WebSocketStep(webSocket, this.options.packetSizeMax);
       this.steps.push(this.webSocket.step);
     }
@@ -245,10 +244,8 @@ export class Door {
     const nobody = entrance.origin;
     const origin = proved ? { ...nobody, username, certificate } : nobody;
     const passage = { raw, stream, peer, origin };
-    const frames = this.webSocket?.socketOf(arrival);
-    const link = frames
-      ? new WebSocketLink(frames, passage, this.side)
-      : new StreamLink(passage, this.side);
+    const { side, webSocket } = this;
+    const link = webSocket === null ? new StreamLink(passage, side) : webSocket.link(passage, side);
     this.links.set(arrival, link);
     stream.once('close', () => this.links.delete(arrival));
     if (this.held) link.hold(true);

@@ -273,6 +273,7 @@ describe('WebSocket frames', () => {
   for (const [what, bytes, code] of faults) {
     test(`refuse ${what}`, async () => {
       const place = await open(webSocket());
+      place.guests.echo = false; // there is no more room for answers then
       const client = await upgraded(place);
       client.socket.write(bytes);
       assert.equal(await client.closeCode(), code);
