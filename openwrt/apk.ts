@@ -1,6 +1,6 @@
 // Packages for apk (OpenWrt 25.12 and newer). Their format is apk's own business: `apk mkpkg`
-// writes them, and where that tool is not, everything it needs is laid out beside the place of the
-// package, with the command to call.
+// writes them. Everything it needs is laid out beside the place of the package, with a script that
+// calls it; where the tool is not, that folder stays, to be packed on a machine that has it.
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -14,74 +14,119 @@ import {
   description,
   installPayload,
   kilobytesOf,
-  packageVersion,
   put,
   requiredUser,
   scripts,
 } from './payload.ts';
 
+/** What a package says of itself. */
 export interface Apk {
+  readonly name: string;
+  readonly architecture: string;
+  readonly description: string;
+  readonly depends: readonly string[];
+  readonly conffiles: readonly string[];
+  /** Whom OpenWrt makes for it; null: nobody. */
+  readonly user: string | null;
+}
+
+export interface Made {
   /** Where the package is, or would be. */
   readonly path: string;
   /** Why it was not made, and what would make it; null when it was. */
   readonly missing: string | null;
 }
 
-const NAME = 'minnow';
+/** The version as apk writes it: 0.2.0-rc.1 is 0.2.0_rc1. */
+export function apkVersion({ version }: Stamp): string {
+  return `${version.replace(/-([a-z]+)\.?(\d*)/, '_$1$2')}-r1`;
+}
 
-/** Lays out the package in `folder`, and makes it where `apk` can. */
+/** Lays out the package of the broker in `folder`, and makes it where `apk` can. */
 export function buildApk(
   architecture: Architecture,
   tree: string,
   folder: string,
   stamp: Stamp,
-): Apk {
-  const version = packageVersion(stamp);
-  const layout = join(folder, `${NAME}-${version}_${architecture.name}.apk.d`);
+): Made {
+  const apk: Apk = {
+    name: 'minnow',
+    architecture: architecture.name,
+    description,
+    depends: dependsOf(architecture),
+    conffiles,
+    user: requiredUser,
+  };
+  const install = (files: string) => {
+    installPayload(architecture, tree, files);
+    return brokerScripts(kilobytesOf(files));
+  };
+  return packApk(apk, install, folder, stamp);
+}
+
+/** `install` puts the files where it is told, and gives the scripts by apk's names. */
+export function packApk(
+  apk: Apk,
+  install: (files: string) => ReadonlyMap<string, string>,
+  folder: string,
+  stamp: Stamp,
+): Made {
+  const file = `${apk.name}-${apkVersion(stamp)}_${apk.architecture}.apk`;
+  const layout = join(folder, `${file}.d`);
   const files = join(layout, 'files');
   rmSync(layout, { recursive: true, force: true });
   mkdirSync(files, { recursive: true });
-  installPayload(architecture, tree, files);
-  const texts = apkScripts(kilobytesOf(files));
+  const texts = install(files);
   for (const [name, text] of texts) put(layout, name, text, 0o755);
-  addDatabase(files);
-  const path = join(folder, `${NAME}-${version}_${architecture.name}.apk`);
-  const command = ['mkpkg', ...flagsOf(architecture, version), '--files', files];
-  for (const name of texts.keys()) command.push('--script', `${name}:${join(layout, name)}`);
-  command.push('--output', path);
-  const { status, error, stderr } = spawnSync('apk', command, {
+  addDatabase(apk, files);
+  put(layout, 'mkpkg', mkpkg(apk, [...texts.keys()], file, stamp), 0o755);
+  const path = join(folder, file);
+  const { status, stderr } = spawnSync('sh', [join(layout, 'mkpkg')], {
     encoding: 'utf8',
-    env: { ...process.env, SOURCE_DATE_EPOCH: String(stamp.epoch) },
+    env: { ...process.env },
   });
   if (status === 0) {
     rmSync(layout, { recursive: true, force: true });
     return { path, missing: null };
   }
-  const what = error === undefined ? `apk mkpkg failed: ${stderr.trim()}` : 'no apk (3.0 or newer)';
-  const words = ['apk', ...command].map(word => (/[^\w./:=-]/.test(word) ? `'${word}'` : word));
-  return { path, missing: `${what}; where it is: ${words.join(' ')}` };
+  const why = status === 127 ? 'no apk (3.0 or newer) here' : `apk mkpkg: ${stderr.trim()}`;
+  return { path, missing: `${why}; where it is: sh ${layout}/mkpkg` };
 }
 
-function flagsOf(architecture: Architecture, version: string): string[] {
+/** The script that packs the folder it lies in. Files belong to whoever packs, which is to be root. */
+function mkpkg(apk: Apk, names: readonly string[], file: string, stamp: Stamp): string {
   const info = {
-    name: NAME,
-    version,
-    description,
-    arch: architecture.name,
+    name: apk.name,
+    version: apkVersion(stamp),
+    description: apk.description,
+    arch: apk.architecture,
     license: 'Apache-2.0',
-    origin: 'openwrt/feed/minnow',
+    origin: `openwrt/feed/${apk.name}`,
     maintainer: 'the minnow authors',
-    depends: dependsOf(architecture).join(' '),
+    ...(apk.depends.length > 0 ? { depends: apk.depends.join(' ') } : {}),
   };
-  return Object.entries(info).flatMap(([key, value]) => ['--info', `${key}:${value}`]);
+  const flags = [
+    ...Object.entries(info).map(([key, value]) => `--info '${key}:${value}'`),
+    '--files files',
+    ...names.map(name => `--script ${name}:${name}`),
+    `--output ../${file}`,
+  ];
+  return `#!/bin/sh
+cd "$(dirname "$0")" || exit 1
+export SOURCE_DATE_EPOCH=${stamp.epoch}
+as_root=
+[ "$(id -u)" = 0 ] || as_root=fakeroot
+exec $as_root apk mkpkg \\
+${flags.map(flag => `\t${flag}`).join(' \\\n')}
+`;
 }
 
 /** The scripts of an ipk under apk's names; in an upgrade the service stays enabled as it was. */
-function apkScripts(kilobytes: number): ReadonlyMap<string, string> {
+function brokerScripts(kilobytes: number): ReadonlyMap<string, string> {
   const said = scripts(kilobytes);
   const body = (name: string) => said.get(name)!.replace(/^#!.*\n/, '');
   const calls = (name: string, more: string) =>
-    `#!/bin/sh\n${more}export root="$IPKG_INSTROOT"\nexport pkgname="${NAME}"\n${body(name)}`;
+    `#!/bin/sh\n${more}export root="$IPKG_INSTROOT"\nexport pkgname="minnow"\n${body(name)}`;
   const upgrade = 'export PKG_UPGRADE=1\n';
   const install = calls('postinst', '').replace(
     'default_postinst',
@@ -97,16 +142,17 @@ function apkScripts(kilobytes: number): ReadonlyMap<string, string> {
 }
 
 /** What OpenWrt keeps about a package in the package itself. */
-function addDatabase(files: string): void {
+function addDatabase({ name, user, conffiles: kept }: Apk, files: string): void {
   const place = 'lib/apk/packages';
-  put(files, `${place}/${NAME}.rusers`, `${requiredUser}\n`);
+  if (user !== null) put(files, `${place}/${name}.rusers`, `${user}\n`);
   const paths = readdirSync(files, { recursive: true, encoding: 'utf8' });
   const plain = paths.filter(path => statSync(join(files, path)).isFile()).sort();
-  put(files, `${place}/${NAME}.list`, plain.map(path => `/${path}\n`).join(''));
-  const sums = conffiles.map(path => {
+  put(files, `${place}/${name}.list`, plain.map(path => `/${path}\n`).join(''));
+  if (kept.length === 0) return;
+  const sums = kept.map(path => {
     const bytes = readFileSync(join(files, path));
     return `${path} ${createHash('sha256').update(bytes).digest('hex')}\n`;
   });
-  put(files, `${place}/${NAME}.conffiles`, `${conffiles.join('\n')}\n`);
-  put(files, `${place}/${NAME}.conffiles_static`, sums.join(''));
+  put(files, `${place}/${name}.conffiles`, `${kept.join('\n')}\n`);
+  put(files, `${place}/${name}.conffiles_static`, sums.join(''));
 }

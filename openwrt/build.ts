@@ -6,15 +6,19 @@ import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { root } from '../targets/packages.ts';
 import { readStamp } from '../targets/stamp.ts';
-import { buildApk } from './apk.ts';
+import { buildApk, type Made } from './apk.ts';
 import { architectures } from './architectures.ts';
 import { writeFeed } from './feed.ts';
 import { buildIpk } from './ipk.ts';
-import { buildLuciIpk } from './luci.ts';
+import { buildLuciApk, buildLuciIpk } from './luci.ts';
 import { kilobytesOf, treeOf } from './payload.ts';
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
+}
+
+function sayApk({ path, missing }: Made): void {
+  say(missing === null ? relative(root, path) : `no ${relative(root, path)}: ${missing}`);
 }
 
 function main(names: readonly string[]): number {
@@ -39,10 +43,10 @@ function main(names: readonly string[]): number {
     }
     largest = Math.max(largest, kilobytesOf(tree));
     say(relative(root, buildIpk(architecture, tree, folder, stamp)));
-    const { path, missing } = buildApk(architecture, tree, folder, stamp);
-    say(missing === null ? relative(root, path) : `no ${relative(root, path)}: ${missing}`);
+    sayApk(buildApk(architecture, tree, folder, stamp));
   }
   say(relative(root, buildLuciIpk(folder, stamp)));
+  sayApk(buildLuciApk(folder, stamp));
   writeFeed(join(folder, 'feed'), stamp, largest);
   return left === 0 ? 0 : 1;
 }

@@ -1,9 +1,10 @@
-// The web interface as a package for opkg: it is the same on every processor.
+// The web interface as a package for opkg and for apk: it is the same on every processor.
 
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Stamp } from '../targets/stamp.ts';
+import { type Made, packApk } from './apk.ts';
 import { packIpk } from './ipk.ts';
 import { packageVersion } from './payload.ts';
 
@@ -18,29 +19,37 @@ const postinst = `#!/bin/sh
 exit 0
 `;
 
+const common = {
+  name: 'luci-app-minnow',
+  depends: ['luci-base', 'minnow'],
+  description: 'LuCI support for the MQTT broker minnow',
+  conffiles: [],
+};
+
 export function buildLuciIpk(folder: string, stamp: Stamp): string {
   const data = mkdtempSync(join(tmpdir(), 'minnow-luci-'));
   try {
     installLuci(data);
-    return packIpk(
-      {
-        name: 'luci-app-minnow',
-        architecture: 'all',
-        version: packageVersion(stamp),
-        depends: ['luci-base', 'minnow'],
-        description: 'LuCI support for the MQTT broker minnow',
-        section: 'luci',
-        conffiles: [],
-        scripts: new Map([['postinst', postinst]]),
-        extra: [],
-      },
-      data,
-      folder,
-      stamp,
-    );
+    const ipk = {
+      ...common,
+      architecture: 'all',
+      version: packageVersion(stamp),
+      section: 'luci',
+      scripts: new Map([['postinst', postinst]]),
+      extra: [],
+    };
+    return packIpk(ipk, data, folder, stamp);
   } finally {
     rmSync(data, { recursive: true, force: true });
   }
+}
+
+export function buildLuciApk(folder: string, stamp: Stamp): Made {
+  const install = (files: string) => {
+    installLuci(files);
+    return new Map(['post-install', 'post-upgrade'].map(name => [name, postinst]));
+  };
+  return packApk({ ...common, architecture: 'noarch', user: null }, install, folder, stamp);
 }
 
 /** As luci.mk installs it: htdocs is /www, root is /. */

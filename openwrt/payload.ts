@@ -31,9 +31,10 @@ export const description =
   'MQTT broker for the edge: MQTT 3.1, 3.1.1 and 5.0 over TCP, TLS and WebSocket, keeps what it ' +
   'acknowledged, reads UCI and the UCI of the mosquitto package.';
 
-/** The version of a package; "-r1" is the release of the packaging, as OpenWrt writes it. */
+/** The version of a package for opkg: "-r1" is the release of the packaging, as OpenWrt writes it,
+ *  and 0.2.0~rc.1 sorts before 0.2.0. */
 export function packageVersion({ version }: Stamp): string {
-  return `${version}-r1`;
+  return `${version.replace('-', '~')}-r1`;
 }
 
 /** Installs the tree of the architecture's target, and the files of OpenWrt, below `to`. */

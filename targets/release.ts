@@ -4,6 +4,7 @@
 
 import { constants, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
+import { apkVersion } from '../openwrt/apk.ts';
 import { architectures as routers } from '../openwrt/architectures.ts';
 import { ipkName } from '../openwrt/ipk.ts';
 import { packageVersion } from '../openwrt/payload.ts';
@@ -34,9 +35,9 @@ export function releasedFiles(stamp: Stamp): string[] {
 
 /** Packages that are made only where their tool is. */
 function apksIn(folder: string, stamp: Stamp): string[] {
-  const end = new RegExp(`minnow-${packageVersion(stamp)}(?:_\\w[\\w-]*)?\\.apk$`);
-  const names = existsSync(folder) ? readdirSync(folder) : [];
-  return names.filter(name => end.test(name)).map(name => join('openwrt', name));
+  const names = readdirSync(folder).filter(name => name.endsWith('.apk'));
+  const ours = names.filter(name => name.includes(`minnow-${apkVersion(stamp)}_`));
+  return ours.map(name => join('openwrt', name));
 }
 
 /** Gathers a release of what is in `dist` in `folder`; throws with everything that is missing. */

@@ -29,7 +29,7 @@ describe('a release', () => {
   });
 
   test('holds what was built of this version, install.sh, and sums of all of it', async () => {
-    const apks = ['minnow-1.2.3-r1_x86_64.apk', 'luci-app-minnow-1.2.3-r1.apk'];
+    const apks = ['minnow-1.2.3-r1_x86_64.apk', 'luci-app-minnow-1.2.3-r1_noarch.apk'];
     for (const name of [...apks, 'minnow-1.2.2-r1_x86_64.apk']) build(join('openwrt', name));
     build('minnow-1.2.2-linux-x64.tar.xz');
     gather(dist, folder, stamp);
