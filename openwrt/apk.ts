@@ -93,7 +93,7 @@ export function packApk(
   return { path, missing: `${why}; where it is: sh ${layout}/mkpkg` };
 }
 
-/** The script that packs the folder it lies in. Files belong to whoever packs, which is to be root. */
+/** The script that packs the folder it lies in. Files belong to whoever packs: that is root. */
 function mkpkg(apk: Apk, names: readonly string[], file: string, stamp: Stamp): string {
   const info = {
     name: apk.name,
