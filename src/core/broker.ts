@@ -3,6 +3,7 @@
 // room. Synchronous and deterministic: time and randomness are arguments.
 
 import { limits } from '../limits.ts';
+import { plain } from '../mqtt/bytes.ts';
 import { decodeAck } from '../mqtt/decode/ack.ts';
 import { decodeDisconnect } from '../mqtt/decode/session.ts';
 import { Fault } from '../mqtt/fault.ts';
@@ -93,7 +94,7 @@ export class Broker {
   handleBytes(c: Connection, chunk: Uint8Array, now: number): void {
     if (c.state === ConnectionState.Closing) return;
     this.state.counters.bytesReceived += chunk.length;
-    this.takeBytes(c, chunk, now);
+    this.takeBytes(c, plain(chunk), now);
   }
 
   private takeBytes(c: Connection, chunk: Uint8Array, now: number): void {
