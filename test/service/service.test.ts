@@ -112,6 +112,20 @@ for (const mode of ['async', 'sync']) {
       });
     }
 
+    if (mode === 'sync' && mayTrace()) {
+      test('hangs, to the watchdog, with its main thread', async () => {
+        const { manager, broker } = await supervised(mode);
+        await manager.matching(/^READY=1\n/, 1);
+        await manager.next(/^WATCHDOG=1$/);
+        const frozen = await freeze(broker.pid);
+        await manager.silence();
+        await frozen.end('SIGKILL');
+        await manager.next(/^WATCHDOG=1$/);
+        assert.equal(await broker.end('SIGTERM'), 0);
+        await manager.process.end('SIGKILL');
+      });
+    }
+
     test('starts although nobody hears it, and says so once', async () => {
       const { broker } = start(mode, [
         `NOTIFY_SOCKET=${join(directory, 'nobody')}`,

@@ -54,7 +54,7 @@ async function changeFile(flags: Flags): Promise<number> {
   checkKinds(flags);
   const name = userOf(flags);
   const path = await fileOf(flags);
-  // Before anybody types a password; and where there are users already, it may not be ours to write.
+  // Before anybody types a password; where there are users already, it may not be ours to write.
   if (!mayChange(flags, readPrivateFile(path))) return Exit.ok;
   const made = flags.has('delete') ? null : await makeHash(flags, name);
   let said: string | null = null;

@@ -12,7 +12,7 @@ import { createMailbox, Mailbox } from '../../io/sync/mailbox.ts';
 import { leaveThreadsBehind, openLibc } from '../../io/sync/open-libc.ts';
 import { createRing } from '../../io/sync/ring.ts';
 import type { Logger } from '../../log.ts';
-import type { WatchdogRequest } from '../../service/watchdog.ts';
+import { LifeSigns, type WatchdogRequest } from '../../service/watchdog.ts';
 import { StoreError, type StoreErrorCode } from '../../store/store.ts';
 import { threadProgram } from '../../thread-program.ts';
 import type { Answer, Question } from '../questions.ts';
@@ -57,6 +57,8 @@ export class ThreadEngine {
   private readonly bell: Doorbell;
   private readonly threadsGone: () => void;
   private readonly farSide: FarSide | null;
+  /** For the watchdog, which the thread answers. */
+  private readonly lifeSigns: LifeSigns | null;
   private readonly mail: Mailbox;
   private readonly parts: Parts;
   private readonly asked = new Map<number, (answer: Answer) => void>();
@@ -100,7 +102,9 @@ export class ThreadEngine {
       config.doors.length === 0
         ? null
         : { up: createRing(config.io.ringBytes), down: createRing(config.io.ringBytes) };
-    const { access, watchdog, room } = parts;
+    const { access, room } = parts;
+    this.lifeSigns = parts.watchdog && new LifeSigns(parts.watchdog.timeoutMs);
+    const watchdog = parts.watchdog && { ...parts.watchdog, lifeSigns: this.lifeSigns!.memory };
     const workerData: EngineThreadData = {
       minnowEngine: { config, access, mailbox, bell: bell.fd, doors, watchdog, room },
     };
@@ -141,6 +145,7 @@ export class ThreadEngine {
   async close(): Promise<void> {
     await this.closed;
     this.farSide?.stop();
+    this.lifeSigns?.stop();
     await this.worker.terminate();
     this.threadsGone();
     this.bell.close();
@@ -181,6 +186,7 @@ export class ThreadEngine {
         this.onStarted(null);
         break;
       case 'refused':
+        this.lifeSigns?.stop();
         void this.worker.terminate().then(this.threadsGone);
         this.bell.close();
         this.onStarted(errorOf(message.fault));
