@@ -1,11 +1,15 @@
 // What a change of the configuration means for a running broker.
 
 import assert from 'node:assert/strict';
-import { type Settings, schema } from '../src/config/schema.ts';
+import { judge, type Settings } from '../src/config/schema.ts';
 import { changesBetween, takeOver } from '../src/reload.ts';
 import { describe, test } from './harness.ts';
 
-const settingsFrom = (value: object): Settings => schema.parse(value);
+function settingsFrom(value: Record<string, unknown>): Settings {
+  const judged = judge(value);
+  if ('issues' in judged) assert.fail(JSON.stringify(judged.issues));
+  return judged;
+}
 
 describe('a changed configuration', () => {
   const running = settingsFrom({});

@@ -10,7 +10,7 @@ import type { IoMode } from '../platform/table.ts';
 import { formatAddress, type Listener } from './address.ts';
 import { findFaults } from './faults.ts';
 import { defaultsFor, withDefaults } from './profiled.ts';
-import { type Settings, schema } from './schema.ts';
+import { judge, type Settings } from './schema.ts';
 import {
   type DoorConfig,
   expandDoor,
@@ -93,11 +93,9 @@ export interface Draft {
 /** Reads all sources. Text in, values out: nothing is opened, created or printed here. */
 export function readSources(inputs: Inputs, host: Host): Draft | Faults {
   const raw = new RawConfig(inputs);
-  const parsed = schema.safeParse(raw.value);
-  if (!parsed.success) {
-    return { faults: [...raw.faults, ...findFaults(parsed.error.issues, raw)] };
-  }
-  return { raw, settings: fillIn(parsed.data, host) };
+  const judged = judge(raw.value);
+  if ('issues' in judged) return { faults: [...raw.faults, ...findFaults(judged.issues, raw)] };
+  return { raw, settings: fillIn(judged, host) };
 }
 
 /** The configuration that `draft` means on a machine with `profile`; null: on any machine. */

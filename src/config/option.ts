@@ -1,6 +1,6 @@
-// The kinds of options a configuration is made of. Each builder returns a zod schema that accepts
-// what a person may write (numbers, or text with a unit) and registers what the reference, the
-// messages and the text sources (environment, flags) need to know about it.
+// The kinds of options a configuration is made of. Each builder returns what the reference, the
+// messages and the text sources (environment, flags) need to know about an option, and how to make
+// the zod schema that accepts what a person may write there (numbers, or text with a unit).
 
 import * as z from 'zod/mini';
 import { MB } from '../limits.ts';
@@ -46,40 +46,53 @@ export interface Range {
   readonly max: number;
 }
 
-export const optionMeta = z.registry<OptionMeta>();
-export const sectionMeta = z.registry<{ readonly description: string }>();
+/** An option. A schema costs some 20 kB and 10 µs and there are a hundred, so it is made when
+ *  somebody has written a value for it to judge. */
+export interface Setting<T> {
+  readonly meta: OptionMeta & { readonly default: T };
+  readonly schema: () => z.core.$ZodType<T>;
+}
+
+/** A group of options: absent means all defaults. */
+export interface Group<S extends Members> {
+  readonly description: string;
+  readonly options: S;
+}
+
+export type Members = Readonly<Record<string, Setting<unknown>>>;
 
 const MQTT_STRING_BYTES_MAX = 65_535;
 
 type Facts = Pick<OptionMeta, 'unit' | 'expected'> & { shape?: Shape; secret?: boolean };
 
 /** An option that a schema of its own judges. */
-export function option<S extends z.core.$ZodType>(
-  schema: S,
+export function option<T>(
+  schema: () => z.core.$ZodType<T>,
   facts: Facts,
-  about: About<z.output<S>>,
-) {
-  return register(z._default(schema, about.default as never), facts, about);
+  about: About<NoInfer<T>>,
+): Setting<T> {
+  return { meta: metaOf(facts, about), schema };
 }
 
 /** An option that one function reads: it gives what the value means, or undefined when it means
- *  nothing. One schema each, without a wrapper and checks: a schema costs some 20 kB and 10 µs. */
+ *  nothing. */
 export function scalar<T>(
   read: (value: unknown) => T | undefined,
   facts: Facts,
   about: About<NoInfer<T>>,
-) {
-  const schema = z.transform((value: unknown, context): T => {
-    const meant = value === undefined ? about.default : read(value);
-    if (meant !== undefined) return meant;
-    context.issues.push({ code: 'custom', input: value });
-    return z.NEVER;
-  });
-  return register(schema, facts, about);
+): Setting<T> {
+  const schema = () =>
+    z.transform((value: unknown, context): T => {
+      const meant = read(value);
+      if (meant !== undefined) return meant;
+      context.issues.push({ code: 'custom', input: value });
+      return z.NEVER;
+    });
+  return option<T>(schema as () => z.core.$ZodType<T>, facts, about);
 }
 
-function register<S extends z.core.$ZodType>(schema: S, facts: Facts, about: About<unknown>): S {
-  optionMeta.add(schema, {
+function metaOf<T>(facts: Facts, about: About<T>): Setting<T>['meta'] {
+  return {
     shape: facts.shape ?? 'scalar',
     unit: facts.unit,
     expected: facts.expected,
@@ -89,15 +102,11 @@ function register<S extends z.core.$ZodType>(schema: S, facts: Facts, about: Abo
     ...(about.defaultText === undefined ? {} : { defaultText: about.defaultText }),
     ...(about.example === undefined ? {} : { example: about.example }),
     secret: facts.secret ?? false,
-  });
-  return schema;
+  };
 }
 
-/** A group of options: absent means all defaults. */
-export function section<S extends z.core.$ZodShape>(description: string, shape: S) {
-  const schema = z.prefault(z.strictObject(shape), {} as never);
-  sectionMeta.add(schema, { description });
-  return schema;
+export function section<S extends Members>(description: string, options: S): Group<S> {
+  return { description, options };
 }
 
 /** Text from the environment or a flag as the value the file would have held; throws for what looks

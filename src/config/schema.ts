@@ -10,12 +10,13 @@ import {
   choice,
   DAY_MS,
   flag,
+  type Group,
+  type Members,
   milliseconds,
   type OptionMeta,
-  optionMeta,
   path,
+  type Setting,
   section,
-  sectionMeta,
 } from './option.ts';
 import { authSection } from './sections/auth.ts';
 import { ioSection } from './sections/io.ts';
@@ -25,7 +26,7 @@ import { logSection } from './sections/log.ts';
 import { mqttSection } from './sections/mqtt.ts';
 import { storeSection } from './sections/store.ts';
 
-export const schema = z.strictObject({
+const everything = {
   data: path({
     default: '',
     defaultText: 'see there',
@@ -73,9 +74,46 @@ export const schema = z.strictObject({
       description: 'The socket file, at most 107 bytes long.',
     }),
   }),
-});
+};
 
-export type Settings = z.infer<typeof schema>;
+type Entry = Setting<unknown> | Group<Members>;
+type Entries = Readonly<Record<string, Entry>>;
+
+type ValueOf<E> = E extends Setting<infer T> ? T : E extends Group<infer S> ? ValuesOf<S> : never;
+type ValuesOf<S> = { -readonly [K in keyof S]: ValueOf<S[K]> };
+
+/** What every option is, those that nobody set as their defaults. */
+export type Settings = ValuesOf<typeof everything>;
+
+type Table = Readonly<Record<string, unknown>>;
+
+/** What the schema makes of what all sources say together: settings, or what it refuses. */
+export function judge(value: Table): Settings | { readonly issues: readonly z.core.$ZodIssue[] } {
+  const parsed = schemaFor(everything, value).safeParse(value);
+  if (!parsed.success) return { issues: parsed.error.issues };
+  return withDefaults(everything, parsed.data) as Settings;
+}
+
+/** The schema as far as `value` has something to be judged. */
+function schemaFor(entries: Entries, value: unknown) {
+  const shape: Record<string, z.core.$ZodType> = {};
+  for (const [key, entry] of Object.entries(entries)) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) continue;
+    const said = (value as Table)[key];
+    shape[key] = 'options' in entry ? schemaFor(entry.options, said) : entry.schema();
+  }
+  return z.strictObject(shape);
+}
+
+function withDefaults(entries: Entries, said: Table): Table {
+  const values: Record<string, unknown> = {};
+  for (const [key, entry] of Object.entries(entries)) {
+    const value = said[key];
+    if ('options' in entry) values[key] = withDefaults(entry.options, (value ?? {}) as Table);
+    else values[key] = value === undefined ? entry.meta.default : value;
+  }
+  return values;
+}
 
 export interface Option extends OptionMeta {
   /** "limits.packetSizeMaxBytes". */
@@ -92,17 +130,14 @@ export interface Section {
 function readSections(): Section[] {
   const top: Option[] = [];
   const sections: Section[] = [{ name: '', description: '', options: top }];
-  for (const [name, child] of Object.entries(schema.shape)) {
-    const own = optionMeta.get(child);
-    if (own !== undefined) top.push({ ...own, path: name });
-    if (!sectionMeta.has(child)) continue;
-    const group = child as z.ZodMiniPrefault<z.ZodMiniObject>;
-    const members = Object.entries(group.def.innerType.def.shape);
-    const options = members.map(([key, member]) => ({
-      ...(optionMeta.get(member) as OptionMeta),
-      path: `${name}.${key}`,
-    }));
-    sections.push({ name, description: sectionMeta.get(child)?.description ?? '', options });
+  for (const [name, entry] of Object.entries<Entry>(everything)) {
+    if ('options' in entry) {
+      const members = Object.entries(entry.options);
+      const options = members.map(([key, { meta }]) => ({ ...meta, path: `${name}.${key}` }));
+      sections.push({ name, description: entry.description, options });
+    } else {
+      top.push({ ...entry.meta, path: name });
+    }
   }
   return sections;
 }

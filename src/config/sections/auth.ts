@@ -78,16 +78,17 @@ function readRule(value: unknown, at: Path, report: Report): RuleTable | null {
   return rule;
 }
 
-const rules = z.transform((value: unknown, context): readonly RuleTable[] => {
-  const report: Report = (at, fault) =>
-    context.issues.push({ code: 'custom', input: value, path: [...at], params: fault });
-  if (!Array.isArray(value)) {
-    context.issues.push({ code: 'custom', input: value });
-    return z.NEVER;
-  }
-  const read = value.map((item, index) => readRule(item, [index], report));
-  return read.flatMap(rule => rule ?? []);
-});
+const rules = () =>
+  z.transform((value: unknown, context): readonly RuleTable[] => {
+    const report: Report = (at, fault) =>
+      context.issues.push({ code: 'custom', input: value, path: [...at], params: fault });
+    if (!Array.isArray(value)) {
+      context.issues.push({ code: 'custom', input: value });
+      return z.NEVER;
+    }
+    const read = value.map((item, index) => readRule(item, [index], report));
+    return read.flatMap(rule => rule ?? []);
+  });
 
 /** A list of words; `expected` completes the message. */
 function names<const T extends string>(about: {
@@ -113,7 +114,7 @@ function urlOf(value: unknown): string | undefined {
   return /^https?:$/.test(protocol) && username === '' && password === '' ? href : undefined;
 }
 
-const secretText = z.string().check(z.minLength(1));
+const secretText = () => z.string().check(z.minLength(1));
 const text = (about: About<string>) =>
   scalar(
     value => (typeof value === 'string' ? value : undefined),
@@ -131,7 +132,7 @@ export const authSection = section(
       description: 'Whether clients without a user name are let in.',
     }),
     users: option(
-      z.record(z.string().check(z.minLength(1)), secretText),
+      () => z.record(z.string().check(z.minLength(1)), secretText()),
       {
         shape: 'table',
         unit: 'table of name = password',
@@ -238,7 +239,7 @@ export const authSection = section(
       },
     ),
     httpHeaders: option(
-      z.record(z.string().check(z.regex(/^[\w-]+$/)), secretText),
+      () => z.record(z.string().check(z.regex(/^[\w-]+$/)), secretText()),
       {
         shape: 'table',
         unit: 'table of name = value',
@@ -274,7 +275,7 @@ export const authSection = section(
       description: 'Questions under way at once; clients beyond are told that we are busy.',
     }),
     rules: option(
-      z._default(rules, []),
+      rules,
       {
         shape: 'list',
         unit: 'list of rules',

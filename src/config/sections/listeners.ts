@@ -261,17 +261,18 @@ function readListener(value: unknown, path: Path, report: Report): ListenerTable
   return table;
 }
 
-const listenersSchema = z.transform((value: unknown, context): readonly ListenerTable[] => {
-  const report: Report = (path, params) => {
-    context.issues.push({ code: 'custom', input: value, path: [...path], params });
-  };
-  if (!Array.isArray(value) || value.length === 0) {
-    report([], { expected: EXPECTED });
-    return z.NEVER;
-  }
-  const tables = value.map((item, index) => readListener(item, [index], report));
-  return tables.filter(table => table !== null);
-});
+const listenersSchema = () =>
+  z.transform((value: unknown, context): readonly ListenerTable[] => {
+    const report: Report = (path, params) => {
+      context.issues.push({ code: 'custom', input: value, path: [...path], params });
+    };
+    if (!Array.isArray(value) || value.length === 0) {
+      report([], { expected: EXPECTED });
+      return z.NEVER;
+    }
+    const tables = value.map((item, index) => readListener(item, [index], report));
+    return tables.filter(table => table !== null);
+  });
 
 const plain = readTable(listenerFields, { port: 1883 }, [], () => {}) as ListenerTable;
 

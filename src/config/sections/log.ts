@@ -19,7 +19,7 @@ export const logSection = section('What is said on standard output, and how.', {
     description: 'Readable text or one JSON object per line; auto: text on a terminal.',
   }),
   levels: option(
-    z.partialRecord(z.enum(logModules), z.enum(logLevels)),
+    () => z.partialRecord(z.enum(logModules), z.enum(logLevels)),
     {
       shape: 'table',
       unit: 'table of module = level',

@@ -18,10 +18,11 @@ import {
 /** Durability classes, weakest first: core/journal.ts says what each promises. */
 export const durabilities = ['none', 'batched', 'written', 'strict'] as const;
 
-const storeRule = z.strictObject({
-  filter: z.string().check(z.refine(value => filterValid(value) && parseShare(value) === null)),
-  durability: z.enum(durabilities),
-});
+const storeRule = () =>
+  z.strictObject({
+    filter: z.string().check(z.refine(value => filterValid(value) && parseShare(value) === null)),
+    durability: z.enum(durabilities),
+  });
 
 export const storeSection = section(
   'What survives a restart, a crash and a power cut, and how well.',
@@ -43,7 +44,7 @@ export const storeSection = section(
         'acknowledged when the disk has it.',
     }),
     rules: option(
-      z.array(storeRule),
+      () => z.array(storeRule()),
       {
         shape: 'list',
         unit: 'list of rules',
