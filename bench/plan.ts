@@ -172,5 +172,5 @@ export function resolved(scenario: Scenario, reached: (name: string) => number):
   const { scenario: name, share } = scenario.shareOf;
   const perSecond = reached(name) * share;
   if (!(perSecond > 0)) throw new Error(`there is no figure of ${name} to take a share of`);
-  return { ...scenario, pace: { perSecond } };
+  return { ...scenario, pace: { ...scenario.pace, perSecond } };
 }

@@ -133,7 +133,7 @@ const paced: readonly TrafficScenario[] = [
   ...atQos('steady-20000', { ...pairs(25), pace: { perSecond: 20_000 } }, 0, 1),
   traffic('half-p2p-50-50-qos1', {
     qos: 1,
-    pace: { perSecond: 1_000 },
+    pace: { perSecond: 1_000, burst: 20 },
     shareOf: { scenario: 'p2p-50-50-qos1', share: 0.5 },
   }),
   ...[

@@ -96,6 +96,7 @@ export async function measureTraffic(
     peakBytes,
     perSecond: (messages * 1e9) / elapsedNs,
     latencyUs: latencies(traffic.latency),
+    lateP99Us: 'window' in scenario.pace ? null : latencies(traffic.lateness).p99,
     cpuUsPerMessage: brokerNs / 1000 / messages,
     switchesPerMessage: (after.switches - before.switches) / messages,
     callsPerMessage,

@@ -35,6 +35,9 @@ export interface TrafficResult extends MemoryUse {
   /** Messages received by all subscribers per second, or acknowledged where they are away. */
   readonly perSecond: number;
   readonly latencyUs: Latencies;
+  /** How late the generator itself was, in an open loop: of 100 messages 99 left no later than that
+   *  after they were due. Part of their latencies; null in a closed loop. */
+  readonly lateP99Us: number | null;
   /** The broker's processor time, all threads, per such message. */
   readonly cpuUsPerMessage: number;
   /** How often a thread of the broker went to sleep, per such message. */

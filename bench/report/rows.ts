@@ -33,6 +33,9 @@ export const BROKER_SHARE_MIN = 0.9;
 
 /** An open loop of which less arrived in time does not show that rate. */
 export const RATE_SHARE_MIN = 0.95;
+/** An open loop's generator that sends this late measures itself, where that is most of a latency. */
+const LATE_MS_MAX = 1;
+const LATE_SHARE_MAX = 0.5;
 
 type Numbers<R> = (result: R) => number | null;
 
@@ -51,6 +54,7 @@ export interface TrafficRow extends Row {
   /** Against the baseline broker in the same run; NaN for the baseline's failure. */
   readonly perSecondRatio: number;
   readonly latencyUs: Latencies;
+  readonly lateP99Us: number;
   readonly cpuUsPerMessage: number;
   readonly cpuRatio: number;
   readonly switchesPerMessage: number;
@@ -153,6 +157,11 @@ function doubts(runs: readonly TrafficResult[]): string[] {
   if (runs.some(run => run.perSecond === 0)) remarks.push('nothing came');
   const reached = pick(runs, run => run.wantedPerSecond && run.perSecond / run.wantedPerSecond);
   if (reached < RATE_SHARE_MIN) remarks.push('fell behind the rate');
+  const lateUs = pick(runs, run => run.lateP99Us);
+  const late = lateUs > LATE_MS_MAX * 1000;
+  if (late && lateUs > LATE_SHARE_MAX * pick(runs, run => run.latencyUs.p99)) {
+    remarks.push('latency void: the generator was late');
+  }
   const lost = total(run => run.lost);
   const repeated = total(run => run.repeated);
   const reordered = total(run => run.reordered);
@@ -177,6 +186,7 @@ export function trafficRow(series: Series, baseline: Series | undefined): Traffi
     spread: spread(runs.map(run => run.perSecond)),
     perSecondRatio: against(run => run.perSecond),
     latencyUs: pickLatencies(runs),
+    lateP99Us: pick(runs, run => run.lateP99Us),
     cpuUsPerMessage: pick(runs, run => run.cpuUsPerMessage),
     cpuRatio: against(run => run.cpuUsPerMessage),
     switchesPerMessage: pick(runs, run => run.switchesPerMessage),

@@ -91,6 +91,7 @@ export const trafficColumns: readonly Column<TrafficRow>[] = [
   ...names,
   ...pace,
   ...latency,
+  { head: 'late p99', cell: row => milliseconds(row.lateP99Us) },
   ...cost,
   { head: 'sleeps/msg', cell: row => perMessage(row.switchesPerMessage) },
   { head: 'calls/msg', cell: row => perMessage(row.callsPerMessage) },

@@ -19,21 +19,24 @@ export class Publisher {
   private readonly frameBytes: number;
   private readonly packetIdAt: number;
   private readonly stampAt: number;
-  /** Which frame of the batch is next. */
+  /** Of the batch, the frame to be stamped next and the first that is not sent. */
   private next = 0;
+  private unsent = 0;
 
-  /** `timed`: how many messages under way have their times kept. */
+  /** `frames`: how many are written at once where so many are due; `timed`: how many messages under
+   *  way have their times kept. */
   constructor(
     client: Client,
     number: number,
     scenario: TrafficScenario,
     system: System,
+    frames: number,
     timed: number,
   ) {
-    const { pace, topic, spread } = scenario;
-    const frames = namesOf(topic, number, spread).map(name => publishTemplate(name, scenario));
-    const [{ bytes, packetIdAt, stampAt }] = frames as [(typeof frames)[0]];
-    const wanted = Math.max('window' in pace ? pace.window : 1, spread);
+    const { topic, spread } = scenario;
+    const templates = namesOf(topic, number, spread).map(name => publishTemplate(name, scenario));
+    const [{ bytes, packetIdAt, stampAt }] = templates as [(typeof templates)[0]];
+    const wanted = Math.max(frames, spread);
     this.client = client;
     this.number = number;
     this.frameBytes = bytes.length;
@@ -44,22 +47,29 @@ export class Publisher {
     this.batch = system.memory(this.batchFrames * this.frameBytes);
     for (let i = 0; i < this.batchFrames; i++) {
       const at = i * this.frameBytes;
-      this.batch.bytes.set(frames[i % spread]!.bytes, at);
+      this.batch.bytes.set(templates[i % spread]!.bytes, at);
       this.batch.view.setUint32(at + this.stampAt, number);
     }
   }
 
-  /** Sends that many messages; those that were due at another time than now say when. */
-  send(count: number, timeUs: number): void {
-    const { frameBytes } = this;
+  /** Makes that many messages, which were due at that time. They leave together with what is made
+   *  until `flush`, but for those for which the batch has no room. */
+  put(count: number, timeUs: number): void {
     for (let left = count; left > 0; ) {
       const frames = Math.min(left, this.batchFrames - this.next);
-      const start = this.next * frameBytes;
-      this.stamp(start, frames, timeUs);
-      this.client.engine.send(this.client, this.batch, start, start + frames * frameBytes);
-      this.next = (this.next + frames) % this.batchFrames;
+      this.stamp(this.next * this.frameBytes, frames, timeUs);
+      this.next += frames;
       left -= frames;
+      if (this.next === this.batchFrames) this.flush();
     }
+  }
+
+  flush(): void {
+    const { frameBytes, unsent, next } = this;
+    if (next === unsent) return;
+    this.next = next === this.batchFrames ? 0 : next;
+    this.unsent = this.next;
+    this.client.engine.send(this.client, this.batch, unsent * frameBytes, next * frameBytes);
   }
 
   private stamp(start: number, frames: number, timeUs: number): void {

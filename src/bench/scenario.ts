@@ -39,8 +39,11 @@ export interface StoreDemand {
 }
 
 /** A closed loop: each publisher keeps that many messages under way. An open loop: all publishers
- *  together send at a fixed rate, and latency counts from when a message was due. */
-export type Pace = { readonly window: number } | { readonly perSecond: number };
+ *  together send at a fixed rate, each so many at once (1) when its turn comes, and latency counts
+ *  from when a message was due. */
+export type Pace =
+  | { readonly window: number }
+  | { readonly perSecond: number; readonly burst?: number };
 
 /** Two-byte packet identifiers must not come round again while they are in use. */
 const WINDOW_MAX = 32_768;
@@ -111,8 +114,12 @@ export function trafficFaults(scenario: TrafficScenario, expect: Expect): void {
     expect(store.session === 'persistent', 'only a persistent session can be away');
     expect(qos === 1 && 'window' in pace, 'acknowledgements of QoS 1 are what sets the pace');
   }
-  if ('window' in pace) expect(counted(pace.window, 1, WINDOW_MAX), `window is 1 to ${WINDOW_MAX}`);
-  else expect(pace.perSecond > 0 && pace.perSecond <= 1e7, 'the rate lies between 0 and 10M/s');
+  if ('window' in pace) {
+    expect(counted(pace.window, 1, WINDOW_MAX), `window is 1 to ${WINDOW_MAX}`);
+  } else {
+    expect(pace.perSecond > 0 && pace.perSecond <= 1e7, 'the rate lies between 0 and 10M/s');
+    expect(counted(pace.burst ?? 1, 1, 1_000), 'a burst lies between 1 and 1,000');
+  }
 }
 
 function spreadFaults({ spread, payloadBytes, topic, filter }: TrafficScenario, expect: Expect) {

@@ -169,6 +169,11 @@ export class Ticker implements Source {
     checked(this.libc, 'timerfd_settime', result);
   }
 
+  /** Blocks until the next tick, not at all where one has gone by already. */
+  wait(): void {
+    this.ready();
+  }
+
   /** Swallows the ticks since the last time. */
   ready(): void {
     this.libc.read(this.fd, this.scratch.address, 8);

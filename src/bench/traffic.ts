@@ -30,6 +30,9 @@ import {
 /** A loop that has received nothing for that long will not recover. */
 const STALL_MS = 5_000;
 const TICKS_PER_SECOND_MAX = 10_000;
+/** An open loop faster than that does in each tick what has come due and what has come in. Woken by
+ *  every packet it would be busy with system calls, late, and measure itself. */
+const UNTICKED_PER_SECOND_MAX = 50_000;
 /** In a closed loop one message in that many has its latency recorded; a power of two. */
 const SAMPLE_EVERY = 16;
 /** In a closed loop the sockets are looked at again only after a short pause. A generator that is
@@ -38,9 +41,13 @@ const SAMPLE_EVERY = 16;
  *  write every packet by itself half as fast again. Windows are many times longer than the pause.
  * */
 const PAUSE_US = 20;
-/** Deliveries per second with which an open loop warms its broker up: at 1,000 a just-in-time
- *  compiler is still at work half a minute later. */
-const WARM_UP_PER_SECOND = 20_000;
+/** Deliveries in a closed loop with which an open one warms its broker up. After half as many a
+ *  just-in-time compiler is still at work, at 1,000 per second for minutes. Slow brokers need not
+ *  finish. */
+const WARM_UP_DELIVERIES = 300_000;
+const WARM_UP_MS_MAX = 3_000;
+/** Of them, under way at any time: few, so that they leave no memory behind. */
+const WARM_UP_UNDER_WAY = 1_000;
 /** What the warm-up left behind is not to be measured, unless it takes longer than that. */
 const SETTLE_PATIENCE_MS = 2_000;
 const PUBREL_HEAD = 0x62;
@@ -61,6 +68,9 @@ export class Traffic implements FrameHandler {
   /** Microseconds from sending (closed loop) or from being due (open loop) to receipt, or to the
    *  acknowledgement where nobody listens. */
   readonly latency = new Histogram();
+  /** Of an open loop, microseconds from when messages were due until they were sent: as much of
+   *  their latency is the generator's own. */
+  readonly lateness = new Histogram();
   /** Whether latencies are recorded. */
   measuring = false;
   /** Who gets what comes for clients that are not of this traffic. */
@@ -76,11 +86,14 @@ export class Traffic implements FrameHandler {
   private firstSubscriber = 0;
   private end: number;
   private acknowledged = 0;
-  private readonly window: number;
-  private readonly refillAt: number;
+  private window = 0;
+  private refillAt = 0;
   private readonly ticker: Ticker | null;
-  /** In an open loop the time from one message to the next; 0 in a closed loop. */
+  /** In an open loop the time from one burst to the next; 0 in a closed loop. */
   private intervalMs = 0;
+  private readonly burst: number;
+  /** Whether sockets are looked at once per tick. */
+  private ticked = false;
   private readonly sampleMask: number;
   private readonly touched: Publisher[] = [];
   private readonly epochMs = performance.now();
@@ -98,10 +111,8 @@ export class Traffic implements FrameHandler {
     this.heard = isHeard(scenario);
     this.copies = copiesOf(scenario);
     this.ledger = new Ledger(publishers, subscribers, shape);
-    this.window = 'window' in pace ? pace.window : 0;
-    // Half a window at a time: a message for every one received would make every write a small one.
-    this.refillAt = Math.ceil(this.window / 2);
     this.sampleMask = 'window' in pace ? SAMPLE_EVERY - 1 : 0;
+    this.burst = 'window' in pace ? 1 : (pace.burst ?? 1);
     if (this.heard) {
       this.firstSubscriber = engine.clients.length;
       this.listen(engine, 'sub', subscribers);
@@ -113,10 +124,11 @@ export class Traffic implements FrameHandler {
     }
     for (const client of this.listen(engine, 'stalled', stalled)) engine.mute(client);
     this.firstPublisher = engine.clients.length;
-    const timed = 'window' in pace ? pace.window : UNTIMED_AFTER;
+    const timed = this.heard ? 1 : 'window' in pace ? pace.window : UNTIMED_AFTER;
+    const frames = framesAtOnce(scenario);
     const sending = connectClients(engine, this.identity('pub'), publishers);
     this.publishers = sending.map(
-      (client, n) => new Publisher(client, n, scenario, audience.system, timed),
+      (client, n) => new Publisher(client, n, scenario, audience.system, frames, timed),
     );
     this.end = engine.clients.length;
     this.ticker = 'window' in pace ? null : audience.system.ticker();
@@ -137,28 +149,35 @@ export class Traffic implements FrameHandler {
   }
 
   /** Sets the publishers going and lets the broker become what it will be after a day: a window
-   *  kept full does that by itself, a fixed rate is raised for as long as this takes. */
+   *  kept full does that by itself, and comes before a fixed rate. */
   warmUp(durationMs: number): void {
+    if (!('window' in this.scenario.pace)) this.hurry();
     this.start();
-    const { pace } = this.scenario;
-    if (!('window' in pace)) {
-      this.setRate(Math.max(pace.perSecond, WARM_UP_PER_SECOND / Math.max(1, this.copies)));
-      this.run(durationMs);
-      this.settle(SETTLE_PATIENCE_MS);
-      this.setRate(pace.perSecond);
-    }
     this.run(durationMs);
   }
 
   /** Sets the publishers going. */
   start(): void {
     const { pace } = this.scenario;
-    if ('window' in pace) {
-      for (const publisher of this.publishers) if (!publisher.touched) this.touch(publisher);
-      this.refill();
-    } else {
-      this.setRate(pace.perSecond);
-    }
+    if ('window' in pace) this.keepFull(pace.window);
+    else this.setRate(pace.perSecond);
+  }
+
+  private hurry(): void {
+    const each = WARM_UP_UNDER_WAY / this.publishers.length / Math.max(1, this.copies);
+    this.keepFull(Math.max(1, Math.floor(each)));
+    const endMs = performance.now() + WARM_UP_MS_MAX;
+    while (this.progress < WARM_UP_DELIVERIES && performance.now() < endMs) this.run(10);
+    this.settle(SETTLE_PATIENCE_MS);
+  }
+
+  private keepFull(window: number): void {
+    this.intervalMs = 0;
+    this.window = window;
+    // Half a window at a time: a message for every one received would make every write a small one.
+    this.refillAt = Math.ceil(window / 2);
+    for (const publisher of this.publishers) if (!publisher.touched) this.touch(publisher);
+    this.refill();
   }
 
   run(durationMs: number): void {
@@ -167,15 +186,7 @@ export class Traffic implements FrameHandler {
     let { progress } = this;
     let progressMs = now;
     while (now < end) {
-      const eager = this.intervalMs === 0 && this.touched.length > 0;
-      const patienceMs = eager ? 0 : Math.min(100, end - now);
-      this.engine.turn(this, patienceMs);
-      if (this.intervalMs > 0) {
-        this.emitDue();
-      } else {
-        this.refill();
-        this.engine.system.pause(PAUSE_US);
-      }
+      this.turn(Math.min(100, end - now));
       now = performance.now();
       if (this.progress !== progress || this.underWay === 0) {
         progress = this.progress;
@@ -183,6 +194,22 @@ export class Traffic implements FrameHandler {
       } else if (now - progressMs > STALL_MS) {
         throw new Error(`nothing moved for ${STALL_MS} ms; ${this.underWay} under way`);
       }
+    }
+  }
+
+  private turn(patienceMs: number): void {
+    const { engine } = this;
+    if (this.intervalMs === 0) {
+      engine.turn(this, this.touched.length > 0 ? 0 : patienceMs);
+      this.refill();
+      engine.system.pause(PAUSE_US);
+    } else if (this.ticked) {
+      this.ticker!.wait();
+      this.emitDue();
+      engine.turn(this, 0);
+    } else {
+      engine.turn(this, patienceMs);
+      this.emitDue();
     }
   }
 
@@ -324,10 +351,12 @@ export class Traffic implements FrameHandler {
   }
 
   private setRate(perSecond: number): void {
-    this.intervalMs = 1000 / perSecond;
+    const bursts = perSecond / this.burst;
+    this.intervalMs = 1000 / bursts;
+    this.ticked = perSecond > UNTICKED_PER_SECOND_MAX;
     this.firstDueMs = performance.now();
     this.emitted = 0;
-    this.ticker!.setPeriod(1e9 / Math.min(perSecond, TICKS_PER_SECOND_MAX));
+    this.ticker!.setPeriod(1e9 / Math.min(bursts, TICKS_PER_SECOND_MAX));
   }
 
   private touch(publisher: Publisher): void {
@@ -347,7 +376,8 @@ export class Traffic implements FrameHandler {
       if (publisher.client.blocked) continue;
       const room = this.window - (publisher.sent - this.done(publisher));
       if (room < this.refillAt) continue;
-      this.send(publisher, this.refillAt, performance.now());
+      this.put(publisher, this.refillAt, performance.now());
+      publisher.flush();
       if (room - this.refillAt < this.refillAt) continue;
       publisher.touched = true;
       touched[open++] = publisher;
@@ -363,20 +393,34 @@ export class Traffic implements FrameHandler {
   }
 
   /** Sends what is due by now, each message stamped with the time it was due: a broker that makes
-   *  the generator wait does not get its latencies forgiven (coordinated omission). */
+   *  the generator wait does not get its latencies forgiven (coordinated omission). One write for
+   *  each publisher, whatever has come due for it. */
   private emitDue(): void {
-    const due = (performance.now() - this.firstDueMs) / this.intervalMs;
-    for (; this.emitted < due; this.emitted++) {
-      const publisher = this.publishers[this.emitted % this.publishers.length]!;
-      const dueMs = this.firstDueMs + this.emitted * this.intervalMs;
-      this.send(publisher, 1, dueMs);
+    const { publishers, firstDueMs, intervalMs, emitted } = this;
+    const nowMs = performance.now();
+    const due = Math.ceil((nowMs - firstDueMs) / intervalMs);
+    for (let burst = emitted; burst < due; burst++) {
+      const dueMs = firstDueMs + burst * intervalMs;
+      this.put(publishers[burst % publishers.length]!, this.burst, dueMs);
+      if (this.measuring) this.lateness.record((nowMs - dueMs) * 1000);
     }
+    const last = Math.min(due, emitted + publishers.length);
+    for (let burst = emitted; burst < last; burst++) publishers[burst % publishers.length]!.flush();
+    this.emitted = Math.max(due, emitted);
   }
 
-  private send(publisher: Publisher, count: number, atMs: number): void {
+  private put(publisher: Publisher, count: number, atMs: number): void {
     this.sent += count;
-    publisher.send(count, (atMs - this.epochMs) * 1000);
+    publisher.put(count, (atMs - this.epochMs) * 1000);
   }
+}
+
+/** How many messages one publisher is to write at once: its window, or what comes due for it in a
+ *  few ticks. */
+function framesAtOnce({ pace, publishers }: TrafficScenario): number {
+  if ('window' in pace) return pace.window;
+  const perTick = pace.perSecond / publishers / TICKS_PER_SECOND_MAX;
+  return Math.max(pace.burst ?? 1, Math.ceil(perTick * 4));
 }
 
 /** MQTT 5 acknowledgements may carry a reason; from 0x80 on it is a refusal. */

@@ -80,7 +80,8 @@ describe('charts', () => {
 const latencyUs = { p50: 100, p90: 200, p99: 300, p999: 400, max: 500 };
 const memory = { rssBytes: 2 ** 20, privateBytes: 0, peakBytes: 2 ** 20 };
 const traffic: TrafficResult = {
-  ...{ kind: 'traffic', ...memory, latencyUs, wantedPerSecond: null, perSecond: 1_000 },
+  ...{ kind: 'traffic', ...memory, latencyUs, lateP99Us: null },
+  ...{ wantedPerSecond: null, perSecond: 1_000 },
   ...{ cpuUsPerMessage: 2, switchesPerMessage: 0, callsPerMessage: 0.5, disk: null },
   ...{ brokerCpuShare: 1, loadCpuShare: 0.1, foreignCpuShare: 0 },
   ...{ sent: 1, lost: 0, repeated: 0, reordered: 0 },

@@ -78,9 +78,12 @@ describe('bench plan', () => {
   });
 
   test('a rate that is a share is worked out from what was reached', () => {
-    const half = traffic('h', { pace: { perSecond: 1 }, shareOf: { scenario: 'x', share: 0.5 } });
+    const half = traffic('h', {
+      pace: { perSecond: 1, burst: 5 },
+      shareOf: { scenario: 'x', share: 0.5 },
+    });
     const scenario = resolved(half, name => (name === 'x' ? 3_000 : 0));
-    assert.deepEqual('pace' in scenario && scenario.pace, { perSecond: 1_500 });
+    assert.deepEqual('pace' in scenario && scenario.pace, { perSecond: 1_500, burst: 5 });
     assert.throws(() => resolved(half, () => Number.NaN), /no figure of x/);
   });
 });

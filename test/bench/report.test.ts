@@ -26,6 +26,7 @@ const clean: TrafficResult = {
   wantedPerSecond: null,
   perSecond: 1_000_000,
   latencyUs: { p50: 1_500, p90: 2_000, p99: 2_500, p999: 3_000, max: 12_000 },
+  lateP99Us: null,
   cpuUsPerMessage: 1,
   switchesPerMessage: 0,
   callsPerMessage: null,
@@ -88,6 +89,7 @@ describe('report', () => {
       [{ brokerCpuShare: 0.5 }, /^broker had time left$/],
       [{ wantedPerSecond: 1_100_000 }, /^fell behind the rate$/],
       [{ perSecond: 0 }, /^nothing came$/],
+      [{ lateP99Us: 1_300 }, /^latency void: the generator was late$/],
       [{ lost: 3 }, /^3 lost$/],
       [{ repeated: 2 }, /^2 repeated$/],
       [{ reordered: 1 }, /^1 out of order$/],
@@ -97,7 +99,11 @@ describe('report', () => {
       assert.match(row.remarks.join('; '), remark);
     }
     const paced = { ...clean, brokerCpuShare: 0.02, wantedPerSecond: 1_000_000 };
-    assert.deepEqual(trafficRow(series('one', paced), undefined).remarks, []);
+    for (const lateP99Us of [900, 1_200]) {
+      const row = trafficRow(series('one', { ...paced, lateP99Us }), undefined);
+      assert.deepEqual(row.remarks, []);
+      assert.match(textTable(trafficColumns, [row]), /late p99 .*\n.* 3\.00 +(0\.90|1\.20) /);
+    }
   });
 
   test('a failed run is told and kept out of the medians', () => {

@@ -44,6 +44,7 @@ describe('scenarios', () => {
       [{ filter: '$share/g/bench/{n}' }, /one filter for all its members/],
       [{ filter: '$share/bench' }, /\$share\/group\/filter/],
       [{ pace: { window: 40_000 } }, /window is 1 to/],
+      [{ pace: { perSecond: 9, burst: 0 } }, /a burst lies between/],
       [{ filter: '$share/a/bench/+', stalled: 1 }, /keep its share/],
       [{ pace: { perSecond: 0 } }, /rate lies between/],
       [{ shareOf: { scenario: 'p2p', share: 0.5 } }, /of another scenario is a rate/],

@@ -23,6 +23,7 @@ describe('minnow bench', () => {
   for (const [counted, ...args] of [
     ['received', 'p2p', '-q', '2', '-c', '3', '--window', '20'],
     ['received', 'p2p', '-q', '1', '-V', '5', '--properties', '--rate', '300'],
+    ['received', 'p2p', '-c', '3', '--rate', '60000'],
     ['received', 'fan-in', '-q', '1', '--window', '20'],
     ['received', 'fan-out', '-q', '1', '--window', '10', '-s', '2000'],
     ['received', 'share', '-q', '1', '--window', '20'],
