@@ -110,6 +110,18 @@ describe('the pages of LuCI', () => {
       }
     });
 
+    test(`${name} puts files only where its users may`, () => {
+      const { file, 'cgi-io': door } = json('root/usr/share/rpcd/acl.d/luci-app-minnow.json')[
+        'luci-app-minnow'
+      ].write;
+      const source = readFileSync(join(views, `${name}.js`), 'utf8');
+      const uploads = source.match(/form\.FileUpload/g) ?? [];
+      const folders = [...source.matchAll(/root_directory = '(.*)'/g)].map(([, folder]) => folder);
+      assert.equal(folders.length, uploads.length);
+      for (const folder of folders) assert.deepEqual(file[`${folder}/*`], ['write']);
+      assert.deepEqual(door, ['upload']);
+    });
+
     test(`${name} sets options that the broker knows`, async () => {
       const page = load(name);
       await page.show();
