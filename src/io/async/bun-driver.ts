@@ -5,6 +5,7 @@ import { formatAddress, type ListenerTerms } from '../../config/address.ts';
 import { KB } from '../../limits.ts';
 import type { Bound } from '../driver.ts';
 import type { Entrance } from '../entrance.ts';
+import { release } from '../lent.ts';
 import { EventDriver, EventLink } from './event-driver.ts';
 import { tuneListener } from './tune.ts';
 
@@ -85,6 +86,7 @@ export class BunDriver extends EventDriver {
         data: ({ data: link }: Socket<BunLink>, chunk: Uint8Array) => {
           if (chunk.length >= LOUD_BYTES) link.rest();
           this.received(link, chunk);
+          release(chunk);
         },
         drain: ({ data: link }: Socket<BunLink>) => {
           if (!link.short || link.finished) return;

@@ -7,6 +7,7 @@ import type { Origin } from '../../core/access.ts';
 import type { Connection } from '../../core/session/connection.ts';
 import { limits } from '../../limits.ts';
 import type { Link } from '../driver.ts';
+import { RELEASED_BYTES, release } from '../lent.ts';
 import type { DoorSide } from './side.ts';
 
 /** What all kinds of links are made from. */
@@ -68,7 +69,7 @@ export abstract class DoorLink implements Link {
     // What the system takes at once leaves room, and no `drain` comes after it.
     for (let room = this.room(); at < end && room > 0; room = this.room()) {
       const next = Math.min(end, at + room);
-      this.stream.write(this.pack(buffer.subarray(at, next)));
+      this.send(this.pack(buffer.subarray(at, next)));
       at = next;
     }
     this.short = at < end;
@@ -150,6 +151,11 @@ export abstract class DoorLink implements Link {
     this.farewell = setTimeout(() => this.abort(), ms);
   }
 
+  private send(bytes: Buffer): void {
+    if (bytes.length < RELEASED_BYTES) this.stream.write(bytes);
+    else this.stream.write(bytes, error => void (error ?? release(bytes)));
+  }
+
   private room(): number {
     return limits.doorWindowBytes - this.stream.writableLength;
   }
@@ -176,7 +182,10 @@ export abstract class DoorLink implements Link {
 /** MQTT's bytes as they are: TCP behind a proxy, TLS, a unix socket. */
 export class StreamLink extends DoorLink {
   protected read(): void {
-    this.stream.on('data', (chunk: Buffer) => this.received(chunk));
+    this.stream.on('data', (chunk: Buffer) => {
+      this.received(chunk);
+      release(chunk);
+    });
     this.stream.on('end', () => this.ended());
   }
 
