@@ -33,7 +33,7 @@ export const BROKER_SHARE_MIN = 0.9;
 
 /** An open loop of which less arrived in time does not show that rate. */
 export const RATE_SHARE_MIN = 0.95;
-/** An open loop's generator that sends this late measures itself, where that is most of a latency. */
+/** An open loop's generator that sends this late measures itself, if that is most of a latency. */
 const LATE_MS_MAX = 1;
 const LATE_SHARE_MAX = 0.5;
 
