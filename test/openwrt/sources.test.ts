@@ -3,7 +3,15 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeFeed } from '../../openwrt/feed.ts';
@@ -76,6 +84,9 @@ describe('the feed', () => {
       encoding: 'utf8',
     });
     assert.ok(files.includes('etc/init.d/minnow'));
+    // It is copied as it is.
+    const { mode } = statSync(join(folder, 'minnow', 'files', 'etc/init.d/minnow'));
+    assert.equal(mode & 0o777, 0o755);
     assert.ok(
       readFileSync(join(folder, 'luci-app-minnow', 'Makefile'), 'utf8').includes('luci.mk'),
     );
