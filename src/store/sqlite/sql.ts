@@ -145,7 +145,9 @@ export const transaction = {
 } as const;
 
 /** Pages that are given up at once. */
-export const trim = 'PRAGMA incremental_vacuum(128)';
+export const trimPages = 128;
+
+export const trim = `PRAGMA incremental_vacuum(${trimPages})`;
 
 const queueColumns = `q.rank, q.mid, q.qos, q.retain, q.state, q.packet_id, q.identifiers, q.share,
   m.refs, m.qos AS message_qos, m.retain AS message_retain, m.payload_start, m.expires_at,

@@ -31,6 +31,7 @@ import { type Driver, faultOf } from './driver.ts';
 import { markForCheck, moveAside } from './files.ts';
 import { OpWriter } from './op-writer.ts';
 import { type Reading, readAll, readOrphans, readWindow } from './reading.ts';
+import { trimPages } from './sql.ts';
 import type { WalFile } from './wal-file.ts';
 
 /** The clock is written along with a commit when it has moved so far, milliseconds. */
@@ -68,8 +69,11 @@ export class SqliteStore implements Store, Upkeeper {
   private trimming = false;
   /** A copy that is being made: until it is complete the log is not written back. */
   private backup: { readonly copy: Backup; readonly done: Done } | null = null;
+  /** Empty pages that are given up because somebody asked for it. */
+  private compaction: { slicesLeft: number; readonly bytesBefore: number; done: Done } | null =
+    null;
   /** Whoever has this store calls `tend` as long as there is something to do: a copy is made by and
-   *  by. Otherwise it is made within the call. */
+   *  by, and so is room given back. Otherwise it is done within the call. */
   stepwise = false;
   description: StoreDescription;
   usage: StoreUsage = { fileBytes: 0, usedBytes: 0, walBytes: 0, commitMs: 0 };
@@ -243,6 +247,7 @@ export class SqliteStore implements Store, Upkeeper {
   }
 
   private abandon(connection: Connection): void {
+    this.endCompaction(new StoreError('io', 'the disk failed meanwhile; try again'));
     if (this.backup !== null) {
       this.endBackup(new StoreError('io', 'the disk failed while the copy was made; try again'));
     }
@@ -310,12 +315,13 @@ export class SqliteStore implements Store, Upkeeper {
         if (this.backup === null) this.checkpoint(connection, wal);
       }
       if (this.shouldTrim()) this.transact(connection, () => connection.trim());
+      this.stepCompaction(connection);
     } catch (error) {
       // Nothing of it was promised to anybody: what matters will show at the next commit.
-      this.failure(error);
+      this.endCompaction(this.failure(error));
       return false;
     }
-    return this.writer.mustPurge || this.trimming || this.backup !== null;
+    return this.writer.mustPurge || this.shouldTrim() || this.backup !== null;
   }
 
   private checkpoint(connection: Connection, wal: WalFile): void {
@@ -334,7 +340,7 @@ export class SqliteStore implements Store, Upkeeper {
     const empty = fileBytes - usedBytes;
     if (empty > fileBytes / 2 && empty > TRIM_BYTES_MIN) this.trimming = true;
     else if (empty < fileBytes / 8) this.trimming = false;
-    return this.trimming;
+    return this.trimming || this.compaction !== null;
   }
 
   upkeep(request: UpkeepRequest, done: Done): void {
@@ -363,9 +369,53 @@ export class SqliteStore implements Store, Upkeeper {
         if (!this.stepwise) this.finishBackup();
         return null;
       case 'compact':
+        if (this.stepwise) return this.beginCompaction(connection, done);
         this.finishBackup();
         return this.compact(connection);
     }
+  }
+
+  /** Whoever asks while it is under way is told the same. */
+  private beginCompaction(connection: Connection, done: Done): null {
+    const { compaction } = this;
+    if (compaction !== null) {
+      const others = compaction.done;
+      compaction.done = outcome => {
+        others(outcome);
+        done(outcome);
+      };
+      return null;
+    }
+    this.measure(connection);
+    const { fileBytes, usedBytes } = this.usage;
+    const pages = (fileBytes - usedBytes) / this.settings.pageBytes;
+    this.compaction = { slicesLeft: Math.ceil(pages / trimPages), bytesBefore: fileBytes, done };
+    return null;
+  }
+
+  /** After each slice; what becomes empty meanwhile is given up as far as there are slices for it.
+   *  The log is shortened at the end, which a copy that is being made does not allow. */
+  private stepCompaction(connection: Connection): void {
+    const { compaction } = this;
+    if (compaction === null) return;
+    const { fileBytes, usedBytes } = this.usage;
+    if (fileBytes > usedBytes && --compaction.slicesLeft > 0) return;
+    if (this.backup !== null) return;
+    this.emptyLog(connection);
+    this.stopCompaction();
+  }
+
+  /** Wherever it has got to. */
+  private stopCompaction(): void {
+    if (this.compaction === null) return;
+    const { bytesBefore } = this.compaction;
+    this.endCompaction({ bytesBefore, bytesAfter: this.usage.fileBytes });
+  }
+
+  private endCompaction(outcome: CompactReport | StoreError): void {
+    const { compaction } = this;
+    this.compaction = null;
+    compaction?.done(outcome);
   }
 
   private stepBackup(): void {
@@ -397,13 +447,17 @@ export class SqliteStore implements Store, Upkeeper {
       if (faultOf(error) !== 'full') this.abandon(connection);
       throw error;
     }
+    this.emptyLog(connection);
+    return { bytesBefore, bytesAfter: this.usage.fileBytes };
+  }
+
+  private emptyLog(connection: Connection): void {
     const { wal } = connection;
     if (wal !== null) {
       this.checkpoint(connection, wal);
       connection.emptyWal(wal);
     }
     this.measure(connection);
-    return { bytesBefore, bytesAfter: this.usage.fileBytes };
   }
 
   /** Everything that is stored, as operations; nothing may be committed meanwhile. */
@@ -416,6 +470,7 @@ export class SqliteStore implements Store, Upkeeper {
 
   async close(): Promise<void> {
     this.finishBackup();
+    this.stopCompaction();
     try {
       const connection = this.connect();
       this.transact(connection, () => this.writeClock(connection));
