@@ -14,7 +14,12 @@ import { SqliteStore } from '../store/sqlite/sqlite-store.ts';
 import { type Loaded, StoreError } from '../store/store.ts';
 import { LineFault } from '../store/upkeep/lines.ts';
 import { exportLines, importLines } from '../store/upkeep/transfer.ts';
-import { lookAfter, type UpkeepRequest, type UpkeepResult } from '../store/upkeep/upkeep.ts';
+import {
+  lookAfter,
+  type StoreStat,
+  type UpkeepRequest,
+  type UpkeepResult,
+} from '../store/upkeep/upkeep.ts';
 import { ask } from './ask.ts';
 import { type Flag, type Flags, UsageError } from './client/flags.ts';
 import { runCommand, usageText } from './client/run-command.ts';
@@ -179,9 +184,19 @@ async function stat(place: Place): Promise<Outcome> {
 }
 
 async function check(place: Place): Promise<Outcome> {
-  const result = (await place.upkeep({ command: 'check' })) as { faults: readonly string[] };
+  const result = (await checked(place)) as { faults: readonly string[] };
   const { faults } = result;
   return { result, text: faults.join('\n') || 'the database is whole', good: faults.length === 0 };
+}
+
+/** Where a broker runs a copy is checked, so that nobody there waits. Without a log a copy would
+ *  hold up the broker as well, and write the database anew: then that checks its own. */
+async function checked(place: Place): Promise<UpkeepResult> {
+  const request = { command: 'check' } as const;
+  if (!(await place.running)) return place.upkeep(request);
+  const { journalMode } = (await place.upkeep({ command: 'stat' })) as StoreStat;
+  if (journalMode !== 'wal') return place.upkeep(request);
+  return withCopy(place, copy => withStore(copy, store => lookAfter(store, request)));
 }
 
 async function compact(place: Place): Promise<Outcome> {
@@ -199,10 +214,21 @@ async function backUp(place: Place, file: string): Promise<Outcome> {
 /** A running broker writes a copy, which is quick, and the lines are made from that. */
 async function exportTo(place: Place, file: string): Promise<Outcome> {
   if (!(await place.running)) return exportFrom(place.existing(), file);
-  const copy = `${place.path}.export-${process.pid}`;
+  return withCopy(place, copy => exportFrom(copy, file));
+}
+
+/** Lets `work` have a copy that the running broker writes beside its database. */
+async function withCopy<Result>(
+  place: Place,
+  work: (copy: string) => Promise<Result>,
+): Promise<Result> {
+  const copy = `${place.path}.copy-${process.pid}`;
   try {
     await place.upkeep({ command: 'backup', path: copy });
-    return await exportFrom(copy, file);
+    return await work(copy);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    throw new StoreError(error.code, error.message.replaceAll(copy, place.path));
   } finally {
     for (const end of ['', '-wal', '-journal']) rmSync(copy + end, { force: true });
   }

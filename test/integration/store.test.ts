@@ -1,11 +1,16 @@
 // `minnow store`, with a running broker and without one.
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { Exit } from '../../src/cli/exit.ts';
-import type { StoreStat } from '../../src/store/upkeep/upkeep.ts';
+import { lookAfter, type StoreStat } from '../../src/store/upkeep/upkeep.ts';
+import { openInline, StoreUser } from '../contract/store-kit.ts';
+import { backlog, sessionPut } from '../contract/store-ops.ts';
 import { afterAll, describe, test } from '../harness.ts';
 import { minnow, ok, run, useMinnow } from './process.ts';
 
@@ -73,6 +78,61 @@ describe('minnow store', () => {
     );
     const full = await run(store(elsewhere, 'import', file));
     assert.match(full.stderr, /it is not empty, and importing does not merge/);
+  });
+});
+
+describe('minnow store check, where a broker runs', () => {
+  /** What is asked of a broker that has `database`, and what the check comes to. */
+  async function checked(journalMode: string, database: (path: string) => Promise<unknown>) {
+    const data = mkdtempSync(join(scratch, 'checked-'));
+    const asked: string[] = [];
+    const answerTo = async ({ command, path }: { command: string; path: string }) => {
+      asked.push(command);
+      if (command === 'store-stat') return { journalMode };
+      if (command === 'store-check') return { faults: [] };
+      return { path, bytes: await database(path) };
+    };
+    const broker = createServer(socket => {
+      socket.on('error', () => {});
+      createInterface({ input: socket }).on('line', async line => {
+        socket.end(`${JSON.stringify({ ok: true, result: await answerTo(JSON.parse(line)) })}\n`);
+      });
+    });
+    broker.listen(join(data, 'control.sock'));
+    await once(broker, 'listening');
+    const outcome = await run(store(data, 'check'));
+    broker.close();
+    assert.deepEqual(
+      readdirSync(data).filter(name => name.startsWith('minnow.db')),
+      [],
+    );
+    return { asked, data, ...outcome };
+  }
+
+  test('reads a copy, so that nobody waits for it', async () => {
+    const whole = await checked('wal', async path => {
+      const user = new StoreUser(openInline(mkdtempSync(join(scratch, 'whole-'))));
+      await user.commit([sessionPut(1), ...backlog(1, 1, 10)]);
+      await lookAfter(user.store, { command: 'backup', path });
+      await user.store.close();
+    });
+    assert.deepEqual(whole.lines, ['the database is whole'], whole.stderr);
+    assert.equal(whole.code, Exit.ok);
+    assert.deepEqual(whole.asked, ['store-stat', 'store-backup']);
+    const damaged = await checked('wal', async path => {
+      writeFileSync(path, 'nothing that SQLite ever wrote'.repeat(300));
+    });
+    assert.equal(damaged.code, 1);
+    assert.equal(
+      damaged.stderr,
+      `minnow: ${join(damaged.data, 'minnow.db')}: the database is damaged\n`,
+    );
+  });
+
+  test('is left to the broker where a copy would hold it up as well', async () => {
+    const { lines, asked } = await checked('delete', () => assert.fail());
+    assert.deepEqual(lines, ['the database is whole']);
+    assert.deepEqual(asked, ['store-stat', 'store-check']);
   });
 });
 
