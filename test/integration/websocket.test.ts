@@ -5,8 +5,10 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
+import { WebSocket } from 'ws-plain';
 import { afterAll, afterEach, describe, test } from '../harness.ts';
 import { Authority } from '../io/doors/authority.ts';
+import { encodePacket } from '../wire.ts';
 import { modes, useDoors } from './door-kit.ts';
 
 const authority = new Authority();
@@ -75,6 +77,48 @@ for (const mode of modes) {
       for (const payload of payloads) await publisher.publishAsync('big', payload, { qos: 1 });
       while (got.length < payloads.length) await message(subscriber);
       for (const [i, payload] of payloads.entries()) assert.ok(payload.equals(got[i]!), `${i}`);
+    });
+
+    for (const scheme of ['ws', 'wss']) {
+      test(`the ws package gets through ${scheme} what it splits and pings between`, async () => {
+        const socket = new WebSocket(url(scheme), 'mqtt', { ca, perMessageDeflate: true });
+        await once(socket, 'open');
+        assert.deepEqual([socket.protocol, socket.extensions], ['mqtt', '']);
+        const got: Buffer[] = [];
+        const said = () => Buffer.concat(got);
+        socket.on('message', (data: Buffer) => got.push(data));
+        const hear = async (length: number) => {
+          while (said().length < length) await once(socket, 'message');
+        };
+        const clientId = `raw-${scheme}`;
+        socket.send(encodePacket({ type: 'connect', clientId, cleanStart: true }, 4));
+        await hear(4);
+        const filters = [{ filter: 'raw', qos: 0 }];
+        socket.send(encodePacket({ type: 'subscribe', packetId: 1, filters }, 4));
+        await hear(9);
+        const payload = Buffer.alloc(300_000, 'The quick brown fox. ');
+        const publish = encodePacket({ type: 'publish', topic: 'raw', payload }, 4);
+        const ponged = once(socket, 'pong');
+        for (let at = 0; at < publish.length; at += 77_777) {
+          const fin = at + 77_777 >= publish.length;
+          socket.send(publish.subarray(at, at + 77_777), { fin });
+          if (at === 0) socket.ping('inside');
+        }
+        await hear(9 + publish.length);
+        assert.ok(said().subarray(9).equals(publish));
+        assert.equal(String((await ponged)[0]), 'inside');
+        socket.close(1000, 'enough');
+        const [status] = (await once(socket, 'close')) as [number];
+        assert.equal(status, 1000);
+      });
+    }
+
+    test('the ws package is told why it is not heard any more', async () => {
+      const socket = new WebSocket(url('ws'), 'mqtt');
+      await once(socket, 'open');
+      socket.send('text');
+      const [status] = (await once(socket, 'close')) as [number];
+      assert.equal(status, 1003);
     });
 
     test('a client certificate is a user name over wss as well', async () => {

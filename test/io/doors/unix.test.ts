@@ -43,6 +43,22 @@ describe('a unix socket', () => {
     assert.equal(origin?.certificate, null);
   });
 
+  test('takes all at once that the system takes at once', async () => {
+    const path = fresh();
+    const place = await open(`unix = "${path}"`);
+    const socket = await dial(path);
+    const link = await place.guests.link();
+    const sent = Buffer.alloc(6_000_000, 'abcdefg');
+    let at = 0;
+    const got = receive(socket, sent.length);
+    while (at < sent.length) {
+      const drains = place.guests.drains.length;
+      at += link.write(sent, at, sent.length);
+      if (at < sent.length) await place.guests.until(() => place.guests.drains.length > drains);
+    }
+    assert.equal(await got, sent.toString());
+  });
+
   test('has the permissions that were asked for', async () => {
     for (const [mode, bits] of [
       ['', 0o660],

@@ -248,6 +248,18 @@ describe('WebSocket frames', () => {
     assert.equal(pong, 'inside');
   });
 
+  test('are handed on as they come, not when they are whole', async () => {
+    const place = await open(webSocket());
+    const client = await upgraded(place);
+    const whole = frame(BINARY, Buffer.alloc(100_000, 'x'));
+    client.socket.write(whole.subarray(0, 50_000));
+    const link = await place.guests.link();
+    const heard = () => place.guests.said.get(link)!.length;
+    await place.guests.until(() => heard() > 49_000);
+    client.socket.write(whole.subarray(50_000));
+    await place.guests.until(() => heard() === 100_000);
+  });
+
   test('may come with the upgrade itself', async () => {
     const place = await open(webSocket());
     const client = new Client(await dial(place.port));
@@ -316,6 +328,23 @@ describe('WebSocket frames', () => {
     }
     await reading;
     assert.ok(Buffer.concat(parts).equals(sent));
+  });
+
+  test('without end take no memory: cut heads, empty fragments, pongs', async () => {
+    const place = await open(webSocket());
+    const client = await upgraded(place);
+    const link = await place.guests.link();
+    const flood = Buffer.concat([
+      frame(BINARY, '', false),
+      ...Array.from({ length: 50_000 }, (_, i) => frame(i % 2 === 0 ? 0 : PONG, '', i % 2 !== 0)),
+      frame(0, 'end'),
+    ]);
+    for (let at = 0; at < flood.length; at += 4999)
+      client.socket.write(flood.subarray(at, at + 4999));
+    await place.guests.until(() => place.guests.said.get(link)!.length === 3);
+    const { frames } = link as unknown as { frames: Record<string, { length: number }> };
+    assert.deepEqual([frames.carried!.length, frames.control!.length], [0, 0]);
+    assert.equal((await client.frame()).payload.toString(), 'end'); // and nothing else
   });
 
   test('are not read while the broker asks for none', async () => {

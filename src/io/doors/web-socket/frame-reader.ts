@@ -111,21 +111,24 @@ export class FrameReader {
     if (fault !== 0) return this.fail(fault);
     let size = second & LENGTH;
     const maskAt = at + (size === LENGTH_64 ? 10 : size === LENGTH_16 ? 4 : 2);
-    const next = maskAt + MASK_BYTES;
-    if (bytes.length < next) return NEED_MORE;
+    if (bytes.length < maskAt) return NEED_MORE;
     if (size >= LENGTH_16) {
       size = 0;
       for (let i = at + 2; i < maskAt; i++) size = size * 256 + bytes[i]!;
     }
-    this.opcode = first & OPCODE;
-    if (this.opcode >= Opcode.Close) {
-      this.control = new Uint8Array(size);
-    } else {
-      if (!this.unfinished) this.messageBytes = 0;
+    const opcode = first & OPCODE;
+    const messageBytes = this.unfinished ? this.messageBytes + size : size;
+    const isData = opcode < Opcode.Close;
+    if (isData && messageBytes > this.messageBytesMax) return this.fail(Status.TooLarge);
+    const next = maskAt + MASK_BYTES;
+    if (bytes.length < next) return NEED_MORE;
+    if (isData) {
       this.unfinished = first < FINAL;
-      this.messageBytes += size;
-      if (this.messageBytes > this.messageBytesMax) return this.fail(Status.TooLarge);
+      this.messageBytes = messageBytes;
+    } else {
+      this.control = new Uint8Array(size);
     }
+    this.opcode = opcode;
     this.left = size;
     this.mask =
       bytes[maskAt]! |

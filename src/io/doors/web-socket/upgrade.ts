@@ -35,7 +35,7 @@ const REASONS: Readonly<Record<number, string>> = {
 /** What the client has to hear with a status, beside its reason. */
 const HINTS: Readonly<Record<number, string>> = {
   405: 'Allow: GET\r\n',
-  426: 'Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n',
+  426: 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n',
 };
 
 const SUB_PROTOCOLS = ['mqtt', 'mqttv3.1'] as const;
