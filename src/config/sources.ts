@@ -99,10 +99,11 @@ export class RawConfig {
   }
 
   private addEnvironment(env: Readonly<Record<string, string | undefined>>): void {
+    const ours = Object.entries(env).filter(([name, text]) => name.startsWith('MINNOW_') && text);
+    if (ours.length === 0) return;
     const names = new Map([...options.values()].map(o => [environmentName(o.path), o]));
     const prefixes = sections.filter(s => s.name !== '').map(s => `${environmentName(s.name)}_`);
-    for (const [name, text] of Object.entries(env)) {
-      if (!name.startsWith('MINNOW_') || !text) continue;
+    for (const [name, text = ''] of ours) {
       const option = names.get(name);
       if (option !== undefined) {
         this.addText(option, [], text, name);

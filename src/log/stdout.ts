@@ -3,6 +3,8 @@
 import { fstatSync } from 'node:fs';
 
 const STDOUT = 1;
+/** What Linux calls /dev/null: a device of characters as well, and no terminal. */
+const NULL_DEVICE = 0x103;
 
 export interface Stdout {
   readonly terminal: boolean;
@@ -14,7 +16,9 @@ export async function describeStdout(): Promise<Stdout> {
   let terminal = false;
   try {
     // A service has none, and need not load what knows about them.
-    terminal = fstatSync(STDOUT).isCharacterDevice() && (await import('node:tty')).isatty(STDOUT);
+    const file = fstatSync(STDOUT);
+    const likely = file.isCharacterDevice() && file.rdev !== NULL_DEVICE;
+    terminal = likely && (await import('node:tty')).isatty(STDOUT);
   } catch {
     // Standard output is closed: the writer will find out and count what is lost.
   }

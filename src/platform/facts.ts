@@ -94,7 +94,10 @@ export function readFacts(request: FactsRequest): Facts {
     ...host,
     kernel,
     cpu: readCpu(root, host.arch),
-    libc: readLibc(root, libcVersion),
+    // Read when it is asked for, which a start seldom does.
+    get libc() {
+      return readLibc(root, libcVersion);
+    },
     cpuQuota: limits.cpus,
     memoryBytes,
     memoryLimitBytes: limits.memoryBytes,
@@ -102,7 +105,9 @@ export function readFacts(request: FactsRequest): Facts {
     openwrt: readOpenWrt(root),
     epoll: linux && atLeast(kernel, 2, 6),
     eventfd: linux && atLeast(kernel, 2, 6),
-    ioUring: readIoUring(root, linux && atLeast(kernel, 5, 1)),
+    get ioUring() {
+      return readIoUring(root, linux && atLeast(kernel, 5, 1));
+    },
     ffi: { by: host.runtime.name === 'bun' ? 'bun:ffi' : 'koffi', works: null, fault: null },
     storage: readStorage(root, mounts, dataDirectory),
   };
