@@ -81,7 +81,7 @@ function onRouter(tree: string): void {
     return router.told();
   };
   const configure = (change: (text: string) => string) =>
-    router.write('etc/config/minnow', change(router.read('etc/config/minnow')));
+    router.replace('etc/config/minnow', change(router.read('etc/config/minnow')));
   const rpcd = async (args: string[], given: object = {}) => {
     const command = router.command(['/usr/libexec/rpcd/luci.minnow', ...args]);
     const { stdout } = await ok(command, JSON.stringify(given));

@@ -11,11 +11,13 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Background, type Outcome, ok, run } from '../integration/process.ts';
 
 const project = join(import.meta.dirname, '../..');
@@ -62,6 +64,12 @@ export class Router {
   write(path: string, text: string, mode = 0o644): void {
     writeFileSync(join(this.root, path), text);
     chmodSync(join(this.root, path), mode);
+  }
+
+  /** As uci writes: a new file takes the place of the old one. */
+  replace(path: string, text: string): void {
+    this.write(`${path}.new`, text);
+    renameSync(join(this.root, `${path}.new`), join(this.root, path));
   }
 
   read(path: string): string {
@@ -127,7 +135,7 @@ export class Router {
     return text;
   }
 
-  /** Starts what procd was told to start, as the user that it was told. */
+  /** Starts what procd was told to start, as the user and in the jail that it was told. */
   start(calls: readonly Call[]): Background {
     const words = (name: string) =>
       calls
@@ -135,8 +143,39 @@ export class Router {
         .flatMap(call => call.slice(2));
     const passwd = this.read('etc/passwd').split('\n');
     const [, , uid, gid] = passwd.find(line => line.startsWith(`${words('user')[0]}:`))!.split(':');
-    const command = ['/bin/env', ...words('env'), ...words('command')];
-    return new Background(this.command(command, 'true', `${uid}:${gid}`));
+    const [program, ...args] = words('command');
+    const told = (call: string) => calls.filter(([name]) => name === call).map(([, path]) => path!);
+    const jail = [
+      'mkdir -p "$0/jail"',
+      'mount -t tmpfs none "$0/jail"',
+      // What ujail finds out by itself: the program, and the libraries it needs.
+      ...[program!, '/lib', '/usr/lib'].flatMap(path => this.mountIn(path, 'ro')),
+      ...told('procd_add_jail_mount').flatMap(path => this.mountIn(path, 'ro')),
+      ...told('procd_add_jail_mount_rw').flatMap(path => this.mountIn(path, 'rw')),
+      'mkdir "$0/jail/dev" "$0/jail/proc"',
+      'mount --rbind /dev "$0/jail/dev"',
+      'mount --rbind /proc "$0/jail/proc"',
+    ];
+    const variables = ['PATH=/usr/bin:/bin:/usr/sbin:/sbin', ...words('env')].join(' ');
+    const enter = `exec env -i ${variables} chroot --userspec=${uid}:${gid} "$0/jail" "$@"`;
+    const script = [...jail, enter].join(' && ');
+    return new Background([
+      ...['unshare', '--mount', 'sh', '-c', script, this.root, program!],
+      ...args,
+    ]);
+  }
+
+  /** The commands that mount a path in a jail, at the same place. */
+  private mountIn(path: string, how: 'ro' | 'rw'): string[] {
+    const isFolder = statSync(join(this.root, path)).isDirectory();
+    const inJail = `"$0/jail${path}"`;
+    const made = `mkdir -p "$0/jail${isFolder ? path : dirname(path)}"`;
+    const bound = `mount --bind "$0${path}" ${inJail}`;
+    return [
+      ...(isFolder ? [made] : [made, `touch ${inJail}`]),
+      bound,
+      ...(how === 'ro' ? [`mount -o remount,bind,ro ${inJail}`] : []),
+    ];
   }
 
   remove(): void {
