@@ -12,7 +12,14 @@ import { Process } from './processes.ts';
 import { type Report, reportOf } from './report/report.ts';
 import type { Outcome, Series } from './report/rows.ts';
 import { entranceOf, isStoring, measureMsLeast, type Scenario, slackMs } from './scenarios.ts';
-import { type ColdStart, coldStart, startPeer, versionOf } from './starting.ts';
+import {
+  type ColdStart,
+  coldStart,
+  type Nature,
+  natureOf,
+  startPeer,
+  versionOf,
+} from './starting.ts';
 import { median } from './statistics.ts';
 import { which } from './which.ts';
 
@@ -28,7 +35,7 @@ function processors(): { broker: number | null; load: number | null } {
 
 /** What one broker did in all runs of one scenario. */
 interface Kept {
-  io: string;
+  nature: Nature;
   readonly outcomes: Outcome[];
 }
 
@@ -56,9 +63,8 @@ class Bench {
     if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
     return plan.scenarios.flatMap(scenario =>
       plan.peers.map(peer => {
-        const { io, outcomes } = this.recordOf(scenario.name, peer);
-        const { name, store } = peer;
-        return { scenario: scenario.name, peer: name, store, io, runs: outcomes };
+        const { nature, outcomes } = this.recordOf(scenario.name, peer);
+        return { scenario: scenario.name, peer: peer.name, ...nature, runs: outcomes };
       }),
     );
   }
@@ -80,7 +86,7 @@ class Bench {
 
   private recordOf(scenario: string, peer: Peer): Kept {
     const key = `${scenario}\n${peer.name}`;
-    const record = this.records.get(key) ?? { io: peer.io ?? '–', outcomes: [] };
+    const record = this.records.get(key) ?? { nature: natureOf(peer, ''), outcomes: [] };
     this.records.set(key, record);
     return record;
   }
@@ -89,7 +95,7 @@ class Bench {
     const skipped = excuse(peer, scenario);
     if (skipped !== null) return { skipped };
     try {
-      if (scenario.kind === 'start') return await this.start(peer);
+      if (scenario.kind === 'start') return await this.start(peer, record);
       const reached = (name: string) => {
         const last = this.recordOf(name, peer).outcomes.at(-1);
         return last && 'kind' in last && last.kind === 'traffic' ? last.perSecond : Number.NaN;
@@ -100,9 +106,10 @@ class Bench {
     }
   }
 
-  private async start(peer: Peer): Promise<Outcome> {
+  private async start(peer: Peer, record: Kept): Promise<Outcome> {
     const starts: ColdStart[] = [];
     while (starts.length < STARTS) starts.push(await coldStart(peer));
+    record.nature = starts[0]!.nature;
     return {
       kind: 'start',
       connackMs: median(starts.map(start => start.connackMs)),
@@ -115,7 +122,7 @@ class Bench {
     const { plan } = this;
     const cpu = processors();
     const broker = await startPeer(peer, cpu.broker, isStoring(scenario), entranceOf(scenario));
-    record.io = broker.io;
+    record.nature = broker.nature;
     try {
       const measureMs = Math.max(plan.measureMs, measureMsLeast(scenario));
       const { port, transport, credentials, pid: brokerPid, syncLog } = broker;

@@ -18,8 +18,9 @@ import { which } from './which.ts';
 
 export interface Peer {
   readonly name: string;
-  /** What it acknowledges is kept how; '–': not known. */
-  readonly store: string;
+  /** What it acknowledges is kept how; '–': not known; null: as the profile has it that its log
+   *  names. */
+  readonly store: string | null;
   /** How it moves bytes; null: its log says so when it is ready. */
   readonly io: string | null;
   /** The command that serves on this port of 127.0.0.1 and stays in the foreground; `entrance`: and
@@ -63,7 +64,12 @@ const needs = (program: string, packageName: string) => (): string | null =>
 /** A backlog is bounded by the measurement, for all brokers alike. */
 const unbounded = ['queue.messagesMax=10000000', 'queue.bytesMax=2GB', 'queue.totalBytesMax=2GB'];
 
-function minnow(name: string, program: Program, settings: readonly string[], store: string): Peer {
+function minnow(
+  name: string,
+  program: Program,
+  settings: readonly string[],
+  store: string | null = null,
+): Peer {
   const start = programs[program];
   const set = settings.flatMap(setting => ['--set', setting]);
   return {
@@ -91,9 +97,7 @@ const modes: readonly { readonly suffix: string; readonly settings: readonly str
 ];
 
 function inEachMode(name: string, program: Program): Peer[] {
-  return modes.map(({ suffix, settings }) =>
-    minnow(`${name}${suffix}`, program, settings, 'strict'),
-  );
+  return modes.map(({ suffix, settings }) => minnow(`${name}${suffix}`, program, settings));
 }
 
 /** One broker per promise. On the one processor a broker gets here minnow writes its store inline;
@@ -186,7 +190,7 @@ const relay: Peer = {
 function known(program: Program): Peer[] {
   return [
     ...inEachMode('minnow', program),
-    minnow('minnow-dist', 'dist', [], 'strict'),
+    minnow('minnow-dist', 'dist', []),
     ...inEachMode('node', 'node'),
     ...withEachPromise(program),
     mosquitto('mosquitto', false),

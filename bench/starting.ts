@@ -8,6 +8,7 @@ import { Arrivals } from '../src/bench/handshake.ts';
 import { System } from '../src/bench/system.ts';
 import type { TransportSettings } from '../src/bench/transport/transport.ts';
 import { type Credentials, connectFrame } from '../src/bench/wire.ts';
+import { table } from '../src/platform/table.ts';
 import { makeEntrance, transportThrough } from './entrance.ts';
 import { syncTracing } from './load/sync-count.ts';
 import type { Peer } from './peers.ts';
@@ -28,6 +29,12 @@ export async function versionOf(peer: Peer): Promise<string> {
   return asked.stdout.split('\n')[0]!.trim();
 }
 
+/** How a broker moves bytes, and how it keeps what it acknowledges; '–': not known. */
+export interface Nature {
+  readonly io: string;
+  readonly store: string;
+}
+
 export interface RunningPeer {
   /** Where the load goes, how and as whom. */
   readonly port: number;
@@ -35,8 +42,7 @@ export interface RunningPeer {
   readonly credentials: Credentials | null;
   readonly pid: number;
   readonly syncLog: string;
-  /** How it moves bytes. */
-  readonly io: string;
+  readonly nature: Nature;
   stop(): Promise<void>;
 }
 
@@ -66,13 +72,13 @@ export async function startPeer(
     await stop();
     throw notStarted(peer, broker);
   }
-  const logged = () => ioOf(`${broker.stdout}${broker.stderr}`);
+  const nature = () => natureOf(peer, `${broker.stdout}${broker.stderr}`);
   // It may say so a moment after it has let somebody in.
-  const silent = () => peer.io === null && logged() === '–';
+  const silent = () => peer.io === null && nature().io === '–';
   for (let tries = 0; silent() && tries < 50; tries++) await delay(10);
   const transport = transportThrough(entrance, wish?.resume ?? false);
   const way = { port: entrance.doorPort, transport, credentials };
-  return { ...way, pid: broker.pid, syncLog, io: peer.io ?? logged(), stop };
+  return { ...way, pid: broker.pid, syncLog, nature: nature(), stop };
 }
 
 function notStarted(peer: Peer, broker: Process): Error {
@@ -80,9 +86,11 @@ function notStarted(peer: Peer, broker: Process): Error {
   return new Error(`${peer.name} did not start: ${said || 'no CONNACK, no message'}`);
 }
 
-/** The mode that minnow names when it is ready. */
-export function ioOf(log: string): string {
-  return /"io":"([^"]+)"/.exec(log)?.[1] ?? '–';
+/** What is known of a broker, and what minnow says of itself when it is ready. */
+export function natureOf({ io, store }: Pick<Peer, 'io' | 'store'>, log: string): Nature {
+  const [, profile = '', mode] = /"profile":"([^"]+)".*"io":"([^"]+)"/.exec(log) ?? [];
+  const values = Object.entries(table).find(([name]) => name === profile)?.[1];
+  return { io: io ?? mode ?? '–', store: store ?? values?.['store.durability'] ?? '–' };
 }
 
 export interface ColdStart {
@@ -90,6 +98,7 @@ export interface ColdStart {
   readonly connackMs: number;
   /** When it has come to rest. */
   readonly memory: MemoryUse;
+  readonly nature: Nature;
 }
 
 /** Starts a broker once. Nothing stands between it and us: no pinning, no event loop. */
@@ -108,7 +117,8 @@ export async function coldStart(peer: Peer): Promise<ColdStart> {
         while (!arrivals.complete) arrivals.step(100);
         const connackMs = performance.now() - started;
         await delay(REST_MS);
-        return { connackMs, memory: memoryOf(broker.pid) };
+        const nature = natureOf(peer, `${broker.stdout}${broker.stderr}`);
+        return { connackMs, memory: memoryOf(broker.pid), nature };
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') throw error;
         if (performance.now() > started + READY_TIMEOUT_MS) throw notStarted(peer, broker);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { peerFor, storePeerNames } from '../../bench/peers.ts';
 import { chosenScenarios, excuse, planFrom, resolved } from '../../bench/plan.ts';
 import { traffic } from '../../bench/scenarios.ts';
-import { ioOf } from '../../bench/starting.ts';
+import { natureOf } from '../../bench/starting.ts';
 import { which } from '../../bench/which.ts';
 import { describe, test } from '../harness.ts';
 
@@ -106,13 +106,18 @@ describe('bench peers', () => {
     assert.doesNotMatch(command('minnow'), /io\.mode/);
     assert.deepEqual(
       ['minnow-sync', 'minnow-batched', 'mosquitto'].map(name => peerFor(name).store),
-      ['strict', 'batched', 'memory'],
+      [null, 'batched', 'memory'],
     );
   });
 
-  test('the mode of a running minnow is what its log says', () => {
-    assert.equal(ioOf('{"msg":"x"}\n{"io":"sync","msg":"minnow is ready"}\n'), 'sync');
-    assert.equal(ioOf(''), '–');
+  test('mode and store of a running minnow are what its log says', () => {
+    const log = '{"msg":"x"}\n{"profile":"constrained","io":"sync","msg":"minnow is ready"}\n';
+    const minnow = peerFor('minnow');
+    assert.deepEqual(natureOf(minnow, log), { io: 'sync', store: 'batched' });
+    assert.deepEqual(natureOf(minnow, log.replace('constrained', 'server')).store, 'strict');
+    assert.deepEqual(natureOf(minnow, ''), { io: '–', store: '–' });
+    assert.equal(natureOf(peerFor('minnow-none'), log).store, 'none');
+    assert.deepEqual(natureOf(peerFor('aedes'), ''), { io: 'node:net', store: 'memory' });
   });
 
   test('a program is found where the path leads', () => {
