@@ -1,8 +1,8 @@
 // One process at a time changes a file: whoever wants to leaves a claim beside it, an empty file
 // that has the process in its name, and goes on if no other process has one there. Who finds
 // another's takes its own back and tries again later. Claims are looked for after one's own is
-// there, so of two that want the file at once at least one sees the other. A claim of a process that
-// has died counts for nothing, and as no other process has its name, anybody may remove it.
+// there, so of two that want the file at once at least one sees the other. A claim of a process
+// that has died counts for nothing, and as no other process has its name, anybody may remove it.
 // Processes of another container look dead: whoever shares a file with them changes it from one.
 
 import { closeSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
