@@ -159,6 +159,19 @@ describe('a request for a WebSocket', () => {
     assert.equal(status([Buffer.from(head({ X: 'x'.repeat(room + 1) }))]), 431);
   });
 
+  test('takes time in proportion to its length, whatever it is made of', () => {
+    const fillers = [' ', '\t', ',', ' ,', 'a ', '!'];
+    const began = performance.now();
+    for (let i = 0; i < 50; i++) {
+      for (const filler of fillers) {
+        const long = `x${filler.repeat(7000 / filler.length)}x`;
+        assert.equal(status([Buffer.from(head({ Connection: ['Upgrade', long] }))]), 101);
+      }
+    }
+    const ms = performance.now() - began;
+    assert.ok(ms < 3000, `${ms} ms for 300`); // it was 50 ms for each with a careless expression
+  });
+
   test('does not care for names that objects have', () => {
     everywhere(head({ __proto__: null, constructor: 'x', toString: 'x' } as never), 101);
   });
