@@ -73,8 +73,8 @@ export const table: Readonly<Record<ProfileName, ClassValues>> = {
     'store.walBytes': 1 * MB,
   },
   gateway: {
-    'io.readBufferBytes': 64 * KB,
-    'io.ringBytes': 256 * KB,
+    'io.readBufferBytes': 256 * KB,
+    'io.ringBytes': 1 * MB,
     'io.smallHeap': false,
     'io.backlog': limits.backlog,
     'io.acceptsPerSecond': limits.acceptsPerSecond,

@@ -43,7 +43,9 @@ export const ioSection = section('How bytes are moved between clients and the br
     min: 16 * KB,
     max: 64 * MB,
     description:
-      'What may be on its way between two threads, each way; when it is full, reading pauses.',
+      'What may be on its way between two threads, each way; when it is full, reading pauses. ' +
+      'Four times as much between the core of the `sync` mode and listeners with TLS, WebSocket ' +
+      'and the like.',
   }),
   smallHeap: flag({
     default: false,

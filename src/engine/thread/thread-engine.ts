@@ -26,6 +26,10 @@ import {
 } from './messages.ts';
 
 const MAILBOX_BYTES = 256 * 1024;
+/** How many times `ringBytes` those to the doors have: one read through TLS brings up to half a
+ *  megabyte, and all that is ready is read before the core has its turn. Holding back the doors and
+ *  letting them go on costs more than going over more memory. */
+const DOOR_RINGS = 4;
 /** Only Node heeds it. */
 const SMALL_HEAP = { maxYoungGenerationSizeMb: 2 };
 
@@ -98,10 +102,8 @@ export class ThreadEngine {
       this.onClosed = resolve;
     });
     const mailbox = createMailbox(MAILBOX_BYTES);
-    const doors =
-      config.doors.length === 0
-        ? null
-        : { up: createRing(config.io.ringBytes), down: createRing(config.io.ringBytes) };
+    const ring = () => createRing(DOOR_RINGS * config.io.ringBytes);
+    const doors = config.doors.length === 0 ? null : { up: ring(), down: ring() };
     const { access, room } = parts;
     this.lifeSigns = parts.watchdog && new LifeSigns(parts.watchdog.timeoutMs);
     const watchdog = parts.watchdog && { ...parts.watchdog, lifeSigns: this.lifeSigns!.memory };
