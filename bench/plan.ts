@@ -22,7 +22,8 @@ import {
 
 export const USAGE = `usage: bun bench/main.ts [flags]
   --runs N            runs of everything; medians are shown (3)
-  --seconds S         length of one measurement (2), after a warm-up of half as long
+  --seconds S         length of one measurement (2), after a warm-up of half as long; at a fixed
+                      rate a closed loop comes before that
   --minutes M         no further run begins that would not end by then
   --scenario TEXT     only scenarios whose name contains TEXT; repeatable. Those that begin with
                       "store" (what durability costs), "io" (what the I/O modes cost), "locks"
