@@ -85,11 +85,14 @@ export const limits = {
   /** Time clients get to take their last bytes at shutdown or before a forced close. */
   drainTimeoutMs: 2_000,
   /** So many bytes are a burst, and less than so many in so long its end: then memory is given back
-   *  to the system. With more clients than these that would hold them up for too long. */
+   *  to the system. A client that comes or goes counts for so many, as does a subscription: for the
+   *  garbage it leaves behind. With more clients than these that would hold them up for more than
+   *  about 10 ms. */
   burstBytes: 64 * MB,
   lullBytes: 4 * MB,
   lullMs: 5_000,
-  lullClientsMax: 5_000,
+  changeBytes: 16 * KB,
+  lullClientsMax: 12_000,
   /** The control socket: connections at once, one request, time without a word. */
   controlConnectionsMax: 16,
   controlLineBytesMax: 256 * KB,

@@ -55,7 +55,8 @@ export function parseAddress(text: string): ListenerSpec | null {
   return isHost(host) ? { host, port: Number(port) } : null;
 }
 
-/** "127.0.0.1:1883", "[::1]:1883". */
+/** "127.0.0.1:1883", "[::1]:1883". Joined and not concatenated: of a string that was, the runtimes
+ *  keep the parts until somebody reads it, and every connection has one. */
 export function formatAddress(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  return [host.includes(':') ? `[${host}]` : host, port].join(':');
 }

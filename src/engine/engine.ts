@@ -31,7 +31,7 @@ import type { StoreLog } from '../store/log.ts';
 import { type OpenedStore, openStore } from '../store/open.ts';
 import { StoreError } from '../store/store.ts';
 import type { UpkeepRequest } from '../store/upkeep/upkeep.ts';
-import { Lull } from './lull.ts';
+import { Lull, movedBytes } from './lull.ts';
 import type { Answer, Page, Question, Results } from './questions.ts';
 
 export interface EngineParts {
@@ -236,11 +236,13 @@ export class Engine {
 }
 
 function lullOf({ state }: Broker, blocks: boolean): Lull {
-  const moved = () => state.counters.bytesReceived + state.counters.bytesSent;
-  return new Lull(moved, () => {
-    state.pool.empty();
-    if (state.connectionCount <= limits.lullClientsMax) giveMemoryBack(blocks);
-  });
+  return new Lull(
+    () => movedBytes(state),
+    () => {
+      state.pool.empty();
+      if (state.connectionCount <= limits.lullClientsMax) giveMemoryBack(blocks);
+    },
+  );
 }
 
 /** Uniform in [0, 1), from the system's source: assigned client ids are not to be guessed. Web

@@ -1,12 +1,22 @@
 // What a burst leaves behind: buffers that are kept for the next turn, and garbage that the runtime
 // collects only when it wants the room. Once much has gone through and little does any more, both
-// are given back. It looks every few seconds, and only after a burst.
+// are given back. It looks every few seconds, and only after a burst. Clients and subscriptions that
+// come and go are a burst as well: ten thousand that only connect leave more than 1 GB of messages.
 
+import type { State } from '../core/state.ts';
 import { limits } from '../limits.ts';
 import type { Pulse } from '../loop.ts';
 
+/** What makes a burst, so far, in bytes: those that went through, and so many for each client that
+ *  came or went and each subscription that was made, changed or ended. */
+export function movedBytes({ counters, connectionCount, router }: State): number {
+  const left = counters.connectionsOpened - connectionCount;
+  const changes = counters.connectionsOpened + left + router.generation;
+  return counters.bytesReceived + counters.bytesSent + changes * limits.changeBytes;
+}
+
 export class Lull implements Pulse {
-  /** Bytes that have gone through so far. */
+  /** As `movedBytes`. */
   private readonly moved: () => number;
   private readonly giveBack: () => void;
   private givenBackAt = 0;

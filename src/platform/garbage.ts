@@ -10,6 +10,6 @@ interface BunAlone {
 export function giveMemoryBack(blocked: boolean): void {
   const bun = (globalThis as BunAlone).Bun;
   if (bun === undefined) return;
-  bun.gc(true);
-  if (!blocked) bun.shrink(); // when it is idle, which a blocked thread never is
+  if (blocked) bun.gc(true);
+  else bun.shrink(); // as soon as it is idle; collects as well
 }

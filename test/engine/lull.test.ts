@@ -1,11 +1,15 @@
 // When memory is given back: once after each burst, when it is over, and never without one.
 
 import assert from 'node:assert/strict';
-import { Lull } from '../../src/engine/lull.ts';
+import { allowAll } from '../../src/auth/allow-all.ts';
+import { connectFrame, subscribeFrame } from '../../src/bench/wire.ts';
+import { Broker } from '../../src/core/broker.ts';
+import { defaultOptions } from '../../src/core/options.ts';
+import { Lull, movedBytes } from '../../src/engine/lull.ts';
 import { limits } from '../../src/limits.ts';
 import { describe, test } from '../harness.ts';
 
-const { burstBytes, lullBytes, lullMs } = limits;
+const { burstBytes, changeBytes, lullBytes, lullMs } = limits;
 const NEVER = Number.POSITIVE_INFINITY;
 
 class Course {
@@ -54,5 +58,47 @@ describe('a lull', () => {
     assert.equal(course.times, 0);
     assert.equal(course.lull.beat(next), NEVER);
     assert.equal(course.times, 1);
+  });
+});
+
+describe('a burst', () => {
+  const broker = new Broker({ ...defaultOptions, sysIntervalMs: 0 }, allowAll, () => 0.5, 0);
+  const { state, effects } = broker;
+  /** How many clients or subscriptions `work` counts for, beyond the bytes that it moved. */
+  const changesOf = (work: () => void): number => {
+    const { bytesReceived, bytesSent } = state.counters;
+    const before = movedBytes(state);
+    work();
+    const bytes =
+      state.counters.bytesReceived - bytesReceived + state.counters.bytesSent - bytesSent;
+    return (movedBytes(state) - before - bytes) / changeBytes;
+  };
+
+  test('is made of bytes, and of clients and subscriptions that come and go', () => {
+    const c = broker.handleOpen('192.0.2.1:1', 0)!;
+    assert.equal(
+      changesOf(() => broker.handleBytes(c, connectFrame(4, 'c'), 0)),
+      0,
+    );
+    for (const asking of effects.authenticate.splice(0)) {
+      broker.handleAuthResult(asking, { reason: 0 }, 0);
+    }
+    broker.handleTime(0);
+    assert.equal(
+      changesOf(() => broker.handleOpen('192.0.2.1:2', 0)),
+      1,
+    );
+    assert.equal(
+      changesOf(() => broker.handleBytes(c, subscribeFrame(4, ['a', 'b/+', 'c/#'], 0), 0)),
+      3,
+    );
+    // It goes, and with it the three filters of its clean session.
+    assert.equal(
+      changesOf(() => broker.handleClosed(c, 0)),
+      4,
+    );
+    const before = movedBytes(state);
+    state.counters.bytesSent += 7;
+    assert.equal(movedBytes(state), before + 7);
   });
 });

@@ -11,9 +11,8 @@ import { createProcessRoom, Room, type RoomShare } from '../room.ts';
 import { Gate, type Guest } from './gate.ts';
 import { Turns } from './turns.ts';
 
+/** There may be a million: 112 bytes as long as a driver's links have at most 12 fields. */
 export abstract class EventLink implements Link, Guest {
-  readonly peer: string;
-  readonly origin: Origin;
   readonly entrance: Entrance;
   connection: Connection | null = null;
   blocked = false;
@@ -26,19 +25,20 @@ export abstract class EventLink implements Link, Guest {
   private paused: boolean;
   private resting = false;
   private stopped: boolean;
-  private readonly rested = () => {
-    this.resting = false;
-    this.setReading();
-  };
 
   /** `stopped`: it was accepted without being read from. */
-  constructor(driver: EventDriver, entrance: Entrance, peer: string, stopped: boolean) {
+  constructor(driver: EventDriver, entrance: Entrance, stopped: boolean) {
     this.driver = driver;
     this.entrance = entrance;
-    this.origin = entrance.origin;
-    this.peer = peer;
     this.paused = stopped;
     this.stopped = stopped;
+  }
+
+  /** Asked for once, by the hallway, and made then. */
+  abstract get peer(): string;
+
+  get origin(): Origin {
+    return this.entrance.origin;
   }
 
   abstract write(buffer: Uint8Array, start: number, end: number): number;
@@ -60,7 +60,13 @@ export abstract class EventLink implements Link, Guest {
     if (this.resting) return;
     this.resting = true;
     this.setReading();
-    setImmediate(this.rested);
+    setImmediate(endRest, this);
+  }
+
+  /** The others have had theirs. */
+  goOn(): void {
+    this.resting = false;
+    this.setReading();
   }
 
   close(): void {
@@ -84,6 +90,10 @@ export abstract class EventLink implements Link, Guest {
     this.stopped = stopped;
     this.stopReading(stopped);
   }
+}
+
+function endRest(link: EventLink): void {
+  link.goOn();
 }
 
 export abstract class EventDriver implements Driver {

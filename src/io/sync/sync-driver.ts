@@ -56,7 +56,6 @@ noLinger[0] = 1;
 class SyncLink implements Link, Source {
   readonly fd: number;
   readonly peer: string;
-  readonly origin: Origin;
   readonly entrance: Entrance;
   connection: Connection | null = null;
   blocked = false;
@@ -80,7 +79,10 @@ class SyncLink implements Link, Source {
     this.fd = fd;
     this.peer = peer;
     this.entrance = entrance;
-    this.origin = entrance.origin;
+  }
+
+  get origin(): Origin {
+    return this.entrance.origin;
   }
 
   /** Nothing is to be read any more. */
