@@ -1,10 +1,11 @@
 // `make image`: one image for every platform, as an OCI layout (dist/image) and as one file that
 // engines load (dist/minnow-VERSION-image.tar). No daemon and no tool is needed: the layout is
-// files named by what is in them. The same trees and the same C library give the same bytes.
+// files named by what is in them. The same trees and the same C library give the same bytes. Its
+// layers lie in dist/image-layers under names, too, for who has an engine build it (Containerfile).
 
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { writeTar } from '../pack/tar.ts';
 import { root } from '../packages.ts';
@@ -43,20 +44,29 @@ class Layout {
 
   constructor(folder: string) {
     this.folder = folder;
-    rmSync(folder, { recursive: true, force: true });
+    for (const old of [folder, layersOf(folder)]) rmSync(old, { recursive: true, force: true });
     mkdirSync(join(folder, 'blobs', 'sha256'), { recursive: true });
     writeFileSync(join(folder, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}\n');
   }
 
   add(mediaType: string, bytes: Uint8Array): Descriptor {
     const digest = digestOf(bytes);
-    writeFileSync(join(this.folder, 'blobs', ...digest.split(':')), bytes);
+    writeFileSync(this.pathOf(digest), bytes);
     return { mediaType, digest, size: bytes.length };
+  }
+
+  pathOf(digest: string): string {
+    return join(this.folder, 'blobs', ...digest.split(':'));
   }
 
   addJson(mediaType: string, value: object): Descriptor {
     return this.add(mediaType, Buffer.from(`${JSON.stringify(value, null, 2)}\n`));
   }
+}
+
+/** Where the layers of a layout have names: ARCHITECTURE/base.tar.gz and program.tar.gz. */
+export function layersOf(folder: string): string {
+  return `${folder}-layers`;
 }
 
 interface PackedLayer {
@@ -72,6 +82,13 @@ function addLayer(layout: Layout, { what, folder }: Layer, epoch: number): Packe
   const bytes = readFileSync(plain);
   const descriptor = layout.add(LAYER, gzipSync(bytes, { level: 9 }));
   return { what, descriptor, diffId: digestOf(bytes) };
+}
+
+/** The same bytes under a name. */
+function nameLayer(layout: Layout, platform: Platform, { folder }: Layer, digest: string): void {
+  const place = join(layersOf(layout.folder), platform.architecture);
+  mkdirSync(place, { recursive: true });
+  linkSync(layout.pathOf(digest), join(place, `${basename(folder)}.tar.gz`));
 }
 
 function labels({ version, commit }: Stamp): Readonly<Record<string, string>> {
@@ -141,7 +158,11 @@ export function buildImage(
   const manifests = wanted.map(platform => {
     const { architecture, variant, target } = platform;
     const layers = withLayers(platform, treeOf(target), laid =>
-      laid.map(layer => addLayer(layout, layer, stamp.epoch)),
+      laid.map(layer => {
+        const packed = addLayer(layout, layer, stamp.epoch);
+        nameLayer(layout, platform, layer, packed.descriptor.digest);
+        return packed;
+      }),
     );
     const manifest = layout.addJson(MANIFEST, {
       schemaVersion: 2,

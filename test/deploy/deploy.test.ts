@@ -7,6 +7,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -28,6 +29,7 @@ import {
   chartYaml,
   deploy,
   manifests,
+  project,
   readYaml,
   renderChart,
   renderObjects,
@@ -80,6 +82,36 @@ describe('Compose', () => {
     assert.deepEqual(service.security_opt, ['no-new-privileges:true']);
     assert.ok(!('environment' in service) && !('env_file' in service));
   });
+});
+
+test('the Containerfile says what the image of make image says', () => {
+  const text = readFileSync(join(project, 'targets', 'image', 'Containerfile'), 'utf8');
+  const lines = text.replaceAll('\\\n', ' ').matchAll(/^([A-Z]+) +(.+)$/gm);
+  const said = [...lines].map(([, word, rest]) => [word!, rest!.replaceAll(/ +/g, ' ')] as const);
+  const all = (word: string) => said.filter(([name]) => name === word).map(([, rest]) => rest);
+  const only = (word: string) => all(word)[0]!;
+  const { Test, Interval, Timeout, StartPeriod, Retries } = image.Healthcheck;
+  const seconds = (ns: number) => `${ns / 1e9}s`;
+  const flags = [
+    `--interval=${seconds(Interval)} --timeout=${seconds(Timeout)}`,
+    `--start-period=${seconds(StartPeriod)} --retries=${Retries}`,
+  ];
+  const [kind, ...check] = Test;
+  const list = (words: readonly string[]) => JSON.stringify(words).replaceAll('","', '", "');
+  assert.equal(only('FROM'), 'scratch');
+  assert.deepEqual(
+    all('ADD'),
+    ['base', 'program'].map(at => `\${TARGETARCH}/${at}.tar.gz /`),
+  );
+  assert.equal(only('USER'), image.User);
+  assert.deepEqual(only('ENV').split(' '), image.Env);
+  assert.equal(only('WORKDIR'), image.WorkingDir);
+  assert.deepEqual(JSON.parse(only('VOLUME')), Object.keys(image.Volumes));
+  assert.deepEqual(all('EXPOSE'), Object.keys(image.ExposedPorts));
+  assert.equal(only('STOPSIGNAL'), image.StopSignal);
+  assert.equal(only('HEALTHCHECK'), `${flags.join(' ')} ${kind} ${list(check)}`);
+  assert.deepEqual(JSON.parse(only('ENTRYPOINT')), image.Entrypoint);
+  assert.deepEqual(JSON.parse(only('CMD')), image.Cmd);
 });
 
 describe('manifests for Kubernetes', () => {

@@ -3,10 +3,18 @@
 // machine's processor; MINNOW_DIST names a dist/ with the trees of all platforms.
 
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildImage, imageName } from '../../targets/image/build.ts';
+import { buildImage, imageName, layersOf } from '../../targets/image/build.ts';
 import { type Platform, platformObstacle, platforms } from '../../targets/image/rootfs.ts';
 import { missingPrograms, Unobtainable } from '../../targets/packages.ts';
 import { readStamp } from '../../targets/stamp.ts';
@@ -132,6 +140,13 @@ function onPlatform(platform: Platform): void {
       config = configOf(platform);
       await ok(['skopeo', ...chosen, 'copy', source, `oci:${single}:one`]);
       await ok(['umoci', 'unpack', '--image', `${single}:one`, join(root, '..')]);
+    });
+
+    test('has its layers lie under names, for a Containerfile', () => {
+      for (const name of ['base', 'program']) {
+        const { size, nlink } = statSync(join(layersOf(folder), architecture, `${name}.tar.gz`));
+        assert.ok(size > 0 && nlink > 1, name);
+      }
     });
 
     test('is not started as root, and keeps what it has to in a volume', async () => {
