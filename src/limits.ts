@@ -87,7 +87,7 @@ export const limits = {
   /** So many bytes are a burst, and less than so many in so long its end: then memory is given back
    *  to the system. A client that comes or goes counts for so many, as does a subscription: for the
    *  garbage it leaves behind. With more clients than these that would hold them up for more than
-   *  about 10 ms. */
+   *  about 10 ms (15 on Node). */
   burstBytes: 64 * MB,
   lullBytes: 4 * MB,
   lullMs: 5_000,

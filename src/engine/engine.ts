@@ -24,7 +24,7 @@ import type { Driver, Hallway } from '../io/driver.ts';
 import { limits } from '../limits.ts';
 import type { Logger } from '../log.ts';
 import { Loop } from '../loop.ts';
-import { giveMemoryBack } from '../platform/garbage.ts';
+import { openGarbage } from '../platform/garbage.ts';
 import { Watchdog, type WatchdogRequest } from '../service/watchdog.ts';
 import { keptRows, keptSessions } from '../store/kept.ts';
 import type { StoreLog } from '../store/log.ts';
@@ -100,7 +100,7 @@ export class Engine {
       const driver = await parts.createDriver(loop);
       opened = driver;
       loop.wake = () => driver.wake();
-      loop.pulses.push(lullOf(broker, 'run' in driver));
+      loop.pulses.push(lullOf(broker, await openGarbage('run' in driver)));
       const engine = new Engine(broker, loop, driver, kept, keeper ?? null, clock);
       engine.makeAccess = makeAccess;
       engine.addresses = await listenAll(config, driver, log.child('io'));
@@ -235,12 +235,12 @@ export class Engine {
   }
 }
 
-function lullOf({ state }: Broker, blocks: boolean): Lull {
+function lullOf({ state }: Broker, giveMemoryBack: () => void): Lull {
   return new Lull(
     () => movedBytes(state),
     () => {
       state.pool.empty();
-      if (state.connectionCount <= limits.lullClientsMax) giveMemoryBack(blocks);
+      if (state.connectionCount <= limits.lullClientsMax) giveMemoryBack();
     },
   );
 }

@@ -1,7 +1,7 @@
 // What a burst leaves behind: buffers that are kept for the next turn, and garbage that the runtime
-// collects only when it wants the room. Once much has gone through and little does any more, both are
-// given back. It looks every few seconds, and only after a burst. Clients and subscriptions that come
-// and go make one as well: ten thousand that only connect leave a kilobyte each.
+// collects only when it wants the room. Once much has gone through and little does any more, both
+// are given back. It looks every few seconds, and only after a burst. Clients and subscriptions
+// that come and go make one as well: ten thousand that only connect leave a kilobyte each.
 
 import type { State } from '../core/state.ts';
 import { limits } from '../limits.ts';
