@@ -52,7 +52,7 @@ interface Outcome {
 
 const actions: Readonly<Record<string, Action>> = {
   stat: { help: 'how much of what there is, and in which mode', run: stat },
-  check: { help: 'whether the database is whole', run: check },
+  check: { help: 'whether the database is whole; a running broker makes a copy', run: check },
   export: {
     operand: 'FILE',
     help: 'everything as lines of JSON; "-" is standard output',
