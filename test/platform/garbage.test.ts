@@ -1,5 +1,5 @@
-// That what nobody holds any more is collected when memory is given back, at once where that is what
-// a runtime does. How much the system gets of it is measured by bench/memory.ts.
+// That what nobody holds any more is collected when memory is given back, at once where a runtime
+// does so. How much the system gets of it is measured by bench/memory.ts.
 
 import assert from 'node:assert/strict';
 import { openGarbage } from '../../src/platform/garbage.ts';
