@@ -70,7 +70,10 @@ for (const mode of modes) {
       parts.say(frame(0x02, 0));
       for (let i = 0; i < 4; i++) parts.say(part);
       await parts.gone;
-      assert.equal(closeCode(parts), 1000); // MQTT hears it as it comes, and had enough
+      // MQTT hears it as it comes, and had enough; a core on a thread of its own may say so later
+      // than the frames' own bound does.
+      const codes = mode === 'sync' ? [1000, 1009] : [1000];
+      assert.ok(codes.includes(closeCode(parts)), String(closeCode(parts)));
     });
 
     test('compressed frames are not agreed to, and not inflated', async () => {
