@@ -19,12 +19,8 @@ class BunLink extends EventLink {
   private readonly socket: Socket<BunLink>;
 
   constructor(socket: Socket<BunLink>, driver: BunDriver, entrance: Entrance) {
-    super(driver, entrance, false);
+    super(driver, entrance, formatAddress(socket.remoteAddress, socket.remotePort), false);
     this.socket = socket;
-  }
-
-  get peer(): string {
-    return formatAddress(this.socket.remoteAddress, this.socket.remotePort);
   }
 
   write(buffer: Uint8Array, start: number, end: number): number {

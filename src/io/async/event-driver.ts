@@ -11,8 +11,9 @@ import { createProcessRoom, Room, type RoomShare } from '../room.ts';
 import { Gate, type Guest } from './gate.ts';
 import { Turns } from './turns.ts';
 
-/** There may be a million: 112 bytes as long as a driver's links have at most 12 fields. */
 export abstract class EventLink implements Link, Guest {
+  /** As it was accepted: whoever has reset by the time it is let in has no address any more. */
+  readonly peer: string;
   readonly entrance: Entrance;
   connection: Connection | null = null;
   blocked = false;
@@ -27,15 +28,13 @@ export abstract class EventLink implements Link, Guest {
   private stopped: boolean;
 
   /** `stopped`: it was accepted without being read from. */
-  constructor(driver: EventDriver, entrance: Entrance, stopped: boolean) {
+  constructor(driver: EventDriver, entrance: Entrance, peer: string, stopped: boolean) {
     this.driver = driver;
     this.entrance = entrance;
+    this.peer = peer;
     this.paused = stopped;
     this.stopped = stopped;
   }
-
-  /** Asked for once, by the hallway, and made then. */
-  abstract get peer(): string;
 
   get origin(): Origin {
     return this.entrance.origin;

@@ -43,7 +43,8 @@ class NodeLink extends EventLink {
   private short = false;
 
   constructor(socket: Socket, driver: NodeDriver, entrance: Entrance, stages: Stages) {
-    super(driver, entrance, true);
+    const peer = formatAddress(socket.remoteAddress ?? '', socket.remotePort ?? 0);
+    super(driver, entrance, peer, true);
     this.socket = socket;
     this.stages = stages;
     socket.on('data', (chunk: Buffer) => {
@@ -53,10 +54,6 @@ class NodeLink extends EventLink {
     socket.on('end', () => driver.ended(this));
     socket.on('error', () => {}); // `close` follows and is enough
     socket.on('close', () => driver.closed(this));
-  }
-
-  get peer(): string {
-    return formatAddress(this.socket.remoteAddress ?? '', this.socket.remotePort ?? 0);
   }
 
   write(buffer: Uint8Array, start: number, end: number): number {
