@@ -8,6 +8,9 @@ import type { State } from '../state.ts';
 import { Timer, TimerKind } from '../timers.ts';
 import { statistics } from './statistics.ts';
 
+/** A start has more urgent things to do, and whoever came with it is counted by then. */
+const FIRST_AFTER_MS = 1000;
+
 /** Exponentially weighted rate per minute, as a Unix load average is one. */
 class Load {
   readonly topic: string;
@@ -54,7 +57,8 @@ export class SysReport {
     this.loads = loadNames.map(name =>
       [1, 5, 15].map(minutes => new Load(`$SYS/broker/load/${name}/${minutes}min`, minutes)),
     );
-    if (state.options.sysIntervalMs > 0) state.timers.arm(this.timer, now);
+    const interval = state.options.sysIntervalMs;
+    if (interval > 0) state.timers.arm(this.timer, now + Math.min(FIRST_AFTER_MS, interval));
   }
 
   /** Publishes what has changed and arms the timer for the next time. */
