@@ -116,7 +116,7 @@ async function live(
   const server = await starting.catch(error => {
     throw startFailure(error);
   });
-  if (config.watchFiles) watchFiles(flags, reloader, reload, log);
+  const watch = config.watchFiles ? watchFiles(flags, reloader, reload, log) : null;
   for (const note of profile.notes) log.warn(note);
   startIsOver();
   greet(config, server, log, profile);
@@ -125,6 +125,7 @@ async function live(
   hangups.heed(() => void reload().catch(passOverFaults));
   log.info('stopping', { signal: await stopSignal });
   hangups.heed(() => {});
+  watch?.stop();
   supervisor?.stopping();
   await server.stop();
   log.info('stopped');
@@ -182,7 +183,7 @@ function watchFiles(
   reloader: Reloader,
   reload: () => Promise<ReloadReport>,
   log: Logger,
-): void {
+): FileWatch {
   const own = configFileOf(flags)?.name ?? '';
   const files = () => [own, ...filesOf(reloader.config)].filter(path => path !== '');
   const watch: FileWatch = new FileWatch(
@@ -190,6 +191,7 @@ function watchFiles(
     (path, why) => log.warn('changes of files here are not noticed', { path, why }),
   );
   watch.follow(files());
+  return watch;
 }
 
 /** They have been logged; anything else is a bug. */

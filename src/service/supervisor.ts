@@ -15,6 +15,8 @@ export class Supervisor {
   readonly watchdog: WatchdogRequest | null;
   private readonly socket: NotifySocket;
   private readonly waiting: string[] = [];
+  /** It was told that we stop; nothing that was under way is ready any more. */
+  private ended = false;
   private timer: ReturnType<typeof setTimeout> | null = null;
 
   /** Null: there is none, or it cannot be spoken to, which was said then. */
@@ -51,9 +53,11 @@ export class Supervisor {
 
   stopping(): void {
     this.tell('STOPPING=1', status('saying goodbye to clients'));
+    this.ended = true;
   }
 
   private tell(...lines: string[]): void {
+    if (this.ended) return;
     if (this.waiting.length === WAITING_MAX) this.waiting.pop(); // the latest state counts
     this.waiting.push(lines.join('\n'));
     if (this.timer === null) this.flush();

@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Supervisor } from '../../src/service/supervisor.ts';
 import { afterAll, beforeAll, describe, skipped, test } from '../harness.ts';
 import { Background, endChildren, minnow, program } from '../integration/process.ts';
 import { freeze, Manager, python } from './manager.ts';
@@ -138,5 +139,21 @@ for (const mode of ['async', 'sync']) {
       const said = broker.lines.filter(line => line.includes('hears nothing from us'));
       assert.equal(said.length, 1, broker.lines.join('\n'));
     });
+  });
+}
+
+if (python !== null) {
+  test('what was under way when it stops is not ready any more', async () => {
+    const address = join(directory, 'stopping');
+    const manager = await Manager.start(address);
+    const find = () => Supervisor.find({ NOTIFY_SOCKET: address }, process.pid, assert.fail);
+    const stopped = (await find())!;
+    stopped.reloading();
+    stopped.stopping();
+    stopped.ready('the configuration was read again');
+    (await find())!.ready('somebody else');
+    await manager.matching(/somebody else/, 1);
+    const said = manager.messages.map(({ text }) => text.split('\n', 1)[0]);
+    assert.deepEqual(said, ['RELOADING=1', 'STOPPING=1', 'READY=1']);
   });
 }

@@ -17,6 +17,7 @@ const expected = [
   ...['a client refuses a QoS 2 message', 'a member of a share leaves messages to another'],
   'a crash interrupts the division of what a member left',
   'a QoS 2 identifier had been released before the crash',
+  'a QoS 2 identifier stands for another topic after the crash',
 ];
 
 describe('crashes in the simulated world', () => {

@@ -262,7 +262,7 @@ export class Oracle {
     if (qos === 2) {
       const stored = this.#storedWith(state, durability);
       const received = state.receivedUnder(packetId);
-      const own = received.set({ text, durability, stored, promises }, this.#stamp);
+      const own = received.set({ topic, text, durability, stored, promises }, this.#stamp);
       state.doubtful.delete(packetId);
       if (stored) promises.push(own);
     }
@@ -273,7 +273,7 @@ export class Oracle {
   #known(
     talk: Talk,
     state: SessionState,
-    { packetId, dup }: PublishWire,
+    { packetId, dup, topic }: PublishWire,
     text: string,
     durability: number,
   ): boolean {
@@ -284,9 +284,15 @@ export class Oracle {
       return false;
     }
     const { text: first, promises } = fact.value;
+    if (state.doubtful.has(packetId) && fact.value.topic !== topic) {
+      this.met.add('a QoS 2 identifier stands for another topic after the crash');
+      return false;
+    }
     this.met.add('a QoS 2 message is received twice');
+    // Weak messages may pass for one another. So may those of a session that its client had ended.
+    const may = state.revived || (state.weakened && durability < Durability.Strict);
     demand(
-      first === text || state.weakened,
+      first === text || may,
       () => `«${text}» of ${talk.clientId} passes for «${first}» sent again`,
     );
     talk.owe('pubrec', packetId, durability, promises);

@@ -74,6 +74,7 @@ export class Entry {
 
 /** A QoS 2 message received and not released: what it was, and what was promised with it. */
 export interface Received {
+  readonly topic: string;
   readonly text: string;
   readonly durability: number;
   readonly stored: boolean;
