@@ -5,6 +5,7 @@
 
 import type { Message } from './routing/message.ts';
 import type { Subscription } from './routing/subscription.ts';
+import type { Topic } from './routing/topics.ts';
 import type { Delivery } from './session/outbox.ts';
 import type { Session } from './session/session.ts';
 
@@ -47,8 +48,8 @@ export interface Journal {
   moved(session: Session, delivery: Delivery): void;
   /** It is delivered, dropped or expired. */
   finished(session: Session, delivery: Delivery): void;
-  /** A QoS 2 packet identifier came in, or was released. */
-  received(session: Session, packetId: number): void;
+  /** A QoS 2 packet identifier came in, with a message to `topic`, or was released. */
+  received(session: Session, packetId: number, topic: Topic): void;
   forgotten(session: Session, packetId: number, durability: number): void;
   /** Figures about the store for $SYS and `minnow ctl stats`, by name. */
   figures(): Readonly<Record<string, number | string>>;

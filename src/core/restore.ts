@@ -65,7 +65,8 @@ export interface KeptSession {
   readonly lastRank: number;
   /** Deliveries in flight, by rank. */
   readonly inflight: readonly KeptDelivery[];
-  readonly received: readonly number[];
+  /** Received and not released; the topic's hash is null where none was kept. */
+  readonly received: readonly { readonly packetId: number; readonly topicHash: number | null }[];
 }
 
 export function keptMessage(b: State, kept: KeptMessage, retain: boolean): Message {
@@ -131,11 +132,11 @@ export function restoreSession(b: State, kept: KeptSession, now: number): void {
     s.subscriptions.add(subscription);
     b.router.add(subscription);
   }
-  for (const id of kept.received) {
+  for (const { packetId, topicHash } of kept.received) {
     s.received ??= new Map();
-    s.received.set(id, Durability.Strict); // its message's class is not known any more
-    s.doubtful ??= new Set();
-    s.doubtful.add(id);
+    s.received.set(packetId, Durability.Strict); // its message's class is not known any more
+    s.doubtful ??= new Map();
+    s.doubtful.set(packetId, topicHash);
   }
   if (kept.waiting > 0 || kept.lastRank > 0) restoreOutbox(b, s, kept);
   if (kept.connected) noteSession(b, s);

@@ -33,7 +33,7 @@ export function keptSessions(loaded: Loaded, log: StoreLog): KeptSession[] {
         state: row.state,
         packetId: row.packetId,
       })),
-      received: (received.get(session.sid) ?? []).map(({ packetId }) => packetId),
+      received: received.get(session.sid) ?? [],
     };
   });
 }

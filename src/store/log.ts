@@ -7,6 +7,7 @@
 import { Durability, ESTATE_NAME, type Journal } from '../core/journal.ts';
 import type { Message } from '../core/routing/message.ts';
 import type { Subscription } from '../core/routing/subscription.ts';
+import type { Topic } from '../core/routing/topics.ts';
 import { type Delivery, DeliveryState } from '../core/session/outbox.ts';
 import type { Session } from '../core/session/session.ts';
 import type { QoS } from '../mqtt/packet.ts';
@@ -294,9 +295,10 @@ export class StoreLog implements Journal {
     this.add(op, Durability.Batched, 24);
   }
 
-  received(session: Session, packetId: number): void {
-    const durability = session.received?.get(packetId) ?? this.defaultClass;
-    this.add({ kind: OpKind.ReceivedPut, sid: session.id, packetId }, durability, 16);
+  received(session: Session, packetId: number, topic: Topic): void {
+    const { id: sid } = session;
+    const op: Op = { kind: OpKind.ReceivedPut, sid, packetId, topicHash: topic.hash };
+    this.add(op, topic.durability, 20);
   }
 
   forgotten(session: Session, packetId: number, durability: number): void {

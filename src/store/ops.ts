@@ -146,6 +146,8 @@ export interface ReceivedPut {
   readonly kind: typeof OpKind.ReceivedPut;
   readonly sid: number;
   readonly packetId: number;
+  /** Of its message's topic, 32 bits, signed; null where an older minnow wrote it. */
+  readonly topicHash: number | null;
 }
 
 export interface ReceivedDrop {

@@ -103,10 +103,14 @@ export class StoreHistory {
   }
 
   private received(): Op {
+    const { prng } = this;
     const sid = this.anySid();
-    const packetId = this.prng.between(1, 5);
+    const packetId = prng.between(1, 5);
     const known = this.model.received.get(sid)?.has(packetId) ?? false;
-    return { kind: known ? OpKind.ReceivedDrop : OpKind.ReceivedPut, sid, packetId };
+    if (known && prng.chance(0.8)) return { kind: OpKind.ReceivedDrop, sid, packetId };
+    // Under an identifier that is known already, the message is another one.
+    const topicHash = prng.chance(0.2) ? null : prng.below(2 ** 32) | 0;
+    return { kind: OpKind.ReceivedPut, sid, packetId, topicHash };
   }
 
   /** A message for one session or several. */

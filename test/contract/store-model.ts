@@ -6,6 +6,7 @@ import {
   type Op,
   OpKind,
   type QueuePut,
+  type ReceivedPut,
   type RetainedPut,
   type SessionPut,
   type SubscriptionPut,
@@ -19,7 +20,7 @@ export class StoreModel {
   readonly sessions = new Map<number, SessionPut>();
   readonly subscriptions = new Map<number, Map<string, SubscriptionPut>>();
   readonly retained = new Map<string, RetainedPut>();
-  readonly received = new Map<number, Set<number>>();
+  readonly received = new Map<number, Map<number, ReceivedPut>>();
   readonly queues = new Map<number, Map<number, QueuePut>>();
   readonly messages = new Map<number, MessagePut & { remaining: number }>();
 
@@ -69,11 +70,9 @@ export class StoreModel {
         this.release(op.mid);
         this.queues.get(op.sid)!.delete(op.rank);
         break;
-      case OpKind.ReceivedPut: {
-        const ids = this.received.get(op.sid) ?? new Set();
-        this.received.set(op.sid, ids.add(op.packetId));
+      case OpKind.ReceivedPut:
+        child(this.received, op.sid).set(op.packetId, op);
         break;
-      }
       case OpKind.ReceivedDrop:
         this.received.get(op.sid)?.delete(op.packetId);
         break;
@@ -126,9 +125,7 @@ export class StoreModel {
       ),
       retained: sortedText(this.retained.values(), ({ topic }) => topic),
       received: sortedKeys(this.received).flatMap(sid =>
-        sorted(this.received.get(sid)!, id => id).map(packetId => {
-          return { kind: OpKind.ReceivedPut, sid, packetId };
-        }),
+        sorted(this.received.get(sid)!.values(), ({ packetId }) => packetId),
       ),
       queues: bySid.map(({ sid, rows }) => ({
         sid,

@@ -34,8 +34,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'QoS 2 identifiers of publishers are not kept',
     file: 'src/store/log.ts',
-    find: 'this.add({ kind: OpKind.ReceivedPut, sid: session.id, packetId }, durability, 16);',
-    replace: 'void durability;',
+    find: '    this.add(op, topic.durability, 20);\n',
+    replace: '',
   },
   {
     name: 'unsubscribing is not kept',

@@ -40,7 +40,7 @@ export const publishingMutants = [
   ]),
   without('v3: 4.3.3-2; v5: 4.3.3-10', [
     publish,
-    'if (isKnown(session, id, view.dup)) {',
+    'if (isKnown(session, id, view.dup, topic)) {',
     'if (false) {',
   ]),
   without('v5: 4.3.3-9', [
@@ -56,9 +56,9 @@ export const publishingMutants = [
   without('v3: 4.3.3-2; v5: 4.3.3-12', [publish, 'session.received!.delete(id);', '']),
   without('v5: 4.3.3-13', [
     publish,
-    'if (isKnown(session, id, view.dup)) {',
+    'if (isKnown(session, id, view.dup, topic)) {',
     `if (session.received.has(id) && view.expirySeconds >= 0) return;
-  if (isKnown(session, id, view.dup)) {`,
+  if (isKnown(session, id, view.dup, topic)) {`,
   ]),
   without('v5: 3.7.2-1', [publish, 'known ? 0 : Reason.PacketIdNotFound', 'known ? 0 : 0x80']),
   without('v5: 3.4.2-1 3.5.2-1', [

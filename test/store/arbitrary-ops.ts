@@ -19,6 +19,7 @@ const bytes = fc.oneof(
 );
 const qos = fc.constantFrom(0 as const, 1 as const, 2 as const);
 const packetId = fc.integer({ min: 0, max: 0xffff });
+const hash = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
 const state = fc.constantFrom(0 as const, 1 as const, 2 as const, 3 as const);
 /** Plain objects, so that they compare equal to what is read back. */
 const plain = { noNullPrototype: true } as const;
@@ -99,6 +100,6 @@ export const arbitraryOp: fc.Arbitrary<Op> = fc.oneof(
   ),
   fc.record({ kind: of(OpKind.QueueState), sid: id, rank: id, state, packetId }, plain),
   fc.record({ kind: of(OpKind.QueueDrop), sid: id, rank: id, mid: id, refs: id }, plain),
-  fc.record({ kind: of(OpKind.ReceivedPut), sid: id, packetId }, plain),
+  fc.record({ kind: of(OpKind.ReceivedPut), sid: id, packetId, topicHash: fc.option(hash) }, plain),
   fc.record({ kind: of(OpKind.ReceivedDrop), sid: id, packetId }, plain),
 );

@@ -4,6 +4,7 @@
 import type {
   Op,
   QueuePut,
+  ReceivedPut,
   RetainedPut,
   SessionPut,
   SubscriptionPut,
@@ -27,7 +28,7 @@ export class Tables {
   readonly retained = new Map<string, RetainedPut>();
   readonly messages = new Map<number, { put: MessagePut; refs: number }>();
   readonly queue = new Map<number, Map<number, QueuePut>>();
-  readonly received = new Map<number, Set<number>>();
+  readonly received = new Map<number, Map<number, ReceivedPut>>();
   maxSid = 0;
   maxMid = 0;
 
@@ -76,7 +77,7 @@ export class Tables {
         return;
       }
       case OpKind.ReceivedPut:
-        this.receivedOf(op.sid).add(op.packetId);
+        this.receivedOf(op.sid).set(op.packetId, { ...op });
         return;
       case OpKind.ReceivedDrop:
         this.receivedOf(op.sid).delete(op.packetId);
@@ -92,10 +93,10 @@ export class Tables {
     return rows;
   }
 
-  private receivedOf(sid: number): Set<number> {
+  private receivedOf(sid: number): Map<number, ReceivedPut> {
     let ids = this.received.get(sid);
     if (ids === undefined) {
-      ids = new Set();
+      ids = new Map();
       this.received.set(sid, ids);
     }
     return ids;
@@ -210,9 +211,7 @@ export class ModelStore implements Store {
       sessions: [...t.sessions.values()],
       subscriptions: [...t.subscriptions.values()],
       retained: [...t.retained.values()],
-      received: [...t.received].flatMap(([sid, ids]) =>
-        [...ids].map(packetId => ({ kind: OpKind.ReceivedPut, sid, packetId })),
-      ),
+      received: [...t.received.values()].flatMap(ids => [...ids.values()]),
       queues: queues.filter(({ lastRank }) => lastRank > 0),
       inflight,
       maxSid: t.maxSid,

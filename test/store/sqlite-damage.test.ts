@@ -32,7 +32,7 @@ function batch(n: number): Op[] {
     messagePut(first + 50, { refs: 2, source: new Uint8Array(5_000).fill(n) }),
     queuePut(n, first + 50, first + 50),
     queuePut(Math.max(1, n - 1), first + 51, first + 50, { state: 1, packetId: n }),
-    { kind: OpKind.ReceivedPut, sid: n, packetId: n },
+    { kind: OpKind.ReceivedPut, sid: n, packetId: n, topicHash: -n },
   ];
 }
 

@@ -64,7 +64,7 @@ describe('the version of a database', () => {
       name: 'StoreError',
       code: 'newer',
       message:
-        `${folder}/minnow.db: it was written by a newer minnow (schema 7, expected 2); ` +
+        `${folder}/minnow.db: it was written by a newer minnow (schema 7, expected 3); ` +
         'update minnow, or choose another directory with --data DIR',
     });
     assert.deepEqual(readdirSync(folder), ['minnow.db']);
@@ -78,13 +78,13 @@ describe('the version of a database', () => {
       assert.equal((await store.load()).sessions.length, 1);
       assert.equal(store.description.movedAside, null);
       await store.close();
-      assert.equal(readPragma(folder, 'user_version'), 2);
+      assert.equal(readPragma(folder, 'user_version'), 3);
     }
   });
 
   test('stands in the header, with whose file it is', async () => {
     const folder = await changedBy('SELECT 1');
-    assert.equal(readPragma(folder, 'user_version'), 2);
+    assert.equal(readPragma(folder, 'user_version'), 3);
     assert.equal(readPragma(folder, 'application_id'), 0x6d69_6e77);
   });
 

@@ -364,6 +364,10 @@ describe('lines', () => {
         'line 2: qos: found 3, expected 0, 1 or 2',
       ],
       [
+        [header, '{"kind":"received","sid":1,"packetId":2,"topicHash":4294967296}'],
+        'line 2: topicHash: found 4294967296, expected an integer of 32 bits, or null',
+      ],
+      [
         [header, session.replace('"will":null', '"will":{"topic":"w"}')],
         'line 2: will.payload: found nothing, expected a string in base64',
       ],
@@ -392,5 +396,15 @@ describe('lines', () => {
     } as const;
     const op = sessionPut(1, { will, endsAt: 12.5 });
     assert.deepEqual(opOf(JSON.parse(lineOf(op))), op);
+  });
+
+  test('know nothing of a topic where an older minnow wrote them', () => {
+    const op = { kind: OpKind.ReceivedPut, sid: 1, packetId: 2 } as const;
+    const old = '{"kind":"received","sid":1,"packetId":2}';
+    assert.deepEqual(opOf(JSON.parse(old)), { ...op, topicHash: null });
+    assert.equal(lineOf({ ...op, topicHash: null }), old);
+    const line = lineOf({ ...op, topicHash: -7 });
+    assert.equal(line, '{"kind":"received","sid":1,"packetId":2,"topicHash":-7}');
+    assert.deepEqual(opOf(JSON.parse(line)), { ...op, topicHash: -7 });
   });
 });

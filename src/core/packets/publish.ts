@@ -104,7 +104,7 @@ function onQoS2(
   const id = view.packetId;
   const session = c.session!;
   session.received ??= new Map();
-  if (isKnown(session, id, view.dup)) {
+  if (isKnown(session, id, view.dup, topic)) {
     // Known and not yet released: the client missed our PUBREC [MQTT-4.3.3-10].
     c.receiveUsed--;
     holdOutput(b, c, topic.durability); // the first one may not be kept yet
@@ -117,7 +117,7 @@ function onQoS2(
   if (reason < 0x80) {
     session.received.set(id, topic.durability);
     const stale = session.doubtful?.delete(id) ?? false;
-    if (session.kept && topic.durability > Durability.None) b.journal.received(session, id);
+    if (session.kept && topic.durability > Durability.None) b.journal.received(session, id, topic);
     else if (stale) b.journal.forgotten(session, id, Durability.Batched);
   } else {
     endExchange(c);
@@ -129,10 +129,14 @@ function onQoS2(
 
 /**
  * Whether a QoS 2 message has come before. After a restart we may have forgotten that its client
- * released the identifier; what comes under it for the first time is a new message then.
+ * released the identifier. What comes under it for the first time is a new message then, and so is
+ * what comes to another topic: that the client got no answer to, and so sends again.
  */
-function isKnown({ received, doubtful }: Session, id: number, dup: boolean): boolean {
-  return received!.has(id) && (dup || doubtful === null || !doubtful.has(id));
+function isKnown({ received, doubtful }: Session, id: number, dup: boolean, topic: Topic): boolean {
+  if (!received!.has(id)) return false;
+  const first = doubtful?.get(id);
+  if (first === undefined) return true;
+  return dup && (first === null || first === topic.hash);
 }
 
 /** Before MQTT 5 every acknowledgement is a good one: what the disk refuses must not get it. */

@@ -13,6 +13,7 @@ import type { Subscription } from './subscription.ts';
 export class Topic {
   readonly name: string;
   readonly bytes: Uint8Array;
+  /** 32 bits, signed. The store keeps it: it stays as it is from one version to the next. */
   readonly hash: number;
   readonly levels: number;
   /** Below $SYS: the broker's own, clients do not publish there. */
@@ -51,6 +52,8 @@ function reservedName(name: string): boolean {
 }
 
 const SLOTS = 1 << 14;
+const FNV_START = 0x811c_9dc5 | 0;
+const FNV_FACTOR = 0x0100_0193;
 
 export class Topics {
   private readonly router: Router;
@@ -76,8 +79,8 @@ export class Topics {
 
   /** The topic named by buf[start, end), or null when that is no valid topic name. */
   find(buf: Uint8Array, start: number, end: number): Topic | null {
-    let hash = 0;
-    for (let i = start; i < end; i++) hash = (Math.imul(hash, 31) + buf[i]) | 0;
+    let hash = FNV_START; // FNV-1a: names that differ little have different ones
+    for (let i = start; i < end; i++) hash = Math.imul(hash ^ buf[i], FNV_FACTOR);
     const slot = (hash ^ (hash >>> 15)) & (SLOTS - 1);
     for (let topic = this.slots[slot]; topic !== null; topic = topic.next) {
       if (topic.hash === hash && topic.equals(buf, start, end)) return topic;

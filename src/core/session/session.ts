@@ -37,8 +37,9 @@ export class Session {
   /** Packet identifiers of QoS 2 messages received and not yet released by PUBREL, with the
    *  durability class of each message. */
   received: Map<number, number> | null = null;
-  /** Of these, the ones from before a restart: that they were released may have been forgotten. */
-  doubtful: Set<number> | null = null;
+  /** Of these, the ones from before a restart: that they were released may have been forgotten.
+   *  Each has its topic's hash, or null where that was not kept. */
+  doubtful: Map<number, number | null> | null = null;
   /** The will of the current connection, or of the last one while its delay runs. */
   will: Will | null = null;
   /** When a delayed will is due, monotonic milliseconds. */

@@ -92,7 +92,7 @@ export class OpWriter {
         if (op.mid !== 0) this.release(op.mid, op.refs);
         break;
       case OpKind.ReceivedPut:
-        statements.putReceived.run(op.sid, op.packetId);
+        statements.putReceived.run(op.sid, op.packetId, op.topicHash);
         break;
       case OpKind.ReceivedDrop:
         statements.dropReceived.run(op.sid, op.packetId);

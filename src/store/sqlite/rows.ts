@@ -31,6 +31,10 @@ function isPacketId(value: unknown): value is number {
   return isId(value) && value <= 0xffff;
 }
 
+function isHash(value: unknown): value is number {
+  return typeof value === 'number' && (value | 0) === value;
+}
+
 /** NULL is never. */
 function isTime(value: unknown): value is number | null {
   return value === null || typeof value === 'number';
@@ -168,9 +172,10 @@ export function deliveryOf(row: unknown): QueuePut | null {
 }
 
 export function receivedOf(row: unknown): ReceivedPut | null {
-  const { sid, packet_id } = row as Row;
+  const { sid, packet_id, topic_hash } = row as Row;
   if (!isId(sid) || !isPacketId(packet_id)) return null;
-  return { kind: OpKind.ReceivedPut, sid, packetId: packet_id };
+  if (topic_hash !== null && !isHash(topic_hash)) return null;
+  return { kind: OpKind.ReceivedPut, sid, packetId: packet_id, topicHash: topic_hash };
 }
 
 export function queueSummaryOf(row: unknown): QueueSummary | null {

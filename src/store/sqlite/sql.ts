@@ -85,6 +85,7 @@ export const migrations: readonly string[] = [
    ) WITHOUT ROWID;`,
   `ALTER TABLE sessions ADD COLUMN origin TEXT;
    ALTER TABLE sessions ADD COLUMN grants TEXT;`,
+  'ALTER TABLE received ADD COLUMN topic_hash INTEGER;',
 ];
 
 export const schemaVersion = migrations.length;
@@ -184,7 +185,7 @@ const texts = {
   referencesOf: `SELECT q.rank, q.mid, m.refs FROM queue q LEFT JOIN messages m ON m.mid = q.mid
     WHERE q.sid = ? ORDER BY q.rank LIMIT ?`,
   dropQueueThrough: 'DELETE FROM queue WHERE sid = ? AND rank <= ?',
-  putReceived: 'INSERT OR REPLACE INTO received VALUES (?,?)',
+  putReceived: 'INSERT OR REPLACE INTO received VALUES (?,?,?)',
   dropReceived: 'DELETE FROM received WHERE sid = ? AND packet_id = ?',
   dropAllReceived: 'DELETE FROM received WHERE sid = ?',
   window: `SELECT ${queueColumns} FROM queue q JOIN messages m ON m.mid = q.mid

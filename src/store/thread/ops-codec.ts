@@ -100,6 +100,11 @@ function writeDeliveryOp(writer: ByteWriter, op: Op & { readonly kind: DeliveryK
       writer.count(op.refs);
       break;
     case OpKind.ReceivedPut:
+      writer.count(op.sid);
+      writer.count(op.packetId);
+      writer.flag(op.topicHash !== null);
+      if (op.topicHash !== null) writer.number(op.topicHash);
+      break;
     case OpKind.ReceivedDrop:
       writer.count(op.sid);
       writer.count(op.packetId);
@@ -209,6 +214,12 @@ function readDeliveryOp(reader: ByteReader, kind: DeliveryKind): Op {
         refs: reader.count(),
       };
     case OpKind.ReceivedPut:
+      return {
+        kind,
+        sid: reader.count(),
+        packetId: reader.count(),
+        topicHash: reader.flag() ? reader.number() : null,
+      };
     case OpKind.ReceivedDrop:
       return { kind, sid: reader.count(), packetId: reader.count() };
   }

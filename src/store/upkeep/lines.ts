@@ -15,6 +15,7 @@ type FieldType =
   | 'id?'
   | 'ids?'
   | 'json?'
+  | 'hash?'
   | 'will?';
 
 type Shape = Readonly<Record<string, FieldType>>;
@@ -57,7 +58,10 @@ const shapes: Readonly<Record<string, { readonly kind: OpKind; readonly fields: 
     },
   },
   retained: { kind: OpKind.RetainedPut, fields: message },
-  received: { kind: OpKind.ReceivedPut, fields: { sid: 'id', packetId: 'id' } },
+  received: {
+    kind: OpKind.ReceivedPut,
+    fields: { sid: 'id', packetId: 'id', topicHash: 'hash?' },
+  },
   message: {
     kind: OpKind.MessagePut,
     fields: { mid: 'id', ...message, retain: 'flag', refs: 'id' },
@@ -92,13 +96,16 @@ const names = new Map(Object.entries(shapes).map(([name, { kind }]) => [kind, na
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A line without its end. JSON that is not there is left out, as it was before there was any. */
+/** What earlier lines did not have: left out where there is none, and not asked for. */
+const added: ReadonlySet<FieldType> = new Set(['json?', 'hash?']);
+
+/** A line without its end. */
 export function lineOf(op: Op): string {
   const name = names.get(op.kind);
   if (name === undefined) throw new Error(`operation ${op.kind} does not build anything up`);
   const fields = Object.entries(shapes[name].fields)
     .map(([field, type]) => [field, toJson((op as unknown as Fields)[field], type), type] as const)
-    .filter(([, value, type]) => type !== 'json?' || value !== null);
+    .filter(([, value, type]) => value !== null || !added.has(type));
   return JSON.stringify({ kind: name, ...Object.fromEntries(fields) });
 }
 
@@ -153,11 +160,11 @@ function fieldsOf(value: unknown, where: string): Fields {
 
 function fromJson(value: unknown, type: FieldType, where: string): unknown {
   if (type.endsWith('?') && value === null) return null;
+  if (value === undefined && added.has(type)) return null;
   switch (type) {
     case 'will?':
       return readFields(value, willFields, `${where}.`);
     case 'json?':
-      if (value === undefined) return null;
       return JSON.stringify(fieldsOf(value, where));
     case 'bytes':
       if (typeof value === 'string' && /^[A-Za-z0-9+/]*={0,2}$/.test(value)) {
@@ -177,6 +184,9 @@ function fromJson(value: unknown, type: FieldType, where: string): unknown {
       break;
     case 'qos':
       if (value === 0 || value === 1 || value === 2) return value;
+      break;
+    case 'hash?':
+      if (typeof value === 'number' && (value | 0) === value) return value;
       break;
     case 'ids?':
       if (Array.isArray(value) && value.every(isId)) return value;
@@ -198,6 +208,7 @@ const expected: Readonly<Record<FieldType, string>> = {
   'text?': 'a string, or null',
   bytes: 'a string in base64',
   'json?': 'an object, or null',
+  'hash?': 'an integer of 32 bits, or null',
   'will?': 'an object, or null',
 };
 

@@ -273,21 +273,13 @@ export class Oracle {
   #known(
     talk: Talk,
     state: SessionState,
-    { packetId, dup, topic }: PublishWire,
+    packet: PublishWire,
     text: string,
     durability: number,
   ): boolean {
-    const fact = state.received.get(packetId);
-    if (fact === undefined || fact.value === null) return false;
-    if (state.doubtful.has(packetId) && !dup) {
-      this.met.add('a QoS 2 identifier had been released before the crash');
-      return false;
-    }
-    const { text: first, promises } = fact.value;
-    if (state.doubtful.has(packetId) && fact.value.topic !== topic) {
-      this.met.add('a QoS 2 identifier stands for another topic after the crash');
-      return false;
-    }
+    const known = state.knownAs(packet, this.met);
+    if (known === null) return false;
+    const { text: first, promises } = known;
     this.met.add('a QoS 2 message is received twice');
     // Weak messages may pass for one another. So may those of a session that its client had ended.
     const may = state.revived || (state.weakened && durability < Durability.Strict);
@@ -295,7 +287,7 @@ export class Oracle {
       first === text || may,
       () => `«${text}» of ${talk.clientId} passes for «${first}» sent again`,
     );
-    talk.owe('pubrec', packetId, durability, promises);
+    talk.owe('pubrec', packet.packetId, durability, promises);
     return true;
   }
 

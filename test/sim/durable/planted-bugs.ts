@@ -87,8 +87,26 @@ export const durabilityBugs: readonly PlantedBug[] = [
   {
     name: 'a new message passes for one whose release was forgotten',
     file: publish,
-    find: 'return received!.has(id) && (dup || doubtful === null || !doubtful.has(id));',
-    replace: 'return received!.has(id);',
+    find: 'return dup && (first === null || first === topic.hash);',
+    replace: 'return true;',
+  },
+  {
+    name: 'a message sent again passes for one to another topic whose release was forgotten',
+    file: publish,
+    find: 'return dup && (first === null || first === topic.hash);',
+    replace: 'return dup;',
+  },
+  {
+    name: 'the topic of a QoS 2 identifier is not stored',
+    file: log,
+    find: 'topicHash: topic.hash };',
+    replace: 'topicHash: null };',
+  },
+  {
+    name: 'a QoS 2 message sent again is new after a crash',
+    file: publish,
+    find: 'return dup && (first === null || first === topic.hash);',
+    replace: 'return false;',
   },
   {
     name: 'a will is not stored',

@@ -157,6 +157,19 @@ export class SessionState {
     return fact;
   }
 
+  /** The message received before that a QoS 2 message passes for; null when it is a new one. */
+  knownAs({ packetId, dup, topic }: PublishWire, met: Set<string>): Received | null {
+    const known = this.received.get(packetId)?.value ?? null;
+    if (known === null || !this.doubtful.has(packetId)) return known;
+    if (!dup) {
+      met.add('a QoS 2 identifier had been released before the crash');
+      return null;
+    }
+    if (known.topic === topic) return known;
+    met.add('a QoS 2 identifier stands for another topic after the crash');
+    return null;
+  }
+
   // ---- What the broker sends -------------------------------------------------------------------
 
   /** The broker sends a PUBLISH with QoS 1 or 2: again, or what it owes next. */
