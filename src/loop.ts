@@ -76,6 +76,11 @@ export class Loop implements Hallway {
     this.write(c, link, this.clock());
   }
 
+  parted(link: Link, why: string): void {
+    const c = link.connection;
+    if (c !== null) this.broker.handleParted(c, why, this.clock());
+  }
+
   closed(link: Link): void {
     const c = link.connection;
     if (c === null) return;

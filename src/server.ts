@@ -141,7 +141,7 @@ async function startEngine(
   });
 }
 
-/** The listeners that are more than MQTT over TCP; what they need is loaded only where there are
+/** The listeners that are more than TCP; what they need is loaded only where there are
  *  any. */
 async function openDoors(
   config: Config,
@@ -151,8 +151,7 @@ async function openDoors(
 ): Promise<Doors | null> {
   if (config.doors.length === 0) return null;
   const { Doors } = await import('./io/doors/doors.ts');
-  const { connectTimeoutMs, packetSizeMax } = config.broker;
-  const options = { ...config.io, handshakeTimeoutMs: connectTimeoutMs, packetSizeMax };
+  const options = { ...config.io, handshakeTimeoutMs: config.broker.connectTimeoutMs };
   const ioLog = log.child('io');
   const doors = new Doors(engine.side, options, ioLog.log.bind(ioLog), room);
   try {

@@ -2,6 +2,13 @@
 // interface, `1883` for this machine only.
 
 import { isIP, isIPv6 } from 'node:net';
+import type { WebSocketTable } from './sections/listeners.ts';
+
+/** What is asked of those who speak MQTT in WebSocket frames. */
+export interface WebSocketTerms extends WebSocketTable {
+  /** Largest message: packets may be joined in it. */
+  readonly messageBytesMax: number;
+}
 
 /** What holds for everybody who comes in by one listener. */
 export interface ListenerTerms {
@@ -11,9 +18,12 @@ export interface ListenerTerms {
   readonly mountPoint: string;
   /** Connections at once; Infinity: as many as the broker takes. */
   readonly connectionsMax: number;
+  /** Null: they speak MQTT and nothing around it. */
+  readonly webSocket: WebSocketTerms | null;
 }
 
-/** One socket to listen on for plain MQTT; the driver of the I/O mode does. */
+/** One socket to listen on for MQTT over TCP, in WebSocket frames or not; the driver of the I/O
+ *  mode does. */
 export interface Listener {
   /** An address or a name. An IPv6 address listens on IPv6 only, so that it can stand beside its
    *  IPv4 sibling on the same port. */

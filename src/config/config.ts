@@ -53,7 +53,7 @@ export interface Config {
   /** A changed file is reason enough for a reload. */
   readonly watchFiles: boolean;
   readonly listeners: readonly Listener[];
-  /** Listeners that are more than an address. */
+  /** Listeners that are more than TCP. */
   readonly doors: readonly DoorConfig[];
   readonly io: IoConfig;
   readonly log: LogConfig;
@@ -175,8 +175,8 @@ function derive(settings: Settings, host: Host): Config {
   return deepFreeze({
     dataDirectory: settings.data,
     watchFiles: settings.watchFiles,
-    listeners: settings.listeners.flatMap(expandListener),
-    doors: settings.listeners.flatMap(expandDoor),
+    listeners: settings.listeners.flatMap(table => expandListener(table, packetSizeMaxBytes)),
+    doors: settings.listeners.flatMap(table => expandDoor(table, packetSizeMaxBytes)),
     // Without a profile, what works everywhere.
     io: { ...settings.io, mode: settings.io.mode === 'sync' ? 'sync' : 'async' },
     log: settings.log,

@@ -51,7 +51,7 @@ import { dropPartial, keep, takePartial } from './session/partial.ts';
 import type { Session } from './session/session.ts';
 import { State } from './state.ts';
 import { type Timer, TimerKind } from './timers.ts';
-import { logEvent, sendPacket } from './transport.ts';
+import { logEvent, sendPacket, startClosing } from './transport.ts';
 
 const PINGRESP = new Uint8Array([PacketType.PINGRESP << 4, 0]);
 
@@ -347,18 +347,20 @@ export class Broker {
     this.handleTime(now);
   }
 
+  /** The peer has ended what is around MQTT (`why`): its part ends as with the transport, and what
+   *  waits for it is still written. */
+  handleParted(c: Connection, why: string, now: number): void {
+    this.takeLeftBehind(c, now);
+    this.endFromAfar(c, why, now);
+    startClosing(this.state, c, now);
+  }
+
   /** The transport is gone: closed by the peer, reset, or closed by the driver as it was asked. */
   handleClosed(c: Connection, now: number): void {
     const b = this.state;
     if (b.connections[c.slot] !== c) return;
     this.takeLeftBehind(c, now);
-    if (c.state === ConnectionState.Connected) {
-      logEvent(b, 'info', 'disconnect', c, { reason: 'connection closed', by: 'network' });
-      leaveSession(b, c, now); // the will, if any, is due [MQTT-3.1.2-8]
-    } else if (c.state !== ConnectionState.Closing) {
-      b.counters.connectsRefused++;
-      logEvent(b, 'debug', 'refused', c, { reason: 'connection closed before CONNECT' });
-    }
+    this.endFromAfar(c, 'connection closed', now);
     c.state = ConnectionState.Closing;
     c.session = null;
     dropPartial(b, c);
@@ -369,6 +371,18 @@ export class Broker {
     b.connections[c.slot] = undefined;
     b.freeSlots.push(c.slot);
     b.connectionCount--;
+  }
+
+  /** Without the client's DISCONNECT or one of ours. */
+  private endFromAfar(c: Connection, why: string, now: number): void {
+    const b = this.state;
+    if (c.state === ConnectionState.Connected) {
+      logEvent(b, 'info', 'disconnect', c, { reason: why, by: 'network' });
+      leaveSession(b, c, now); // the will, if any, is due [MQTT-3.1.2-8]
+    } else if (c.state !== ConnectionState.Closing) {
+      b.counters.connectsRefused++;
+      logEvent(b, 'debug', 'refused', c, { reason: `${why} before CONNECT` });
+    }
   }
 
   /** What came before the end while `c` was paused, its goodbye perhaps: nobody is left to slow. */

@@ -21,6 +21,7 @@ import {
 import { statistics } from '../core/report/statistics.ts';
 import { type DoorSide, nearSide } from '../io/doors/side.ts';
 import type { Driver, Hallway } from '../io/driver.ts';
+import { listenerName } from '../io/entrance.ts';
 import { limits } from '../limits.ts';
 import type { Logger } from '../log.ts';
 import { Loop } from '../loop.ts';
@@ -271,8 +272,10 @@ function tellTrouble(log: Logger, error: StoreError | null): void {
   else log.error('the store cannot be written; acknowledgements wait', { why: error.message });
 }
 
+/** Those where MQTT is spoken as it is come first, by their addresses alone. */
 async function listenAll(config: Config, driver: Driver, log: Logger): Promise<string[]> {
   const addresses: string[] = [];
+  const webSockets: string[] = [];
   const wanted = config.listeners;
   let lastPort = 0;
   for (const listener of wanted) {
@@ -281,7 +284,8 @@ async function listenAll(config: Config, driver: Driver, log: Logger): Promise<s
     try {
       const bound = await driver.listen(listener.host, port, listener.terms);
       lastPort = bound.port;
-      addresses.push(formatAddress(bound.host, bound.port));
+      if (listener.terms?.webSocket) webSockets.push(listenerName(bound, listener.terms));
+      else addresses.push(formatAddress(bound.host, bound.port));
     } catch (error) {
       if (!listener.optional) throw error;
       const address = formatAddress(listener.host, port);
@@ -291,5 +295,5 @@ async function listenAll(config: Config, driver: Driver, log: Logger): Promise<s
       log.log(missing ? 'debug' : 'warn', 'not listening', { address, code });
     }
   }
-  return addresses;
+  return [...addresses, ...webSockets];
 }

@@ -27,9 +27,8 @@ export interface Link {
   abort(): void;
 }
 
-/** What a driver calls. After a batch of these, when every ready transport has had its turn:
- *  `turn`. */
-export interface Hallway {
+/** What is called about a transport. */
+export interface Reception {
   /** A transport was accepted; false: it is one too many, abort it. */
   opened(link: Link): boolean;
   /** Bytes came. The chunk is borrowed until this returns. */
@@ -40,6 +39,14 @@ export interface Hallway {
    *  only ended its own side still gets the answers to what it sent, as far as they go without
    *  waiting. */
   closed(link: Link): void;
+}
+
+/** What a driver calls. After a batch of what is about transports, when every ready one has had its
+ *  turn: `turn`. */
+export interface Hallway extends Reception {
+  /** The peer has ended what is around MQTT, by saying goodbye there or by breaking its rules:
+   *  nothing it sent from there on is handed on. It is given what waits for it, then the end. */
+  parted(link: Link, why: string): void;
   /** Ends a turn: writes, closes, pauses. Returns when it wants to be called even if nothing comes:
    *  milliseconds from now, 0 for at once after I/O has been looked at, Infinity for never. */
   turn(): number;

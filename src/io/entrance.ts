@@ -2,7 +2,7 @@
 
 import { formatAddress, type ListenerTerms } from '../config/address.ts';
 import type { Origin } from '../core/access.ts';
-import type { Tell } from './driver.ts';
+import type { Bound, Hallway, Reception, Tell } from './driver.ts';
 import { createRoom, Room } from './room.ts';
 
 /** Of a listener of which nothing is said. */
@@ -10,21 +10,43 @@ export const openTerms: ListenerTerms = Object.freeze({
   anonymous: null,
   mountPoint: '',
   connectionsMax: Number.POSITIVE_INFINITY,
+  webSocket: null,
 });
 
-/** What a plain listener is called in logs and by access rules: "mqtt://127.0.0.1:1883". */
-export function plainName(host: string, port: number): string {
-  return `mqtt://${formatAddress(host, port)}`;
+/** What a listener of a driver is called in logs and by access rules: "mqtt://127.0.0.1:1883",
+ *  "ws://127.0.0.1:8083/mqtt". */
+export function listenerName({ host, port }: Bound, { webSocket }: ListenerTerms): string {
+  const address = formatAddress(host, port);
+  return webSocket === null ? `mqtt://${address}` : `ws://${address}${webSocket.path}`;
+}
+
+/** Whom those meet who come in by a driver's listener. What is not asked for is not loaded. */
+export async function receptionFor(
+  hallway: Hallway,
+  { webSocket }: ListenerTerms,
+  tell: Tell,
+): Promise<Reception> {
+  if (webSocket === null) return hallway;
+  const { WebSocketReception } = await import('./web-socket/web-socket-reception.ts');
+  return new WebSocketReception(hallway, webSocket, tell);
 }
 
 export class Entrance {
   /** Of everybody of whom nothing else is known. */
   readonly origin: Origin;
+  /** Whom they meet. */
+  readonly reception: Reception;
   private readonly own: Room;
   /** The room of the process; null: somebody else counts for it. */
   private readonly common: Room | null;
 
-  constructor(listener: string, terms: ListenerTerms, common: Room | null, tell: Tell) {
+  constructor(
+    listener: string,
+    terms: ListenerTerms,
+    reception: Reception,
+    common: Room | null,
+    tell: Tell,
+  ) {
     const { anonymous, mountPoint, connectionsMax } = terms;
     this.origin = { listener, username: null, certificate: null, anonymous, mountPoint };
     this.own = new Room(createRoom(connectionsMax), tell, {
@@ -32,6 +54,7 @@ export class Entrance {
       free: 'this listener lets clients in again',
       fields: { listener },
     });
+    this.reception = reception;
     this.common = common;
   }
 

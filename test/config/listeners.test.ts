@@ -10,16 +10,22 @@ const door = (toml: string) => configOf({ toml: `[[listeners]]\n${toml}` }).door
 const fault = (toml: string) => faultsOf({ toml: `[[listeners]]\n${toml}` }).join('\n');
 
 describe('doors', () => {
-  test('an address alone is a plain listener, anything more a door', () => {
+  test('TCP is the own driver’s, anything more a door', () => {
     const { listeners, doors } = configOf({ toml: everyListener });
-    assert.deepEqual(listeners, [{ host: '127.0.0.1', port: 1883, optional: false }]);
+    const [plain, ...webSockets] = listeners;
+    assert.deepEqual(plain, { host: '127.0.0.1', port: 1883, optional: false });
+    assert.deepEqual(
+      webSockets.map(({ host, port, optional }) => [host, port, optional]),
+      [
+        ['127.0.0.1', 8083, false],
+        ['::1', 8083, true],
+      ],
+    );
     assert.deepEqual(
       doors.map(({ place, optional }) => [...Object.values(place), optional]),
       [
         ['tcp', '0.0.0.0', 8883, false],
         ['tcp', '::', 8883, true],
-        ['tcp', '127.0.0.1', 8083, false],
-        ['tcp', '::1', 8083, true],
         ['tcp', '127.0.0.1', 8084, false],
         ['tcp', '::1', 8084, true],
         ['unix', '/run/minnow.sock', 0o600, 'minnow:mqtt', false],
@@ -31,8 +37,8 @@ describe('doors', () => {
   });
 
   test('every setting arrives', () => {
-    const { doors } = configOf({ toml: everyListener });
-    const [tls, , webSocket] = doors;
+    const { doors, listeners, broker } = configOf({ toml: everyListener });
+    const [tls] = doors;
     assert.equal(tls?.connectionsMax, 10);
     assert.equal(tls?.anonymous, false);
     assert.equal(tls?.identity, 'cn');
@@ -47,19 +53,32 @@ describe('doors', () => {
       crl: 'crl.pem',
       alternatives: [{ certificate: 't.pem', key: 't.key' }],
     });
-    assert.deepEqual(webSocket?.webSocket, { path: '/mqtt', origins: ['https://a.example'] });
-    assert.deepEqual(doors[7]?.proxies, ['127.0.0.1', '10.0.0.0/8']);
-    assert.equal(doors[7]?.mountPoint, 'in/');
-    assert.equal(doors[9]?.anonymous, true);
+    assert.deepEqual(listeners[1]?.terms, {
+      anonymous: null,
+      mountPoint: '',
+      connectionsMax: Number.POSITIVE_INFINITY,
+      webSocket: {
+        path: '/mqtt',
+        origins: ['https://a.example'],
+        messageBytesMax: broker.packetSizeMax + 64 * 1024,
+      },
+    });
+    assert.equal(doors[0]?.webSocket, null);
+    assert.deepEqual(doors[5]?.proxies, ['127.0.0.1', '10.0.0.0/8']);
+    assert.equal(doors[5]?.mountPoint, 'in/');
+    assert.equal(doors[7]?.anonymous, true);
   });
 
   test('what is not said', () => {
-    const { anonymous, connectionsMax, identity, mountPoint, proxies, tls, webSocket } =
-      door('protocol = "websocket"');
-    assert.deepEqual(
-      [anonymous, connectionsMax, identity, mountPoint, proxies, tls, webSocket],
-      [null, Number.POSITIVE_INFINITY, 'none', '', null, null, { path: '', origins: [] }],
+    const { anonymous, connectionsMax, identity, mountPoint, proxies, tls, webSocket } = door(
+      'protocol = "websocket"\nunix = "/m.sock"',
     );
+    assert.deepEqual(
+      [anonymous, connectionsMax, identity, mountPoint, proxies, tls],
+      [null, Number.POSITIVE_INFINITY, 'none', '', null, null],
+    );
+    assert.deepEqual([webSocket?.path, webSocket?.origins], ['', []]);
+    assert.equal(door('unix = "/m.sock"').webSocket, null);
     assert.equal(door('tls = { certificate = "c", key = "k" }').tls?.minVersion, '1.2');
   });
 });

@@ -277,7 +277,7 @@ config bridge up
 `;
 
   test('means the same', () => {
-    const { broker, store, log, dataDirectory, listeners, doors, auth } = configOf(copied);
+    const { broker, store, log, dataDirectory, listeners, auth } = configOf(copied);
     assert.equal(log.level, 'warn');
     assert.equal(broker.queueMessagesMax, 50);
     assert.equal(broker.sessionExpiryMaxSeconds, 86_400);
@@ -286,12 +286,12 @@ config bridge up
     assert.equal(auth.anonymous, true);
     assert.deepEqual(
       listeners.map(({ host }) => host),
-      ['127.0.0.1', '::1'],
+      ['127.0.0.1', '::1', '0.0.0.0', '::'],
     );
-    const [web] = doors;
-    assert.equal(web.protocol, 'websocket');
-    assert.equal(web.connectionsMax, 7);
-    assert.equal(web.mountPoint, 'web/');
+    const web = listeners[2]?.terms;
+    assert.equal(web?.webSocket?.path, '');
+    assert.equal(web?.connectionsMax, 7);
+    assert.equal(web?.mountPoint, 'web/');
   });
 
   test('what has no equivalent is a warning with its section and line', () => {

@@ -178,6 +178,13 @@ class ScriptedHallway implements Hallway {
     this.write(guest);
   }
 
+  parted(link: Link): void {
+    const guest = this.known(link, 'parted');
+    if (guest === undefined) return;
+    guest.finishing = true;
+    this.dirty.add(guest);
+  }
+
   closed(link: Link): void {
     const guest = this.guests.get(link);
     // One that was refused is nobody's.

@@ -230,7 +230,7 @@ function describeDriver(mode: string): void {
   });
 
   test('who comes in has the listener to show for it, which takes no more than it may', async () => {
-    const terms = { anonymous: false, mountPoint: 'site/', connectionsMax: 2 };
+    const terms = { anonymous: false, mountPoint: 'site/', connectionsMax: 2, webSocket: null };
     const place = { host: '127.0.0.1', port: 0 };
     const own = await start({ mode, listen: [place, { ...place, terms }] });
     const [, bound] = own.listening;

@@ -73,12 +73,13 @@ for (const mode of modes) {
       await Promise.all([slow, endless].map(inTime));
     });
 
-    test('nothing after an upgrade that was in order', async () => {
+    test('a CONNECT that drips after an upgrade that was in order', async () => {
       const stranger = await arrive('ws');
       stranger.say(`${upgrade}\r\n`);
       await stranger.told(12);
       assert.match(stranger.said.toString('latin1'), /^HTTP\/1\.1 101 /);
-      stranger.drip(Buffer.from('82fe400000000000', 'hex'), DRIP_MS); // a frame of 16 kB
+      const head = Buffer.from('82fe400000000000', 'hex'); // a frame of 16 kB, masked with nothing
+      stranger.drip(Buffer.concat([head, connect]), DRIP_MS);
       await inTime(stranger);
     });
   });

@@ -1,10 +1,14 @@
 // What the tables of [[listeners]] stand for: listeners of the I/O mode's own driver where it is
-// MQTT over TCP, doors (src/io/doors) where it is more. One table may stand for two sockets, IPv4
-// and IPv6.
+// MQTT over TCP, in WebSocket frames or not, doors (src/io/doors) where it is more. One table may
+// stand for two sockets, IPv4 and IPv6.
 
+import { KB } from '../../limits.ts';
 import { EVERY_INTERFACE, type Listener, type ListenerTerms, THIS_MACHINE } from '../address.ts';
 import { writeTable } from '../table.ts';
-import { type ListenerTable, listenerFields, type WebSocketTable } from './listeners.ts';
+import { type ListenerTable, listenerFields } from './listeners.ts';
+
+/** By so much a WebSocket message may be larger than the largest packet. */
+const MESSAGE_EXTRA_BYTES = 64 * KB;
 
 /** Where a door is. */
 export type Place =
@@ -12,14 +16,13 @@ export type Place =
   | { readonly kind: 'unix'; readonly path: string; readonly mode: number; readonly owner: string }
   | { readonly kind: 'systemd'; readonly name: string };
 
-/** A listener that is more than MQTT over TCP: src/io/doors serves it. */
+/** A listener that is more than TCP: src/io/doors serves it. */
 export interface DoorConfig
   extends ListenerTerms,
     Pick<ListenerTable, 'protocol' | 'identity' | 'tls'> {
   readonly place: Place;
   /** As in Listener. */
   readonly optional: boolean;
-  readonly webSocket: WebSocketTable;
   /** Addresses and networks of those who speak the PROXY protocol here; null: nobody does. */
   readonly proxies: readonly string[] | null;
 }
@@ -36,14 +39,18 @@ export function portOf({ port, protocol, tls }: ListenerTable): number {
   return tls === null ? 1883 : 8883;
 }
 
-/** Whether it is MQTT over TCP and nothing more, whatever is said about it. */
-function isTcp({ protocol, tls, unix, systemd, proxyProtocol }: ListenerTable): boolean {
-  return protocol === 'mqtt' && tls === null && unix + systemd === '' && proxyProtocol === null;
+/** Whether it is TCP and nothing more, whatever is spoken there and said about it. */
+function isTcp({ tls, unix, systemd, proxyProtocol }: ListenerTable): boolean {
+  return tls === null && unix + systemd === '' && proxyProtocol === null;
 }
 
-function termsOf({ anonymous, mountPoint, connectionsMax }: ListenerTable): ListenerTerms {
+function termsOf(table: ListenerTable, packetSizeMax: number): ListenerTerms {
+  const { anonymous, mountPoint, connectionsMax, protocol, websocket } = table;
   const most = connectionsMax === 0 ? Number.POSITIVE_INFINITY : connectionsMax;
-  return { anonymous, mountPoint, connectionsMax: most };
+  const said = websocket ?? { path: '', origins: [] };
+  const messageBytesMax = packetSizeMax + MESSAGE_EXTRA_BYTES;
+  const webSocket = protocol === 'websocket' ? { ...said, messageBytesMax } : null;
+  return { anonymous, mountPoint, connectionsMax: most, webSocket };
 }
 
 /** The sockets that a host stands for. IPv4 comes first and must succeed. */
@@ -53,25 +60,24 @@ function expandHost(host: string, port: number): Listener[] {
   return pair.map((address, index) => ({ host: address, port, optional: index > 0 }));
 }
 
-/** The sockets a configured listener stands for, when it is MQTT over TCP. */
-export function expandListener(table: ListenerTable): Listener[] {
+/** The sockets a configured listener stands for, when it is TCP. */
+export function expandListener(table: ListenerTable, packetSizeMax: number): Listener[] {
   if (!isTcp(table)) return [];
   const sockets = expandHost(table.host, portOf(table));
   if (isPlain(table)) return sockets;
-  const terms = termsOf(table);
+  const terms = termsOf(table, packetSizeMax);
   return sockets.map(socket => ({ ...socket, terms }));
 }
 
 /** The doors a configured listener stands for, when it is more. */
-export function expandDoor(table: ListenerTable): DoorConfig[] {
+export function expandDoor(table: ListenerTable, packetSizeMax: number): DoorConfig[] {
   if (isTcp(table)) return [];
   const { protocol, identity, tls, unix, systemd } = table;
   const settings = {
-    ...termsOf(table),
+    ...termsOf(table, packetSizeMax),
     protocol,
     identity,
     tls,
-    webSocket: table.websocket ?? { path: '', origins: [] },
     proxies: table.proxyProtocol?.from ?? null,
   };
   const alone = (place: Place) => [{ ...settings, place, optional: false }];

@@ -1,6 +1,6 @@
-// [[listeners]]: where clients come in, and what each of these places asks of them. MQTT over TCP
-// is served by the I/O mode's own driver; TLS, WebSocket, unix sockets and the PROXY protocol make
-// a listener a door (src/io/doors).
+// [[listeners]]: where clients come in, and what each of these places asks of them. MQTT over TCP,
+// in WebSocket frames or not, is served by the I/O mode's own driver; TLS, unix sockets and the
+// PROXY protocol make a listener a door (src/io/doors).
 
 import { BlockList, isIP } from 'node:net';
 import * as z from 'zod/mini';
@@ -286,8 +286,8 @@ export const listenersOption = option(
     description:
       'Where to listen. `HOST:PORT`, IPv6 in brackets; `:1883` is every interface; `1883` and ' +
       '`localhost:1883` are 127.0.0.1 and ::1; port 0 lets the system choose. For TLS, WebSocket ' +
-      'and all else there are `[[listeners]]` tables, below; those with TLS, WebSocket, a unix ' +
-      'socket, the PROXY protocol or systemd are served from an event loop in both I/O modes. A ' +
-      'listener that others than this machine can reach needs a word about `anonymous`.',
+      'and all else there are `[[listeners]]` tables, below; those with TLS, a unix socket, the ' +
+      'PROXY protocol or systemd are served from an event loop in both I/O modes. A listener ' +
+      'that others than this machine can reach needs a word about `anonymous`.',
   },
 );

@@ -4,7 +4,7 @@ import type { Socket, TCPSocketListener } from 'bun';
 import { formatAddress, type ListenerTerms } from '../../config/address.ts';
 import { KB } from '../../limits.ts';
 import type { Bound } from '../driver.ts';
-import type { Entrance } from '../entrance.ts';
+import { type Entrance, openTerms } from '../entrance.ts';
 import { release } from '../lent.ts';
 import { EventDriver, EventLink } from './event-driver.ts';
 import { tuneListener } from './tune.ts';
@@ -53,14 +53,15 @@ class BunLink extends EventLink {
 export class BunDriver extends EventDriver {
   private readonly listeners: TCPSocketListener<BunLink>[] = [];
 
-  async listen(host: string, port: number, terms?: ListenerTerms): Promise<Bound> {
+  async listen(host: string, port: number, terms: ListenerTerms = openTerms): Promise<Bound> {
     try {
+      const reception = await this.receptionFor(terms);
       let entrance!: Entrance; // nobody is accepted before this turn is over
       const accepted = (socket: Socket<BunLink>) => this.accepted(socket, entrance);
       const options = this.listenOptions(accepted);
       const listener = Bun.listen<BunLink>({ ...options, hostname: host, port });
       const bound = { host, port: listener.port };
-      entrance = this.entranceOf(bound, terms);
+      entrance = this.entranceOf(bound, terms, reception);
       this.listeners.push(listener);
       await tuneListener((listener as unknown as { fd: number }).fd, this.options, this.tell);
       return bound;

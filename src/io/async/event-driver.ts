@@ -4,8 +4,8 @@
 import type { ListenerTerms } from '../../config/address.ts';
 import type { Origin } from '../../core/access.ts';
 import type { Connection } from '../../core/session/connection.ts';
-import type { Bound, Driver, Hallway, Link, Tell } from '../driver.ts';
-import { Entrance, openTerms, plainName } from '../entrance.ts';
+import type { Bound, Driver, Hallway, Link, Reception, Tell } from '../driver.ts';
+import { Entrance, listenerName, receptionFor } from '../entrance.ts';
 import type { IoOptions } from '../options.ts';
 import { createProcessRoom, Room, type RoomShare } from '../room.ts';
 import { Gate, type Guest } from './gate.ts';
@@ -132,9 +132,15 @@ export abstract class EventDriver implements Driver {
     this.turns.stop();
   }
 
+  /** Whom those will meet who come by a listener with these terms. */
+  protected receptionFor(terms: ListenerTerms): Promise<Reception> {
+    return receptionFor(this.hallway, terms, this.tell);
+  }
+
   /** The way in by a listener that is open now. */
-  protected entranceOf({ host, port }: Bound, terms: ListenerTerms = openTerms): Entrance {
-    return new Entrance(plainName(host, port), terms, this.room, this.tell);
+  protected entranceOf(bound: Bound, terms: ListenerTerms, reception: Reception): Entrance {
+    const name = listenerName(bound, terms);
+    return new Entrance(name, terms, reception, this.room, this.tell);
   }
 
   /** Somebody was accepted. */
@@ -151,18 +157,18 @@ export abstract class EventDriver implements Driver {
   /** Called by a link whose time has come. */
   letIn(link: EventLink): void {
     link.known = true;
-    if (!this.hallway.opened(link)) link.abort();
+    if (!link.entrance.reception.opened(link)) link.abort();
     this.turns.plan();
   }
 
   received(link: EventLink, chunk: Uint8Array): void {
     if (link.finished) return;
-    this.hallway.bytes(link, chunk);
+    link.entrance.reception.bytes(link, chunk);
     this.turns.afterRead();
   }
 
   drained(link: EventLink): void {
-    this.hallway.drained(link);
+    link.entrance.reception.drained(link);
     this.turns.plan();
   }
 
@@ -177,7 +183,7 @@ export abstract class EventDriver implements Driver {
     this.gate.left(link);
     link.entrance.leave();
     if (!link.known) return;
-    this.hallway.closed(link);
+    link.entrance.reception.closed(link);
     this.turns.plan();
   }
 

@@ -9,7 +9,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { formatAddress, type ListenerTerms } from '../../config/address.ts';
 import { KB } from '../../limits.ts';
 import type { Bound } from '../driver.ts';
-import type { Entrance } from '../entrance.ts';
+import { type Entrance, openTerms } from '../entrance.ts';
 import { EventDriver, EventLink } from './event-driver.ts';
 import { openSharedListener, tuneListener } from './tune.ts';
 
@@ -104,7 +104,8 @@ export class NodeDriver extends EventDriver {
   private readonly stages = new Stages();
   private readonly servers: Server[] = [];
 
-  async listen(host: string, port: number, terms?: ListenerTerms): Promise<Bound> {
+  async listen(host: string, port: number, terms: ListenerTerms = openTerms): Promise<Bound> {
+    const reception = await this.receptionFor(terms);
     const { noDelay, keepAliveSeconds, backlog, reusePort } = this.options;
     // Node 20 cannot share a port by itself.
     const shared = reusePort ? { fd: await openSharedListener(host, port, this.options) } : null;
@@ -124,7 +125,7 @@ export class NodeDriver extends EventDriver {
       server.once('error', error => reject(Object.assign(error, { address: host, port })));
       server.listen({ ...wanted, backlog }, () => {
         const found = { host, port: (server.address() as { port: number }).port };
-        entrance = this.entranceOf(found, terms);
+        entrance = this.entranceOf(found, terms, reception);
         resolve(found);
       });
     });

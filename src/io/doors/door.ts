@@ -20,13 +20,11 @@ import { nameFrom } from './steps/identity.ts';
 import { proxyStep } from './steps/proxy-step.ts';
 import { readTlsFiles } from './steps/tls-files.ts';
 import { TlsStep } from './steps/tls-step.ts';
-import type { WebSocketStep } from './web-socket/web-socket-step.ts';
+import type { WebSocketStep } from './steps/web-socket-step.ts';
 
 export interface DoorOptions extends IoOptions {
   /** From accepted to the end of all handshakes. */
   readonly handshakeTimeoutMs: number;
-  /** Largest MQTT packet. */
-  readonly packetSizeMax: number;
 }
 
 /** A client whose certificate does not hold any more has so long to be told. */
@@ -116,20 +114,20 @@ export class Door {
       this.tls = new TlsStep(tls, protocol, files);
       this.steps.push(this.tls.step);
     }
-    if (protocol === 'websocket') {
-      const { WebSocketStep } = await import('./web-socket/web-socket-step.ts');
-      this.webSocket = new WebSocketStep(webSocket, this.options.packetSizeMax);
+    if (webSocket !== null) {
+      const { WebSocketStep } = await import('./steps/web-socket-step.ts');
+      this.webSocket = new WebSocketStep(webSocket);
       this.steps.push(this.webSocket.step);
     }
   }
 
   /** Resolves with its name; rejects as Driver.listen does. */
   async listen(place: Parameters<typeof listenAt>[1]): Promise<string> {
-    const { protocol, tls, webSocket } = this.config;
+    const { tls, webSocket } = this.config;
     const address = await listenAt(this.server, place, this.options);
-    const plain = protocol === 'websocket' ? 'ws' : 'mqtt';
-    this.name = `${plain}${tls === null ? '' : 's'}://${address}${webSocket.path}`;
-    this.entrance = new Entrance(this.name, this.config, this.ways.room, this.tell);
+    const plain = webSocket === null ? 'mqtt' : 'ws';
+    this.name = `${plain}${tls === null ? '' : 's'}://${address}${webSocket?.path ?? ''}`;
+    this.entrance = new Entrance(this.name, this.config, this.side, this.ways.room, this.tell);
     this.server.on('error', error => this.tell('warn', 'accepting failed', { why: error.message }));
     return this.name;
   }

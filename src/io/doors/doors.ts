@@ -1,6 +1,6 @@
-// Every listener that is more than an address: TLS, WebSocket, unix sockets, the PROXY protocol,
-// sockets of systemd. They live on a thread with an event loop; what comes through them is handed
-// to the hallway as links like any other.
+// Every listener that is more than TCP: TLS, unix sockets, the PROXY protocol, sockets of systemd.
+// They live on a thread with an event loop; what comes through them is handed to the hallway as
+// links like any other.
 
 import type { DoorConfig } from '../../config/sections/doors.ts';
 import type { Origin } from '../../core/access.ts';

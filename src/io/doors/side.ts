@@ -1,9 +1,9 @@
 // What the doors see of the broker. Where the core is on the same thread that is the hallway
 // itself; where it is on another, a stand-in that hands everything over.
 
-import type { Hallway, Link } from '../driver.ts';
+import type { Link, Reception } from '../driver.ts';
 
-export interface DoorSide extends Omit<Hallway, 'turn'> {
+export interface DoorSide extends Reception {
   /** The peer of `link` has ended its own side. `link` is closed by this side once what came has
    *  been handled and answered. */
   ended(link: Link): void;
@@ -15,7 +15,7 @@ export interface DoorSide extends Omit<Hallway, 'turn'> {
 
 /** The hallway on this thread. Its driver, when it is woken, plans a turn by setImmediate: what is
  *  planned behind that comes after it. */
-export function nearSide(hallway: Omit<Hallway, 'turn'>, wake: () => void): DoorSide {
+export function nearSide(hallway: Reception, wake: () => void): DoorSide {
   return {
     opened: link => hallway.opened(link),
     bytes: (link, chunk) => hallway.bytes(link, chunk),

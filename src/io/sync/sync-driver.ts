@@ -8,8 +8,8 @@
 import { formatAddress, type ListenerTerms } from '../../config/address.ts';
 import type { Origin } from '../../core/access.ts';
 import type { Connection } from '../../core/session/connection.ts';
-import type { BlockingDriver, Bound, Hallway, Link, Tell } from '../driver.ts';
-import { Entrance, openTerms, plainName } from '../entrance.ts';
+import type { BlockingDriver, Bound, Hallway, Link, Reception, Tell } from '../driver.ts';
+import { Entrance, listenerName, openTerms, receptionFor } from '../entrance.ts';
 import type { IoOptions } from '../options.ts';
 import { createProcessRoom, Room, type RoomShare } from '../room.ts';
 import { type Accepted, Acceptor } from './acceptor.ts';
@@ -94,7 +94,7 @@ class SyncLink implements Link, Source {
     if (this.over) return;
     if ((events & EPOLLOUT) !== 0 && this.full) {
       this.full = false;
-      this.driver.hallway.drained(this);
+      this.entrance.reception.drained(this);
     }
     if ((events & ENDING) !== 0) this.ending = true;
     if ((events & (EPOLLIN | ENDING)) !== 0) this.driver.receive(this);
@@ -134,7 +134,7 @@ export interface Feed {
 }
 
 /** A hallway that is told of a peer's end of stream and ends the link itself, when it likes. */
-export interface PatientHallway extends Hallway {
+export interface PatientHallway extends Reception, Pick<Hallway, 'turn'> {
   ended(link: Link): void;
 }
 
@@ -171,7 +171,7 @@ export class SyncDriver implements BlockingDriver {
   /** `room`: what there is for the sockets of the whole process. */
   constructor(
     libc: Libc,
-    hallway: Hallway,
+    hallway: Hallway | PatientHallway,
     options: IoOptions,
     tell: Tell,
     room: RoomShare = createProcessRoom(),
@@ -188,12 +188,14 @@ export class SyncDriver implements BlockingDriver {
     this.acceptor = new Acceptor(libc, this.poller, options.acceptsPerSecond, tell, accepted);
   }
 
-  async listen(host: string, port: number, terms?: ListenerTerms): Promise<Bound> {
+  async listen(host: string, port: number, terms: ListenerTerms = openTerms): Promise<Bound> {
     try {
+      const { hallway, tell } = this;
+      const reception = 'ended' in hallway ? hallway : await receptionFor(hallway, terms, tell);
       const address = await resolveHost(host);
       const [socket] = openListeningSockets(this.libc, address, port, this.options, 1);
       const bound = { host, port: socket!.port };
-      this.listenOn(socket!.fd, plainName(host, bound.port), terms);
+      this.listenOn(socket!.fd, listenerName(bound, terms), terms, reception);
       return bound;
     } catch (error) {
       throw Object.assign(error as Error, { address: host, port });
@@ -201,8 +203,13 @@ export class SyncDriver implements BlockingDriver {
   }
 
   /** Accepts from a listening socket, which is this driver's from now on. */
-  listenOn(fd: number, listener: string, terms: ListenerTerms = openTerms): void {
-    this.acceptor.add(fd, new Entrance(listener, terms, this.room, this.tell));
+  listenOn(
+    fd: number,
+    listener: string,
+    terms: ListenerTerms = openTerms,
+    reception: Reception = this.hallway,
+  ): void {
+    this.acceptor.add(fd, new Entrance(listener, terms, reception, this.room, this.tell));
   }
 
   /** Calls `onRing` on this thread after the eventfd of a Doorbell was rung. */
@@ -274,7 +281,7 @@ export class SyncDriver implements BlockingDriver {
       return false;
     }
     this.links.add(link);
-    if (!this.hallway.opened(link)) link.abort();
+    if (!entrance.reception.opened(link)) link.abort();
     return true;
   }
 
@@ -298,7 +305,7 @@ export class SyncDriver implements BlockingDriver {
     if (count > 0) {
       link.readable = count === this.chunk.length || link.ending;
       if (link.readable) this.readNextRound(link);
-      if (link.phase === Phase.Open) this.hallway.bytes(link, this.received(count));
+      if (link.phase === Phase.Open) link.entrance.reception.bytes(link, this.received(count));
       return;
     }
     link.readable = false;
@@ -389,7 +396,7 @@ export class SyncDriver implements BlockingDriver {
         this.poller.forget(link.fd);
         this.libc.close(link.fd);
         link.entrance.leave();
-        this.hallway.closed(link);
+        link.entrance.reception.closed(link);
       }
     }
     this.acceptor.descriptorsFreed();

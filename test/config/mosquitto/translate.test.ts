@@ -190,7 +190,7 @@ describe('a mosquitto.conf as a Config', () => {
       anonymous: null,
       identity: 'cn',
       mountPoint: 'field/',
-      webSocket: { path: '', origins: [] },
+      webSocket: null,
       proxies: null,
       connectionsMax: 7,
     });
@@ -219,7 +219,8 @@ describe('a mosquitto.conf as a Config', () => {
 
   test('WebSocket: pages of any origin, unless some are named', () => {
     const originsOf = (more: string) =>
-      imported(`listener 9001\nprotocol websockets\n${more}`).doors[0].webSocket.origins;
+      imported(`listener 9001\nprotocol websockets\n${more}`).listeners[0].terms?.webSocket
+        ?.origins;
     assert.deepEqual(originsOf(''), ['*']);
     assert.deepEqual(originsOf('websockets_origin https://a.b\n'), ['https://a.b']);
     assert.deepEqual(originsOf('websockets_origin a.b\n'), []);

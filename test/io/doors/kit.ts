@@ -7,10 +7,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadConfig } from '../../../src/config/config.ts';
+import { type Config, loadConfig } from '../../../src/config/config.ts';
 import { Doors } from '../../../src/io/doors/doors.ts';
 import { type DoorSide, nearSide } from '../../../src/io/doors/side.ts';
-import type { Hallway, Link } from '../../../src/io/driver.ts';
+import type { Driver, Hallway, Link, Tell } from '../../../src/io/driver.ts';
+import { listenerName, openTerms } from '../../../src/io/entrance.ts';
+import type { IoOptions } from '../../../src/io/options.ts';
 import { afterEach } from '../../harness.ts';
 
 /** A hallway that remembers, and answers what came with the same when it is told to. */
@@ -19,6 +21,8 @@ export class Guests implements Hallway {
   readonly left = new Set<Link>();
   readonly drains: Link[] = [];
   readonly said = new Map<Link, Buffer>();
+  /** Why those parted who did, and have not been closed. */
+  readonly parts = new Map<Link, string>();
   turns = 0;
   /** Sent back by the turn. */
   echo = true;
@@ -44,9 +48,15 @@ export class Guests implements Hallway {
     this.drains.push(link);
   }
 
+  parted(link: Link, why: string): void {
+    this.parts.set(link, why);
+    this.wake();
+  }
+
   closed(link: Link): void {
     assert.ok(!this.left.has(link), 'a link was closed twice');
     this.left.add(link);
+    this.parts.delete(link);
   }
 
   /** As a driver does: all that is ready has one turn. */
@@ -64,6 +74,7 @@ export class Guests implements Hallway {
     for (const [link, bytes] of this.echoes.splice(0)) {
       if (!this.left.has(link)) assert.equal(link.write(bytes, 0, bytes.length), bytes.length);
     }
+    for (const link of this.parts.keys()) link.close();
     for (const watcher of [...this.watchers]) watcher();
     return Number.POSITIVE_INFINITY;
   }
@@ -99,7 +110,6 @@ export interface Told {
 
 export interface Open {
   readonly guests: Guests;
-  readonly doors: Doors;
   readonly addresses: readonly string[];
   readonly port: number;
   readonly told: Told[];
@@ -107,12 +117,19 @@ export interface Open {
   refusal(): Promise<Told>;
 }
 
-const opened: { doors: Doors; sockets: Set<Socket> }[] = [];
+export interface OpenDoors extends Open {
+  readonly doors: Doors;
+}
+
+const PACKET_BYTES_MAX = 256 * 1024;
+
+const opened = new Set<{ stop(): void }>();
 const sockets = new Set<Socket>();
 afterEach(() => {
   for (const socket of sockets) socket.destroy();
   sockets.clear();
-  for (const { doors } of opened.splice(0)) doors.stop();
+  for (const each of opened) each.stop();
+  opened.clear();
 });
 
 interface Wish {
@@ -122,36 +139,61 @@ interface Wish {
   readonly env?: Record<string, string>;
 }
 
-/** Opens the doors that a configuration asks for; `toml` is the inside of a [[listeners]]. */
-export async function open(toml: string, wish: Wish = {}): Promise<Open> {
-  const text = toml.includes('[[listeners]]') ? toml : `[[listeners]]\n${toml}`;
+/** What `toml`, perhaps the inside of a [[listeners]] only, means. */
+function configOf(toml: string): Config {
+  const tables = toml.includes('[[listeners]]') ? toml : `[[listeners]]\n${toml}`;
+  const text = `${tables}\n[limits]\npacketSizeMaxBytes = ${PACKET_BYTES_MAX}\n`;
   const host = { env: {}, isRoot: false, version: '0' };
   const loaded = loadConfig({ file: { name: 'minnow.toml', text } }, host);
   if ('faults' in loaded) assert.fail(loaded.faults.join('\n'));
-  const guests = new Guests();
+  return loaded.config;
+}
+
+/** Collects what is told, for whoever waits for a refusal. */
+function teller(): { tell: Tell } & Pick<Open, 'told' | 'refusal'> {
   const told: Told[] = [];
   const waiting: ((line: Told) => void)[] = [];
-  const doors = new Doors(
-    wish.side?.(guests) ?? nearSide(guests, guests.wake),
-    {
-      ...loaded.config.io,
-      handshakeTimeoutMs: wish.handshakeTimeoutMs ?? 20_000,
-      packetSizeMax: 256 * 1024,
-    },
-    (level, message, fields = {}) => {
+  return {
+    told,
+    tell(level, message, fields = {}) {
       const line = { level, message, fields };
       told.push(line);
-      if (message === 'refused at the door') for (const tell of waiting.splice(0)) tell(line);
+      if (message === 'refused at the door') for (const hear of waiting.splice(0)) hear(line);
     },
-  );
-  opened.push({ doors, sockets });
-  await doors.open(loaded.config.doors, wish.env ?? {}, process.pid);
+    refusal: async () =>
+      told.find(line => line.message === 'refused at the door') ??
+      new Promise<Told>(resolve => waiting.push(resolve)),
+  };
+}
+
+/** Opens the doors that a configuration asks for; `toml` is the inside of a [[listeners]]. */
+export async function open(toml: string, wish: Wish = {}): Promise<OpenDoors> {
+  const config = configOf(toml);
+  const guests = new Guests();
+  const { tell, told, refusal } = teller();
+  const side = wish.side?.(guests) ?? nearSide(guests, guests.wake);
+  const options = { ...config.io, handshakeTimeoutMs: wish.handshakeTimeoutMs ?? 20_000 };
+  const doors = new Doors(side, options, tell);
+  opened.add(doors);
+  await doors.open(config.doors, wish.env ?? {}, process.pid);
   const { addresses } = doors;
   const port = Number(/:(\d+)(\/|$)/.exec(addresses[0] ?? '')?.[1] ?? 0);
-  const refusal = async () =>
-    told.find(line => line.message === 'refused at the door') ??
-    new Promise<Told>(resolve => waiting.push(resolve));
   return { guests, doors, addresses, port, told, refusal };
+}
+
+type Make = (hallway: Hallway, options: IoOptions, tell: Tell) => Promise<Driver>;
+
+/** The same by a driver on this thread, for a listener that is no door. */
+export async function openByDriver(toml: string, make: Make): Promise<Open> {
+  const config = configOf(toml);
+  const guests = new Guests();
+  const { tell, told, refusal } = teller();
+  const driver = await make(guests, config.io, tell);
+  opened.add(driver);
+  const { host, port: wanted, terms = openTerms } = config.listeners[0]!;
+  const bound = await driver.listen(host, wanted, terms);
+  const { port } = bound;
+  return { guests, addresses: [listenerName(bound, terms)], port, told, refusal };
 }
 
 /** A raw connection that the suite's end ends. */

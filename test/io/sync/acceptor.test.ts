@@ -44,7 +44,8 @@ class Scene {
     };
     const accepted = () => ++this.clients > 0;
     const tell = (level: string, message: string) => this.told.push(`${level}: ${message}`);
-    const entrance = new Entrance('mqtt://here', openTerms, null, tell);
+    const nobody = { opened: () => false, bytes() {}, drained() {}, closed() {} };
+    const entrance = new Entrance('mqtt://here', openTerms, nobody, null, tell);
     this.acceptor = new Acceptor(libc, poller, 1e6, tell, accepted, () => this.now);
     this.acceptor.add(3, entrance);
   }

@@ -15,6 +15,7 @@ const idle = {
   bytes: () => {},
   drained: () => {},
   closed: () => {},
+  parted: () => {},
   turn: () => Number.POSITIVE_INFINITY,
 };
 const driver = await SyncDriver.create(idle, defaultIoOptions, () => {});

@@ -66,6 +66,8 @@ class Echo implements Hallway {
     this.dirty.add(link);
   }
 
+  parted(): void {} // there is nothing around the bytes
+
   closed(link: Link): void {
     this.outputs.delete(link);
     this.dirty.delete(link);

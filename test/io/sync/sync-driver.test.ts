@@ -31,6 +31,7 @@ describe('the synchronous driver', () => {
       bytes: nothing,
       drained: nothing,
       closed: nothing,
+      parted: nothing,
       turn: () => Number.POSITIVE_INFINITY,
     };
     const room = createRoom(1);
@@ -54,6 +55,7 @@ describe('the synchronous driver', () => {
       },
       drained() {},
       closed() {},
+      parted() {},
       turn() {
         driver.hold(false);
         const most = Math.max(...reads.values());

@@ -23,10 +23,10 @@ export class AsyncPoolDriver implements Driver {
     room: RoomShare = createProcessRoom(),
   ): Promise<AsyncPoolDriver> {
     const libc = await openLibc();
-    const pool = new WorkerPool(libc, options, tell, room);
+    const pool = new WorkerPool(libc, hallway, options, tell, room);
     const driver = new AsyncPoolDriver(hallway, pool, leaveThreadsBehind(libc));
     const onPosted = () => driver.turns.plan();
-    await driver.pool.start(threads, hallway, { bell: -1, onPosted });
+    await driver.pool.start(threads, { bell: -1, onPosted });
     driver.wake();
     return driver;
   }

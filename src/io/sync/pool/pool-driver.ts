@@ -28,9 +28,9 @@ export class PoolDriver implements BlockingDriver {
     const driver = new PoolDriver(
       new SyncDriver(libc, hallway, options, tell, room),
       new Doorbell(libc),
-      new WorkerPool(libc, options, tell, room),
+      new WorkerPool(libc, hallway, options, tell, room),
     );
-    await driver.start(threads, hallway);
+    await driver.start(threads);
     return driver;
   }
 
@@ -40,9 +40,9 @@ export class PoolDriver implements BlockingDriver {
     this.pool = pool;
   }
 
-  private async start(threads: number, hallway: Hallway): Promise<void> {
+  private async start(threads: number): Promise<void> {
     this.base.watch(this.bell.fd, () => {}); // every round looks at every ring
-    await this.pool.start(threads, hallway, { bell: this.bell.fd, onPosted: () => {} });
+    await this.pool.start(threads, { bell: this.bell.fd, onPosted: () => {} });
     for (const feed of this.pool.feeds) this.base.feed(feed);
   }
 

@@ -2,7 +2,7 @@
 
 import type { Origin } from '../../../core/access.ts';
 import type { Connection } from '../../../core/session/connection.ts';
-import type { Hallway, Link, Tell } from '../../driver.ts';
+import type { Link, Reception, Tell } from '../../driver.ts';
 import type { Entrance } from '../../entrance.ts';
 import { type RingMemory, RingReader } from '../ring.ts';
 import type { Feed } from '../sync-driver.ts';
@@ -21,6 +21,7 @@ class RemoteLink implements Link {
   readonly peer: string;
   readonly origin: Origin | null;
   readonly entrance: Entrance | null;
+  readonly reception: Reception;
   connection: Connection | null = null;
   blocked = false;
   closing = false;
@@ -32,12 +33,19 @@ class RemoteLink implements Link {
   private paused = false;
   private readonly links: RemoteLinks;
 
-  constructor(links: RemoteLinks, number: number, newcomer: Newcomer, entrance: Entrance | null) {
+  constructor(
+    links: RemoteLinks,
+    number: number,
+    newcomer: Newcomer,
+    entrance: Entrance | null,
+    reception: Reception,
+  ) {
     this.links = links;
     this.number = number;
     this.peer = newcomer.peer;
     this.origin = entrance?.origin ?? newcomer.origin;
     this.entrance = entrance;
+    this.reception = reception;
   }
 
   write(buffer: Uint8Array, start: number, end: number): number {
@@ -64,7 +72,7 @@ class RemoteLink implements Link {
 }
 
 export class RemoteLinks implements Feed {
-  private readonly hallway: Hallway;
+  private readonly hallway: Reception;
   private readonly tell: Tell;
   private readonly entrances: ReadonlyMap<string, Entrance>;
   private readonly up: RingReader;
@@ -81,9 +89,9 @@ export class RemoteLinks implements Feed {
   private readonly decoder = new TextDecoder();
 
   /** `wake` wakes the thread that has the sockets. `entrances`, by listener: those whose terms are
-   *  kept on this side. */
+   *  kept on this side; who comes otherwise meets `hallway`. */
   constructor(
-    hallway: Hallway,
+    hallway: Reception,
     tell: Tell,
     up: RingMemory,
     down: RingMemory,
@@ -162,7 +170,7 @@ export class RemoteLinks implements Feed {
   private hearOf(link: RemoteLink, kind: number): void {
     switch (kind) {
       case Up.Bytes:
-        if (link.phase === Phase.Open) this.hallway.bytes(link, this.up.view());
+        if (link.phase === Phase.Open) link.reception.bytes(link, this.up.view());
         break;
       case Up.Blocked:
         link.full = true;
@@ -183,14 +191,15 @@ export class RemoteLinks implements Feed {
   private open(number: number): void {
     const newcomer = JSON.parse(Buffer.concat(this.introduction.splice(0)).toString()) as Newcomer;
     const entrance = this.entrances.get(newcomer.origin?.listener ?? '') ?? null;
+    const reception = entrance?.reception ?? this.hallway;
     // It may have come while we said that nobody is let in any more.
     if (this.closed || entrance?.enter() === false) {
       this.down.send(Down.Abort, number);
       return;
     }
-    const link = new RemoteLink(this, number, newcomer, entrance);
+    const link = new RemoteLink(this, number, newcomer, entrance, reception);
     this.links.set(number, link);
-    if (!this.hallway.opened(link)) link.abort();
+    if (!reception.opened(link)) link.abort();
   }
 
   /** There is room in the ring for those who lacked it. */
@@ -203,14 +212,14 @@ export class RemoteLinks implements Feed {
   private drain(link: RemoteLink): void {
     if (!link.short) return;
     link.short = false;
-    if (link.phase === Phase.Open) this.hallway.drained(link);
+    if (link.phase === Phase.Open) link.reception.drained(link);
   }
 
   private remove(link: RemoteLink): void {
     if (!this.links.delete(link.number)) return;
     link.phase = Phase.Aborted;
     link.entrance?.leave();
-    this.hallway.closed(link);
+    link.reception.closed(link);
   }
 
   private text(): string {

@@ -4,7 +4,7 @@
 import { Worker } from 'node:worker_threads';
 import { threadProgram } from '../../../thread-program.ts';
 import type { Bound, Hallway, Tell } from '../../driver.ts';
-import { Entrance, openTerms, plainName } from '../../entrance.ts';
+import { Entrance, listenerName, openTerms, receptionFor } from '../../entrance.ts';
 import type { IoOptions } from '../../options.ts';
 import type { RoomShare } from '../../room.ts';
 import { Doorbell } from '../doorbell.ts';
@@ -32,6 +32,7 @@ interface Member {
 
 export class WorkerPool {
   private readonly libc: Libc;
+  private readonly hallway: Hallway;
   private readonly options: IoOptions;
   private readonly tell: Tell;
   /** What there is for the sockets of the whole process. */
@@ -42,8 +43,9 @@ export class WorkerPool {
   /** What the threads listen on. They close it. */
   private listening: number[] = [];
 
-  constructor(libc: Libc, options: IoOptions, tell: Tell, room: RoomShare) {
+  constructor(libc: Libc, hallway: Hallway, options: IoOptions, tell: Tell, room: RoomShare) {
     this.libc = libc;
+    this.hallway = hallway;
     this.options = options;
     this.tell = tell;
     this.room = room;
@@ -55,20 +57,20 @@ export class WorkerPool {
   }
 
   /** Starts `count` threads; resolves when they wait for their sockets. */
-  async start(count: number, hallway: Hallway, waker: CoreWaker): Promise<void> {
+  async start(count: number, waker: CoreWaker): Promise<void> {
     // Together they let in as many as one would.
     const acceptsPerSecond = this.options.acceptsPerSecond / count;
     const options = { ...this.options, acceptsPerSecond };
-    const starts = Array.from({ length: count }, () => this.startOne(options, hallway, waker));
+    const starts = Array.from({ length: count }, () => this.startOne(options, waker));
     await Promise.all(starts);
   }
 
-  private async startOne(options: IoOptions, hallway: Hallway, waker: CoreWaker): Promise<void> {
+  private async startOne(options: IoOptions, waker: CoreWaker): Promise<void> {
     const up = createRing(options.ringBytes);
     const down = createRing(options.ringBytes);
     const stop = new SharedArrayBuffer(4);
     const bell = new Doorbell(this.libc);
-    const { room, tell, entrances } = this;
+    const { hallway, room, tell, entrances } = this;
     const bells = { bell: bell.fd, coreBell: waker.bell };
     const workerData: PoolThreadData = {
       minnowPool: { options, up, down, stop, room, ...bells },
@@ -86,13 +88,14 @@ export class WorkerPool {
 
   async listen(host: string, port: number, terms = openTerms): Promise<Bound> {
     try {
-      const { libc, options, members, tell } = this;
+      const { libc, hallway, options, members, tell } = this;
+      const reception = await receptionFor(hallway, terms, tell);
       const address = await resolveHost(host);
       const sockets = openListeningSockets(libc, address, port, options, members.length);
       const bound = { host, port: sockets[0]!.port };
-      const name = plainName(host, bound.port);
+      const name = listenerName(bound, terms);
       // The threads count for the process, and none of them sees all of this listener's clients.
-      this.entrances.set(name, new Entrance(name, terms, null, tell));
+      this.entrances.set(name, new Entrance(name, terms, reception, null, tell));
       for (const [i, { links }] of members.entries()) links.listenOn(sockets[i]!.fd, name);
       this.listening.push(...sockets.map(({ fd }) => fd));
       return bound;

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import type { Origin } from '../../../../src/core/access.ts';
 import type { Connection } from '../../../../src/core/session/connection.ts';
-import type { Hallway, Link, Tell } from '../../../../src/io/driver.ts';
+import type { Link, Reception, Tell } from '../../../../src/io/driver.ts';
 import { Forwarder, type HoldableDriver } from '../../../../src/io/sync/pool/forwarder.ts';
 import { RemoteLinks } from '../../../../src/io/sync/pool/remote-links.ts';
 import { createRing } from '../../../../src/io/sync/ring.ts';
@@ -67,7 +67,7 @@ class FakeLink implements Link {
 }
 
 /** The core: everything comes back; what finds no room waits. */
-class EchoHallway implements Hallway {
+class EchoHallway implements Reception {
   readonly waiting = new Map<Link, Uint8Array[]>();
   private readonly paused = new Set<Link>();
   private readonly world: World;

@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { Receiver } from 'ws-plain';
-import { FrameReader } from '../../../../src/io/doors/web-socket/frame-reader.ts';
-import { test } from '../../../harness.ts';
+import { FrameReader } from '../../../src/io/web-socket/frame-reader.ts';
+import { test } from '../../harness.ts';
 import { clientFrame, type FrameShape } from './frames-kit.ts';
 
 const MESSAGE_MAX = 1000;

@@ -1,11 +1,7 @@
 // The step from HTTP to WebSocket: reads one request, answers it, and leaves what came behind it to
 // the link. The deadline is the arrival's.
 
-import type { WebSocketTable } from '../../../config/sections/listeners.ts';
-import { KB } from '../../../limits.ts';
-import type { Passage } from '../door-link.ts';
-import type { DoorSide } from '../side.ts';
-import type { Step } from '../steps/arrival.ts';
+import type { WebSocketTerms } from '../../../config/address.ts';
 import {
   acceptance,
   judge,
@@ -13,25 +9,21 @@ import {
   type Refusal,
   readUpgrade,
   refusalText,
+  shown,
   type UpgradeRequest,
-} from './upgrade.ts';
-import { WebSocketLink } from './web-socket-link.ts';
-
-/** Packets may be joined in a frame: it may be somewhat larger than the largest packet. */
-const FRAME_EXTRA_BYTES = 64 * KB;
-
-/** Of what a stranger says, so much is logged. */
-const SHOWN_MAX = 200;
+} from '../../web-socket/upgrade.ts';
+import type { Passage } from '../door-link.ts';
+import type { DoorSide } from '../side.ts';
+import { WebSocketLink } from '../web-socket-link.ts';
+import type { Step } from './arrival.ts';
 
 const nothing: Buffer = Buffer.alloc(0);
 
 export class WebSocketStep {
-  private readonly settings: WebSocketTable;
-  private readonly messageBytesMax: number;
+  private readonly terms: WebSocketTerms;
 
-  constructor(settings: WebSocketTable, packetSizeMax: number) {
-    this.settings = settings;
-    this.messageBytesMax = packetSizeMax + FRAME_EXTRA_BYTES;
+  constructor(terms: WebSocketTerms) {
+    this.terms = terms;
   }
 
   readonly step: Step = ({ stream }, next, refuse) => {
@@ -52,7 +44,7 @@ export class WebSocketStep {
         refuse('no HTTP request', { why: request.why });
         return;
       }
-      const refusal = judge(request, this.settings);
+      const refusal = judge(request, this.terms);
       if (refusal !== null) {
         stream.write(refusalText(refusal));
         refuse(refusal.why, shown(request));
@@ -69,11 +61,6 @@ export class WebSocketStep {
 
   /** For an arrival that has taken this step. */
   link(passage: Passage, side: DoorSide): WebSocketLink {
-    return new WebSocketLink(this.messageBytesMax, passage, side);
+    return new WebSocketLink(this.terms.messageBytesMax, passage, side);
   }
-}
-
-function shown({ target, headers }: UpgradeRequest): Record<string, string> {
-  const origin = headers.get('origin') ?? '';
-  return { path: target.slice(0, SHOWN_MAX), origin: origin.slice(0, SHOWN_MAX) };
 }

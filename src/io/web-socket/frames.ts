@@ -31,23 +31,41 @@ export const LENGTH_16 = 126;
 export const LENGTH_64 = 127;
 export const CONTROL_BYTES_MAX = 125;
 
+/** What a head of ours takes at most. */
+export const SENT_HEAD_BYTES_MAX = 10;
+
+function headBytes(length: number): number {
+  if (length < LENGTH_16) return 2;
+  return length < 0x1_0000 ? 4 : SENT_HEAD_BYTES_MAX;
+}
+
+/** Writes bytes[start, end) as one frame to the beginning of `into`; returns how long it is. */
+export function writeFrame(
+  into: Uint8Array,
+  opcode: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): number {
+  const length = end - start;
+  const at = headBytes(length);
+  into[0] = FINAL | opcode;
+  into[1] = at === 2 ? length : at === 4 ? LENGTH_16 : LENGTH_64;
+  for (let i = at - 1, left = length; i > 1; i--) {
+    into[i] = left & 0xff;
+    left >>>= 8;
+  }
+  // A copy of few bytes is faster than making the view that `set` wants.
+  if (length < 32) for (let i = 0; i < length; i++) into[at + i] = bytes[start + i]!;
+  else into.set(bytes.subarray(start, end), at);
+  return at + length;
+}
+
 /** `payload` as one frame, in memory of its own. */
 export function framed(opcode: number, payload: Uint8Array): Buffer {
   const { length } = payload;
-  const at = length < LENGTH_16 ? 2 : length < 0x1_0000 ? 4 : 10;
-  const frame = Buffer.allocUnsafe(at + length);
-  frame[0] = FINAL | opcode;
-  if (at === 2) {
-    frame[1] = length;
-  } else if (at === 4) {
-    frame[1] = LENGTH_16;
-    frame.writeUInt16BE(length, 2);
-  } else {
-    frame[1] = LENGTH_64;
-    frame.writeUInt32BE(0, 2);
-    frame.writeUInt32BE(length, 6);
-  }
-  frame.set(payload, at);
+  const frame = Buffer.allocUnsafe(headBytes(length) + length);
+  writeFrame(frame, opcode, payload, 0, length);
   return frame;
 }
 

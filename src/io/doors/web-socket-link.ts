@@ -1,11 +1,11 @@
 // MQTT in WebSocket frames. They say nothing: all that a turn has for a client is one frame, and
 // what comes is unwrapped where it lies. Whoever breaks the rules is told by a status why it ends.
 
-import { limits } from '../../../limits.ts';
-import { DoorLink, type Passage } from '../door-link.ts';
-import type { DoorSide } from '../side.ts';
-import { FrameReader } from './frame-reader.ts';
-import { closeFrame, framed, Opcode, Status } from './frames.ts';
+import { limits } from '../../limits.ts';
+import { FrameReader } from '../web-socket/frame-reader.ts';
+import { closeFrame, framed, Opcode, Status } from '../web-socket/frames.ts';
+import { DoorLink, type Passage } from './door-link.ts';
+import type { DoorSide } from './side.ts';
 
 export class WebSocketLink extends DoorLink {
   private readonly frames: FrameReader;

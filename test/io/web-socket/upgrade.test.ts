@@ -10,9 +10,9 @@ import {
   readUpgrade,
   refusalText,
   type UpgradeRequest,
-} from '../../../../src/io/doors/web-socket/upgrade.ts';
-import { limits } from '../../../../src/limits.ts';
-import { describe, test } from '../../../harness.ts';
+} from '../../../src/io/web-socket/upgrade.ts';
+import { limits } from '../../../src/limits.ts';
+import { describe, test } from '../../harness.ts';
 
 const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
 const anywhere = { path: '', origins: [] };

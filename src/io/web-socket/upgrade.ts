@@ -3,8 +3,8 @@
 // in CR LF, other versions. Nothing of it can hide a second request.
 
 import { createHash } from 'node:crypto';
-import type { WebSocketTable } from '../../../config/sections/listeners.ts';
-import { limits } from '../../../limits.ts';
+import type { WebSocketTable } from '../../config/sections/listeners.ts';
+import { limits } from '../../limits.ts';
 
 export const NEED_MORE = 0;
 
@@ -54,6 +54,9 @@ const NAME = /^[!#$%&'*+.^_`|~\w-]+$/;
 /** Sixteen bytes in base64. */
 const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
 const ACCEPT_SUFFIX = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+
+/** Of what a stranger says, so much is logged. */
+const SHOWN_MAX = 200;
 
 const TAB = 0x09;
 const LF = 0x0a;
@@ -172,6 +175,12 @@ function subProtocolOf({ headers }: UpgradeRequest): string | null {
 
 function listed(headers: ReadonlyMap<string, string>, name: string): string[] {
   return (headers.get(name) ?? '').split(',').map(value => bare(value).toLowerCase());
+}
+
+/** What of a request that was refused is worth a word in the log. */
+export function shown({ target, headers }: UpgradeRequest): Record<string, string> {
+  const origin = headers.get('origin') ?? '';
+  return { path: target.slice(0, SHOWN_MAX), origin: origin.slice(0, SHOWN_MAX) };
 }
 
 /** To a request that `judge` lets in. */

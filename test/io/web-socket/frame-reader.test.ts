@@ -1,9 +1,9 @@
 // A client's frames: what of them is payload however they are cut, and which end the connection.
 
 import assert from 'node:assert/strict';
-import { FrameReader } from '../../../../src/io/doors/web-socket/frame-reader.ts';
-import { closeFrame, framed } from '../../../../src/io/doors/web-socket/frames.ts';
-import { describe, test } from '../../../harness.ts';
+import { FrameReader } from '../../../src/io/web-socket/frame-reader.ts';
+import { closeFrame, framed } from '../../../src/io/web-socket/frames.ts';
+import { describe, test } from '../../harness.ts';
 import { clientFrame, closing, type FrameShape } from './frames-kit.ts';
 
 const [CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG] = [0, 1, 2, 8, 9, 10] as const;
