@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { clientFrame } from '../io/web-socket/frames-kit.ts';
 import { crowdFlag } from './driver-crowd.ts';
 import {
   fillPattern,
@@ -50,6 +51,55 @@ class Changes {
   }
 }
 
+/** What clients of a WebSocket listener ask for, and what it is told of them. */
+const request = [
+  'GET / HTTP/1.1',
+  'Host: here',
+  'Upgrade: websocket',
+  'Connection: Upgrade',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+  'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Protocol: mqtt',
+  '\r\n',
+].join('\r\n');
+const webSocket = { path: '', origins: [], messageBytesMax: 2 ** 30 };
+const framedTerms = { anonymous: null, mountPoint: '', connectionsMax: 1_000_000, webSocket };
+
+/** What frames carry, without the answer before them. */
+class Unframer {
+  private rest: Buffer = Buffer.alloc(0);
+  private answered = false;
+
+  read(chunk: Buffer): Buffer {
+    this.rest = Buffer.concat([this.rest, chunk]);
+    if (!this.answered) {
+      const end = this.rest.indexOf('\r\n\r\n');
+      if (end < 0) return Buffer.alloc(0);
+      assert.match(this.rest.toString('latin1', 0, end), /^HTTP\/1\.1 101 /);
+      this.answered = true;
+      this.rest = this.rest.subarray(end + 4);
+    }
+    const payloads: Buffer[] = [];
+    for (let payload = this.next(); payload !== null; payload = this.next()) payloads.push(payload);
+    return Buffer.concat(payloads);
+  }
+
+  /** What the next frame carries, of those that are whole: nothing for a goodbye. */
+  private next(): Buffer | null {
+    const { rest } = this;
+    if (rest.length < 2) return null;
+    const short = rest[1]!;
+    const start = short === 127 ? 10 : short === 126 ? 4 : 2;
+    if (rest.length < start) return null;
+    let size = short;
+    if (short === 126) size = rest.readUInt16BE(2);
+    else if (short === 127) size = Number(rest.readBigUInt64BE(2));
+    if (rest.length < start + size) return null;
+    this.rest = rest.subarray(start + size);
+    return rest[0] === 0x82 ? rest.subarray(start, start + size) : Buffer.alloc(0);
+  }
+}
+
 /** One client's socket. */
 export class Peer {
   private static count = 1;
@@ -65,16 +115,22 @@ export class Peer {
   connected = false;
   error: NodeJS.ErrnoException | null = null;
 
-  constructor(port: number) {
+  private readonly frames: Unframer | null;
+
+  /** `framed`: it speaks in WebSocket frames. */
+  constructor(port: number, framed = false) {
+    this.frames = framed ? new Unframer() : null;
     this.socket = connect({ port, host: LOOPBACK, allowHalfOpen: true });
     const { socket, changes } = this;
     socket.on('connect', () => {
+      if (framed) socket.write(request);
       this.connected = true;
       changes.changed();
     });
     socket.on('data', chunk => {
-      this.chunks.push(chunk as Buffer);
-      this.available += chunk.length;
+      const bytes = this.frames?.read(chunk as Buffer) ?? (chunk as Buffer);
+      this.chunks.push(bytes);
+      this.available += bytes.length;
       changes.changed();
     });
     socket.on('end', () => {
@@ -91,16 +147,18 @@ export class Peer {
   }
 
   /** Connects and says what is to be done with it. */
-  static async open(port: number, role: string, reading = true): Promise<Peer> {
-    const peer = new Peer(port);
+  static async open(port: number, role: string, reading = true, framed = false): Promise<Peer> {
+    const peer = new Peer(port, framed);
     if (!reading) peer.socket.pause(); // from the start: later may be too late
     await peer.until(() => peer.connected);
     peer.send(`${peer.number} ${role}\n`);
     return peer;
   }
 
-  send(bytes: string | Uint8Array): void {
-    this.socket.write(bytes);
+  /** `taken` is called when the system has all of it. */
+  send(bytes: string | Uint8Array, taken?: () => void): void {
+    const payload = Buffer.from(bytes as string);
+    this.socket.write(this.frames ? clientFrame({ opcode: 2, payload }) : payload, taken);
   }
 
   async until(holds: () => boolean): Promise<void> {
@@ -160,8 +218,11 @@ export class Host {
   private readonly exited: Promise<unknown[]>;
   private running = true;
   private control!: Peer;
+  /** Its first listener is for WebSockets. */
+  private readonly framed: boolean;
 
-  private constructor(script: HostScript, descriptorsMax?: number) {
+  private constructor(script: HostScript, framed: boolean, descriptorsMax?: number) {
+    this.framed = framed;
     const program = command(hostProgram, [hostFlag, JSON.stringify(script)]);
     const [first, ...args] =
       descriptorsMax === undefined
@@ -185,9 +246,10 @@ export class Host {
   static async start(
     script: Partial<HostScript> & { mode: string },
     descriptorsMax?: number,
+    framed = false,
   ): Promise<Host> {
-    const listen = [{ host: LOOPBACK, port: 0 }];
-    const host = new Host({ listen, ...script }, descriptorsMax);
+    const listen = [{ host: LOOPBACK, port: 0, ...(framed && { terms: framedTerms }) }];
+    const host = new Host({ listen, ...script }, framed, descriptorsMax);
     await host.until(() => host.lines.some(line => 'ready' in line));
     return host;
   }
@@ -225,12 +287,12 @@ export class Host {
   }
 
   peer(role: string): Promise<Peer> {
-    return Peer.open(this.port, role);
+    return Peer.open(this.port, role, true, this.framed);
   }
 
   /** One that is owed `length` bytes and reads none, until its socket is resumed. */
   async slowPeer(length: number): Promise<Peer> {
-    const peer = await Peer.open(this.port, `flood ${length}`, false);
+    const peer = await Peer.open(this.port, `flood ${length}`, false, this.framed);
     await this.untilGuest(peer, ({ blocked }) => blocked);
     return peer;
   }

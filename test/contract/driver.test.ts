@@ -26,7 +26,8 @@ const hasIPv6 = Object.values(networkInterfaces()).some(addresses =>
   addresses?.some(({ family }) => family === 'IPv6'),
 );
 
-function describeDriver(mode: string): void {
+/** `framed`: by a listener for WebSockets. */
+function describeDriver(mode: string, framed: boolean): void {
   let host: Host;
   const hosts: Host[] = [];
   const start = async (script: Parameters<typeof Host.start>[0], descriptorsMax?: number) => {
@@ -35,7 +36,8 @@ function describeDriver(mode: string): void {
     return started;
   };
   beforeAll(async () => {
-    host = await start({ mode });
+    host = await Host.start({ mode }, undefined, framed);
+    hosts.push(host);
   });
   afterAll(async () => {
     for (const each of hosts) await each.kill();
@@ -95,7 +97,7 @@ function describeDriver(mode: string): void {
     await host.ask(`pause ${peer.number}`);
     const sent = pattern(24 * MB);
     let taken = false;
-    peer.socket.write(sent, () => {
+    peer.send(sent, () => {
       taken = true;
     });
     await host.ask('alarm 100');
@@ -227,6 +229,23 @@ function describeDriver(mode: string): void {
     peer.send('x');
     assert.equal(String(await peer.read(1)), 'x');
     await Promise.all([peer.leave(), refused.leave()]);
+  });
+
+  if (!framed) describeListening(mode, start, () => host);
+
+  test('in all of this the driver has kept its word, and it leaves nothing running', async () => {
+    await host.shutDown();
+    await host.end();
+  });
+}
+
+type Start = (...args: Parameters<typeof Host.start>) => Promise<Host>;
+
+/** Whom it lets in, where, and how fast. */
+function describeListening(mode: string, start: Start, common: () => Host): void {
+  let host: Host;
+  beforeAll(() => {
+    host = common();
   });
 
   test('who comes in has the listener to show for it, which takes no more than it may', async () => {
@@ -414,11 +433,6 @@ function describeDriver(mode: string): void {
     await slow.leave();
     await own.end();
   });
-
-  test('in all of this the driver has kept its word, and it leaves nothing running', async () => {
-    await host.shutDown();
-    await host.end();
-  });
 }
 
 /** Seconds until the system asks the peer of a connection whether it is there. */
@@ -434,4 +448,7 @@ function keepAliveTimer(localPort: number, remotePort: number): number {
   return Number.parseInt(when!, 16) / 100;
 }
 
-for (const mode of Object.keys(drivers)) describe(`driver ${mode}`, () => describeDriver(mode));
+for (const mode of Object.keys(drivers)) {
+  describe(`driver ${mode}`, () => describeDriver(mode, false));
+  describe(`driver ${mode}, for WebSockets`, () => describeDriver(mode, true));
+}
