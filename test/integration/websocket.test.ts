@@ -39,17 +39,20 @@ async function message(client: MqttClient): Promise<[topic: string, payload: Buf
   return [topic as string, payload as Buffer];
 }
 
-for (const mode of modes) {
-  describe(`WebSockets in the mode ${mode}`, () => {
-    const broker = useDoors(mode, [
-      { protocol: 'websocket', websocket: { path: '/mqtt' } },
-      {
-        protocol: 'websocket',
-        identity: 'cn',
-        tls: { ...server, clientCertificate: 'optional', ca: authority.certificate },
-      },
-      {},
-    ]);
+const tables = [
+  { protocol: 'websocket', websocket: { path: '/mqtt' } },
+  {
+    protocol: 'websocket',
+    identity: 'cn',
+    tls: { ...server, clientCertificate: 'optional', ca: authority.certificate },
+  },
+  {},
+];
+
+const ways = modes.flatMap(mode => [1, 2].map(threads => ({ mode, threads })));
+for (const { mode, threads } of ways) {
+  describe(`WebSockets in the mode ${mode} with ${threads} of io.poolSize`, () => {
+    const broker = useDoors(mode, tables, '--set', `io.poolSize=${threads}`);
     const url = (scheme: string) => `${scheme}://${broker.at(scheme)}`;
     const ca = readFileSync(authority.certificate);
 
