@@ -10,7 +10,7 @@ import { limits } from '../../limits.ts';
 import { copyOf } from '../../mqtt/bytes.ts';
 import type { Link } from '../driver.ts';
 import { FrameReader } from './frame-reader.ts';
-import { Opcode, Status, writeFrame } from './frames.ts';
+import { closePayload, Opcode, Status, writeFrame } from './frames.ts';
 import {
   acceptance,
   judge,
@@ -157,8 +157,8 @@ export class FramedLink implements Link {
   }
 
   private sayGoodbye(status: number): void {
-    const payload = status === Status.None ? [] : [status >> 8, status & 0xff];
-    this.say(Opcode.Close, Uint8Array.from(payload), 0, payload.length);
+    const payload = closePayload(status);
+    this.say(Opcode.Close, payload, 0, payload.length);
   }
 
   /** Nothing more is said: the transport's own goodbye follows what is kept. */

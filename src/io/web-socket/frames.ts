@@ -69,7 +69,11 @@ export function framed(opcode: number, payload: Uint8Array): Buffer {
   return frame;
 }
 
+/** What a close frame with this status carries. */
+export function closePayload(status: number): Uint8Array {
+  return Uint8Array.from(status === Status.None ? [] : [status >> 8, status & 0xff]);
+}
+
 export function closeFrame(status: number): Buffer {
-  const payload = status === Status.None ? [] : [status >> 8, status & 0xff];
-  return framed(Opcode.Close, Uint8Array.from(payload));
+  return framed(Opcode.Close, closePayload(status));
 }
