@@ -419,11 +419,14 @@ export class SqliteStore implements Store, Upkeeper {
   }
 
   private stepBackup(): void {
+    const { copy } = this.backup!;
     try {
-      const report = this.backup!.copy.step();
+      const report = copy.step();
       if (report !== null) this.endBackup(report);
     } catch (error) {
-      this.endBackup(this.failure(error));
+      const reason = asStoreError(error, copy.path);
+      if (!(reason instanceof StoreError)) throw reason;
+      this.endBackup(reason);
     }
   }
 
@@ -469,7 +472,10 @@ export class SqliteStore implements Store, Upkeeper {
   drain(): void {}
 
   async close(): Promise<void> {
-    this.finishBackup();
+    if (this.backup !== null) {
+      // It may be long, and whoever asked for it has been sent away.
+      this.endBackup(new StoreError('io', 'the store was closed before the copy was complete'));
+    }
     this.stopCompaction();
     try {
       const connection = this.connect();

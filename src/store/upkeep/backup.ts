@@ -25,12 +25,13 @@ export function checkVacant(path: string): void {
 }
 
 export class Backup {
-  private readonly path: string;
+  readonly path: string;
   private readonly part: string;
   private readonly source: number;
   private readonly target: number;
   private readonly slice = Buffer.alloc(SLICE_BYTES);
   private bytes = 0;
+  private closed = false;
 
   /** Everything that was committed has been written back to `database`. */
   constructor(database: string, path: string) {
@@ -67,6 +68,8 @@ export class Backup {
   }
 
   private close(): void {
+    if (this.closed) return;
+    this.closed = true;
     closeSync(this.source);
     closeSync(this.target);
   }
