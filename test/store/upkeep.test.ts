@@ -1,7 +1,7 @@
 // Looking after a store: figures, checks, copies, compaction, and the way out and in as lines.
 
 import assert from 'node:assert/strict';
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Op, OpKind } from '../../src/store/ops.ts';
 import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
@@ -275,6 +275,17 @@ describe('a copy that is made a slice at a time', () => {
     await store.close();
     await assert.rejects(copying, /the store was closed before the copy was complete/);
     assert.deepEqual(readdirSync(target), []);
+  });
+
+  test('of a process that looks into it and has gone is taken away at the next start', async () => {
+    const folder = newFolder();
+    const others = ['minnow.db.copy-x', 'minnow.db.copy', 'other.db.copy-1'];
+    const names = ['minnow.db.copy-1', 'minnow.db.copy-1-wal', 'minnow.db.copy-234.part'];
+    for (const name of [...others, ...names]) writeFileSync(join(folder, name), '');
+    const store = openInline(folder);
+    const found = readdirSync(folder).filter(name => name.includes('copy'));
+    assert.deepEqual(found.sort(), [...others].sort());
+    await store.close();
   });
 
   test('is an error, and no more than that, when its place is taken away', async () => {

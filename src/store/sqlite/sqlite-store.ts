@@ -28,7 +28,7 @@ import {
   type SqliteSettings,
 } from './connection.ts';
 import { type Driver, faultOf } from './driver.ts';
-import { markForCheck, moveAside } from './files.ts';
+import { markForCheck, moveAside, removePassingCopies } from './files.ts';
 import { OpWriter } from './op-writer.ts';
 import { type Reading, readAll, readOrphans, readWindow } from './reading.ts';
 import { trimPages } from './sql.ts';
@@ -95,6 +95,7 @@ export class SqliteStore implements Store, Upkeeper {
       return;
     }
     this.connection = this.openOrMoveAside();
+    this.clearUp();
     this.writer = new OpWriter(this.connection.statements, 0, 0, []);
     this.description = this.describe(this.connection);
     this.measure(this.connection);
@@ -126,6 +127,15 @@ export class SqliteStore implements Store, Upkeeper {
     } catch (error) {
       if (!this.mayStartOver(error)) throw error;
       return this.startOver();
+    }
+  }
+
+  /** Whoever asked for a copy under the last owner of the file has been sent away, or has it. */
+  private clearUp(): void {
+    try {
+      removePassingCopies(this.settings.path);
+    } catch {
+      // What is left of one takes room, and is no reason not to start.
     }
   }
 
