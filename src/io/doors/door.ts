@@ -3,7 +3,6 @@
 
 import { createServer, type Server, type Socket } from 'node:net';
 import { setImmediate as breath } from 'node:timers/promises';
-import { formatAddress } from '../../config/address.ts';
 import type { DoorConfig } from '../../config/sections/doors.ts';
 import type { Origin } from '../../core/access.ts';
 import { limits } from '../../limits.ts';
@@ -50,6 +49,7 @@ export class Door {
   /** How it is called in logs and by access rules, e.g. "mqtts://127.0.0.1:8883". */
   private name = '';
   private entrance!: Entrance;
+  private isUnix = false;
   private readonly config: DoorConfig;
   private readonly side: DoorSide;
   private readonly options: DoorOptions;
@@ -127,6 +127,7 @@ export class Door {
   async listen(place: Parameters<typeof listenAt>[1]): Promise<string> {
     const { protocol, tls, webSocket } = this.config;
     const address = await listenAt(this.server, place, this.options);
+    this.isUnix = address.startsWith('unix:');
     const plain = protocol === 'websocket' ? 'ws' : 'mqtt';
     this.name = `${plain}${tls === null ? '' : 's'}://${address}${webSocket.path}`;
     this.entrance = new Entrance(this.name, this.config, this.ways.room, this.tell);
@@ -180,13 +181,13 @@ export class Door {
 
   private accepted(raw: Socket): void {
     const { present, arriving, entrance } = this;
-    if (!entrance.enter()) {
+    const host = addressOf(raw);
+    const hasReset = host === undefined && !this.isUnix;
+    if (hasReset || !entrance.enter()) {
       raw.destroy();
       return;
     }
-    const host = addressOf(raw);
-    const peer = host === undefined ? 'unix:' : formatAddress(host, raw.remotePort ?? 0);
-    const arrival = new Arrival(raw, peer, () => {
+    const arrival = new Arrival(raw, host, () => {
       present.delete(arrival);
       arriving.delete(arrival);
       entrance.leave();
