@@ -193,7 +193,7 @@ async function check(place: Place): Promise<Outcome> {
   return { result, text: faults.join('\n') || 'the database is whole', good: faults.length === 0 };
 }
 
-/** Where a broker runs a copy is checked, so that nobody there waits. Where there is no room for one
+/** Where a broker runs a copy is checked, so that nobody there waits. Where there is no room for it
  *  it would take what the broker needs, and without a log it would hold that up as well and write
  *  the database anew: then the broker checks its own. */
 async function checked(place: Place): Promise<UpkeepResult> {

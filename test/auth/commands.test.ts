@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { verify } from '../../src/auth/passwords/compute.ts';
 import { parsePasswords } from '../../src/auth/passwords/password-file.ts';
+import { changePrivateFile } from '../../src/cli/auth/private-file.ts';
 import { Exit } from '../../src/cli/exit.ts';
 import { afterAll, beforeAll, beforeEach, describe, skipped, test } from '../harness.ts';
 import { minnow as command, run } from '../integration/process.ts';
@@ -113,6 +114,19 @@ describe('minnow passwd', () => {
     );
     assert.equal(await right('s', 'secret'), true);
     assert.equal(await right('m', 'secret'), true);
+  });
+
+  test('minds nothing that a process with the same number left behind', async () => {
+    writeFileSync(`${file()}.new-${process.pid}`, 'half of it');
+    await changePrivateFile(file(), before => `${before}device:x\n`);
+    assert.equal(readFileSync(file(), 'utf8'), 'device:x\n');
+    assert.deepEqual(readdirSync(directory), ['passwd']);
+  });
+
+  test('says of nobody that there is no such user, wherever the file would be', () => {
+    const { code, stderr } = minnow(['passwd', '--file', '/proc/nowhere/passwd', '-D', 'alice']);
+    assert.equal(code, Exit.noInput);
+    assert.match(stderr, /\/proc\/nowhere\/passwd: there is no user "alice"\n$/);
   });
 
   test('keeps the mode of a file, and a link to it', () => {

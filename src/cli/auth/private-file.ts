@@ -56,6 +56,7 @@ function replace(path: string, text: string): void {
   const old = statOf(path);
   const fresh = `${path}.new-${process.pid}`;
   try {
+    rmSync(fresh, { force: true }); // what a process with our number left when it was ended
     const file = openSync(fresh, 'wx', 0o600);
     try {
       if (old !== null) fchmodSync(file, old.mode & 0o777);
