@@ -69,7 +69,7 @@ function livingOther(path: string, own: string): number | null {
   return null;
 }
 
-/** Whether it is the process that started then. Where either does not tell, its number has to do. */
+/** Whether it is the process that started then; where either is not told, its number has to do. */
 function isStill(pid: number, start: string): boolean {
   const found = startOf(pid);
   return found === start || found === UNTOLD || (found !== '' && start === UNTOLD);
