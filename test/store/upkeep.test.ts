@@ -1,12 +1,21 @@
 // Looking after a store: figures, checks, copies, compaction, and the way out and in as lines.
 
 import assert from 'node:assert/strict';
-import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  fstatSync,
+  fsyncSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { type Op, OpKind } from '../../src/store/ops.ts';
 import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import type { Store, WindowRow } from '../../src/store/store.ts';
 import { ThreadStore } from '../../src/store/thread/thread-store.ts';
+import { Backup } from '../../src/store/upkeep/backup.ts';
 import { LineFault, lineOf, opOf } from '../../src/store/upkeep/lines.ts';
 import { exportLines, importLines } from '../../src/store/upkeep/transfer.ts';
 import {
@@ -275,6 +284,22 @@ describe('a copy that is made a slice at a time', () => {
     await store.close();
     await assert.rejects(copying, /the store was closed before the copy was complete/);
     assert.deepEqual(readdirSync(target), []);
+  });
+
+  test('is on the disk slice by slice: all of it at the end would take its time', () => {
+    const folder = newFolder();
+    const [database, path] = [join(folder, 'a'), join(folder, 'b')];
+    writeFileSync(database, Buffer.alloc(5_000_000, 'x'));
+    let synced = 0;
+    const copy = new Backup(database, path, file => {
+      const { size } = fstatSync(file);
+      assert.ok(size - synced <= 1024 * 1024, `${size - synced} bytes at once`);
+      synced = size;
+      fsyncSync(file);
+    });
+    while (copy.step() === null);
+    assert.equal(synced, 5_000_000);
+    assert.deepEqual(readFileSync(path), readFileSync(database));
   });
 
   test('of a process that looks into it and has gone is taken away at the next start', async () => {
