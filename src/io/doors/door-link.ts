@@ -32,7 +32,6 @@ export abstract class DoorLink implements Link {
   /** Nothing that comes is handed on any more. */
   private finished = false;
   private closed = false;
-  private endSeen = false;
   private paused = false;
   private held = false;
   private condemned = false;
@@ -92,8 +91,6 @@ export abstract class DoorLink implements Link {
     this.finished = true;
     this.setReading(); // the peer's end of stream must be seen
     this.sayGoodbye();
-    // The core bounds a goodbye that it says itself, but knows nothing of this one.
-    if (this.endSeen) this.abortIn(limits.doorFarewellMs);
   }
 
   /** It may not be here any more: nothing is read from it, and so long it has to take what it is
@@ -127,10 +124,11 @@ export abstract class DoorLink implements Link {
     this.side.wake();
   }
 
-  /** The peer sends nothing more. */
+  /** The peer sends nothing more. The core bounds a goodbye that it says itself; here it forgets
+   *  the link at once, and so long its last answers may take. */
   protected ended(): void {
     if (this.finished) return;
-    this.endSeen = true;
+    this.abortIn(limits.doorFarewellMs);
     this.side.ended(this);
     this.side.wake();
   }
