@@ -6,6 +6,7 @@ import { setImmediate as breath } from 'node:timers/promises';
 import type { DoorConfig } from '../../config/sections/doors.ts';
 import type { Origin } from '../../core/access.ts';
 import { limits } from '../../limits.ts';
+import { tuneListener } from '../async/tune.ts';
 import type { Tell } from '../driver.ts';
 import { Entrance } from '../entrance.ts';
 import type { IoOptions } from '../options.ts';
@@ -126,12 +127,17 @@ export class Door {
   /** Resolves with its name; rejects as Driver.listen does. */
   async listen(place: Parameters<typeof listenAt>[1]): Promise<string> {
     const { protocol, tls, webSocket } = this.config;
-    const address = await listenAt(this.server, place, this.options);
+    const { server, options, tell } = this;
+    const address = await listenAt(server, place, options);
     this.isUnix = address.startsWith('unix:');
     const plain = protocol === 'websocket' ? 'ws' : 'mqtt';
     this.name = `${plain}${tls === null ? '' : 's'}://${address}${webSocket.path}`;
-    this.entrance = new Entrance(this.name, this.config, this.ways.room, this.tell);
-    this.server.on('error', error => this.tell('warn', 'accepting failed', { why: error.message }));
+    this.entrance = new Entrance(this.name, this.config, this.ways.room, tell);
+    server.on('error', error => tell('warn', 'accepting failed', { why: error.message }));
+    if (place.kind === 'tcp') {
+      const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+      await tuneListener(fd, options, tell);
+    }
     return this.name;
   }
 

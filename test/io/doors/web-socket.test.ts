@@ -404,6 +404,18 @@ describe('the end of a WebSocket', () => {
     await place.guests.gone(await place.guests.link());
   });
 
+  test('comes when the client takes nothing for the user timeout', async () => {
+    const place = await open(`[io]\nuserTimeoutMs = 300\n[[listeners]]\n${webSocket()}`);
+    const client = await upgraded(place);
+    client.socket.pause();
+    const link = await place.guests.link();
+    const sent = Buffer.alloc(64 * 1024);
+    while (link.write(sent, 0, sent.length) > 0) {
+      await new Promise<void>(resolve => setImmediate(resolve));
+    }
+    await place.guests.gone(link);
+  });
+
   test('comes without a word', async () => {
     const place = await open(webSocket());
     const client = await upgraded(place);
