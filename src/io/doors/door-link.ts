@@ -46,7 +46,8 @@ export abstract class DoorLink implements Link {
     this.peer = peer;
     this.origin = origin;
     this.side = side;
-    stream.on('drain', () => this.drained());
+    // Not at once: on Bun a bug within would become an error of the stream.
+    stream.on('drain', () => queueMicrotask(() => this.drained()));
     stream.on('error', () => {}); // `close` follows and is enough
     stream.once('close', () => this.gone());
   }
