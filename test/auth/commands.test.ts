@@ -4,9 +4,11 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -138,6 +140,15 @@ describe('minnow passwd', () => {
     assert.equal(statSync(target).mode & 0o777, 0o640);
     assert.match(readFileSync(target, 'utf8'), /^# comment\ndevice:\$token\$/);
     assert.deepEqual(readdirSync(directory).sort(), ['kept', 'passwd']);
+  });
+
+  test('keeps a link that leads to nothing yet', () => {
+    mkdirSync(join(directory, 'kept'));
+    symlinkSync(join('kept', 'first'), file());
+    symlinkSync('second', join(directory, 'kept', 'first'));
+    passwd('--token device');
+    assert.match(readFileSync(join(directory, 'kept', 'second'), 'utf8'), /^device:\$token\$/);
+    assert.equal(readlinkSync(file()), join('kept', 'first'));
   });
 
   test('finds the file in the configuration', () => {
