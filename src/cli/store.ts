@@ -231,12 +231,16 @@ async function exportTo(place: Place, file: string): Promise<Outcome> {
 /** Lets `work` have a copy that the running broker writes beside its database. Once it is open it
  *  has no name any more, so nothing is left of it, however this process ends. */
 async function withCopy<Result>(place: Place, work: Work<Result>): Promise<Result> {
-  const { path } = place;
+  const path = resolve(place.path); // the broker may be in another directory
   const copy = passingCopy(path, process.pid);
   const remove = () => removePassingCopies(path, process.pid);
   const stopHeeding = onSignals(remove);
   try {
     await place.upkeep({ command: 'backup', path: copy });
+    if (!existsSync(copy)) {
+      const why = 'the broker wrote it, and it is not here; run this where the broker runs';
+      throw new Failure(Exit.unavailable, `${copy}: ${why}`);
+    }
     return await withStore(copy, (store, loaded) => {
       remove();
       stopHeeding();
@@ -244,7 +248,7 @@ async function withCopy<Result>(place: Place, work: Work<Result>): Promise<Resul
     });
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    throw new StoreError(error.code, error.message.replaceAll(copy, path));
+    throw new StoreError(error.code, error.message.replaceAll(copy, place.path));
   } finally {
     remove();
     stopHeeding();

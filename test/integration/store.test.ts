@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Exit } from '../../src/cli/exit.ts';
 import { lookAfter, type StoreStat } from '../../src/store/upkeep/upkeep.ts';
@@ -107,6 +107,7 @@ async function actAsBroker(answerTo: (request: Asked) => unknown) {
 
 /** A whole database of so many messages, as a copy at `path`. */
 async function copyTo(path: string, messages: number): Promise<object> {
+  assert.ok(isAbsolute(path), path);
   const user = new StoreUser(openInline(mkdtempSync(join(scratch, 'whole-'))));
   await user.store.load();
   await user.commit([sessionPut(1), ...backlog(1, 1, messages, 1_000)]);
@@ -169,6 +170,24 @@ describe('a copy that a command makes for itself', () => {
     assert.deepEqual(files(), []);
     child.kill('SIGKILL');
     await once(child, 'exit');
+    server.close();
+  });
+
+  test('is where the command is told that the data are, from wherever it is called', async () => {
+    const { server, data, files } = await actAsBroker(({ path }) => copyTo(path, 1));
+    const there = relative(process.cwd(), data);
+    const { lines } = await ok(store(there, 'export', '-'));
+    assert.ok(lines.length > 1);
+    assert.deepEqual(files(), []);
+    server.close();
+  });
+
+  test('is an error where the broker writes it and it cannot be seen', async () => {
+    const { server, data, files } = await actAsBroker(({ path }) => ({ path, bytes: 1 }));
+    const { code, stderr } = await run(store(data, 'export', '-'));
+    assert.equal(code, Exit.unavailable);
+    assert.match(stderr, /minnow\.db\.copy-\d+: the broker wrote it, and it is not here; run this/);
+    assert.deepEqual(files(), []);
     server.close();
   });
 
