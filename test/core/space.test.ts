@@ -15,7 +15,7 @@ const CLIENTS = 20_000;
 const CLIENT_BYTES = 1_050;
 const SUBSCRIPTION_BYTES = 440;
 
-/** What else is in the process grows and shrinks as well: of so many rounds the middle one counts. */
+/** What else is in the process grows and shrinks too: of so many rounds the middle one counts. */
 const ROUNDS = 3;
 
 class House {
