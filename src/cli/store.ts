@@ -1,14 +1,16 @@
 // `minnow store`: looks after what the broker keeps. Where a broker runs it is asked over its
 // control socket, for the database is its own; otherwise the file is opened here.
 
-import { createReadStream, createWriteStream, existsSync, openSync, rmSync } from 'node:fs';
+import { createReadStream, createWriteStream, existsSync, openSync, statfsSync } from 'node:fs';
 import { connect } from 'node:net';
-import { resolve } from 'node:path';
+import { constants } from 'node:os';
+import { dirname, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Config } from '../config/config.ts';
 import { limits } from '../limits.ts';
+import { passingCopy, removePassingCopies } from '../store/sqlite/files.ts';
 import { runtimeDriver } from '../store/sqlite/runtime-driver.ts';
 import { SqliteStore } from '../store/sqlite/sqlite-store.ts';
 import { type Loaded, StoreError } from '../store/store.ts';
@@ -35,6 +37,9 @@ const flagTable: readonly Flag[] = [
   { long: 'set', value: 'KEY=VALUE', help: 'as given to the broker' },
   { long: 'help', short: 'h', help: 'this text' },
 ];
+
+/** How many times what a copy takes has to be free: the log grows while it is made. */
+const COPY_ROOM = 2;
 
 interface Action {
   readonly operand?: 'FILE';
@@ -155,11 +160,10 @@ async function findPlace(flags: Flags): Promise<Place> {
   return new Place((await load(configFlagsOf(flags))).config);
 }
 
+type Work<Result> = (store: SqliteStore, loaded: Loaded) => Promise<Result>;
+
 /** Opens the database here, lets `work` have it, and closes it. A damaged one stays as it is. */
-async function withStore<Result>(
-  path: string,
-  work: (store: SqliteStore, loaded: Loaded) => Promise<Result>,
-): Promise<Result> {
+async function withStore<Result>(path: string, work: Work<Result>): Promise<Result> {
   const settings = {
     path,
     pageBytes: limits.storePageBytes,
@@ -189,14 +193,21 @@ async function check(place: Place): Promise<Outcome> {
   return { result, text: faults.join('\n') || 'the database is whole', good: faults.length === 0 };
 }
 
-/** Where a broker runs a copy is checked, so that nobody there waits. Without a log a copy would
- *  hold up the broker as well, and write the database anew: then that checks its own. */
+/** Where a broker runs a copy is checked, so that nobody there waits. Where there is no room for it
+ *  it would take what the broker needs, and without a log it would hold that up as well and write
+ *  the database anew: then the broker checks its own. */
 async function checked(place: Place): Promise<UpkeepResult> {
   const request = { command: 'check' } as const;
   if (!(await place.running)) return place.upkeep(request);
-  const { journalMode } = (await place.upkeep({ command: 'stat' })) as StoreStat;
-  if (journalMode !== 'wal') return place.upkeep(request);
-  return withCopy(place, copy => withStore(copy, store => lookAfter(store, request)));
+  const { journalMode, fileBytes } = (await place.upkeep({ command: 'stat' })) as StoreStat;
+  const mayCopy = journalMode === 'wal' && COPY_ROOM * fileBytes < freeBytes(place.path);
+  return mayCopy ? withCopy(place, store => lookAfter(store, request)) : place.upkeep(request);
+}
+
+/** What the owner of `path` may still write beside it. */
+function freeBytes(path: string): number {
+  const { bavail, bsize } = statfsSync(dirname(path));
+  return bavail * bsize;
 }
 
 async function compact(place: Place): Promise<Outcome> {
@@ -213,40 +224,69 @@ async function backUp(place: Place, file: string): Promise<Outcome> {
 
 /** A running broker writes a copy, which is quick, and the lines are made from that. */
 async function exportTo(place: Place, file: string): Promise<Outcome> {
-  if (!(await place.running)) return exportFrom(place.existing(), file);
-  return withCopy(place, copy => exportFrom(copy, file));
+  const work: Work<Outcome> = (store, { clock }) => writeLines(store, clock, file);
+  return (await place.running) ? withCopy(place, work) : withStore(place.existing(), work);
 }
 
-/** Lets `work` have a copy that the running broker writes beside its database. */
-async function withCopy<Result>(
-  place: Place,
-  work: (copy: string) => Promise<Result>,
-): Promise<Result> {
-  const copy = `${place.path}.copy-${process.pid}`;
+/** Lets `work` have a copy that the running broker writes beside its database. Once it is open it
+ *  has no name any more, so nothing is left of it, however this process ends. */
+async function withCopy<Result>(place: Place, work: Work<Result>): Promise<Result> {
+  const path = resolve(place.path); // the broker may be in another directory
+  const copy = passingCopy(path, process.pid);
+  const remove = () => removePassingCopies(path, process.pid);
+  const stopHeeding = onSignals(remove);
   try {
     await place.upkeep({ command: 'backup', path: copy });
-    return await work(copy);
+    if (!existsSync(copy)) {
+      const why = 'the broker wrote it, and it is not here; run this where the broker runs';
+      throw new Failure(Exit.unavailable, `${copy}: ${why}`);
+    }
+    return await withStore(copy, (store, loaded) => {
+      remove();
+      stopHeeding();
+      return work(store, loaded);
+    });
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     throw new StoreError(error.code, error.message.replaceAll(copy, place.path));
   } finally {
-    for (const end of ['', '-wal', '-journal']) rmSync(copy + end, { force: true });
+    remove();
+    stopHeeding();
   }
 }
 
-async function exportFrom(path: string, file: string): Promise<Outcome> {
-  let lines = -1;
-  await withStore(path, async (store, { clock }) => {
-    const text = function* () {
-      for (const line of exportLines(store.readOps(), clock)) {
-        lines++;
-        yield `${line}\n`;
-      }
+/** Does `work` before a signal ends this process; gives how to let signals be. */
+function onSignals(work: () => void): () => void {
+  const listeners = (['SIGHUP', 'SIGINT', 'SIGTERM'] as const).map(signal => {
+    const listener = () => {
+      work();
+      process.exit(128 + constants.signals[signal]);
     };
-    if (file === '-') await pipeline(Readable.from(text()), process.stdout, { end: false });
-    else await pipeline(text(), createWriteStream(file, { flags: 'wx', mode: 0o600 }));
+    process.once(signal, listener);
+    return () => process.off(signal, listener);
   });
-  if (file === '-') return { result: null, text: '' };
+  return () => {
+    for (const remove of listeners) remove();
+  };
+}
+
+async function writeLines(
+  store: SqliteStore,
+  clock: Loaded['clock'],
+  file: string,
+): Promise<Outcome> {
+  let lines = -1;
+  const text = function* () {
+    for (const line of exportLines(store.readOps(), clock)) {
+      lines++;
+      yield `${line}\n`;
+    }
+  };
+  if (file === '-') {
+    await pipeline(Readable.from(text()), process.stdout, { end: false });
+    return { result: null, text: '' };
+  }
+  await pipeline(text(), createWriteStream(file, { flags: 'wx', mode: 0o600 }));
   return { result: { records: lines }, text: `${file}: ${lines} records` };
 }
 

@@ -4,9 +4,11 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -16,6 +18,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { verify } from '../../src/auth/passwords/compute.ts';
 import { parsePasswords } from '../../src/auth/passwords/password-file.ts';
+import { changePrivateFile } from '../../src/cli/auth/private-file.ts';
 import { Exit } from '../../src/cli/exit.ts';
 import { afterAll, beforeAll, beforeEach, describe, skipped, test } from '../harness.ts';
 import { minnow as command, run } from '../integration/process.ts';
@@ -115,6 +118,19 @@ describe('minnow passwd', () => {
     assert.equal(await right('m', 'secret'), true);
   });
 
+  test('minds nothing that a process with the same number left behind', async () => {
+    writeFileSync(`${file()}.new-${process.pid}`, 'half of it');
+    await changePrivateFile(file(), before => `${before}device:x\n`);
+    assert.equal(readFileSync(file(), 'utf8'), 'device:x\n');
+    assert.deepEqual(readdirSync(directory), ['passwd']);
+  });
+
+  test('says of nobody that there is no such user, wherever the file would be', () => {
+    const { code, stderr } = minnow(['passwd', '--file', '/proc/nowhere/passwd', '-D', 'alice']);
+    assert.equal(code, Exit.noInput);
+    assert.match(stderr, /\/proc\/nowhere\/passwd: there is no user "alice"\n$/);
+  });
+
   test('keeps the mode of a file, and a link to it', () => {
     const target = join(directory, 'kept');
     writeFileSync(target, '# comment\n');
@@ -124,6 +140,15 @@ describe('minnow passwd', () => {
     assert.equal(statSync(target).mode & 0o777, 0o640);
     assert.match(readFileSync(target, 'utf8'), /^# comment\ndevice:\$token\$/);
     assert.deepEqual(readdirSync(directory).sort(), ['kept', 'passwd']);
+  });
+
+  test('keeps a link that leads to nothing yet', () => {
+    mkdirSync(join(directory, 'kept'));
+    symlinkSync(join('kept', 'first'), file());
+    symlinkSync('second', join(directory, 'kept', 'first'));
+    passwd('--token device');
+    assert.match(readFileSync(join(directory, 'kept', 'second'), 'utf8'), /^device:\$token\$/);
+    assert.equal(readlinkSync(file()), join('kept', 'first'));
   });
 
   test('finds the file in the configuration', () => {

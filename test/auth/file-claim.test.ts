@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { claimOf, withClaim } from '../../src/cli/auth/file-claim.ts';
 import { Exit } from '../../src/cli/exit.ts';
 import { afterEach, beforeEach, describe, test } from '../harness.ts';
@@ -51,8 +51,29 @@ describe('a claim to a file', () => {
 
   test('of a process whose number came again counts for nothing', async () => {
     writeFileSync(claimOf(path, process.ppid).replace(/\d+$/, '7'), '');
+    for (const start of ['0', '7']) {
+      writeFileSync(claimOf(path, process.pid).replace(/\d+$/, start), '');
+    }
     assert.equal(await withClaim(path, () => 'done', 0), 'done');
     assert.deepEqual(readdirSync(directory), []);
+  });
+
+  test('of a process that could not tell when it started holds while there is one', async () => {
+    const claim = claimOf(path, process.ppid).replace(/\d+$/, '0');
+    writeFileSync(claim, '');
+    const refused = { message: new RegExp(`process ${process.ppid} is`) };
+    await assert.rejects(
+      withClaim(path, () => assert.fail(), 0),
+      refused,
+    );
+    assert.deepEqual(readdirSync(directory), [basename(claim)]);
+  });
+
+  test('of the dead counts for nothing, also where it cannot be removed', async () => {
+    const claim = claimOf(path, process.ppid).replace(/\d+$/, '7');
+    mkdirSync(claim); // as another's in a folder of everybody's, which root would remove
+    assert.equal(await withClaim(path, () => 'done', 0), 'done');
+    assert.deepEqual(readdirSync(directory), [basename(claim)]);
   });
 
   test('leaves other files alone', async () => {

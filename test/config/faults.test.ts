@@ -1,6 +1,7 @@
 // Every message about a wrong configuration: source, key, what was found, what was expected.
 
 import assert from 'node:assert/strict';
+import { options } from '../../src/config/schema.ts';
 import { describe, test } from '../harness.ts';
 import { faultsOf, type Written } from './load.ts';
 
@@ -266,5 +267,15 @@ describe('one line per fault', () => {
       assert.equal(faultsOf({ toml: `[log]\n${key} = 1` }).length, 1, key);
     }
     assert.equal(({} as Record<string, unknown>).x, undefined);
+  });
+
+  test('a table, a list and a date are no value of an option that has one word', () => {
+    for (const { path, shape } of options.values()) {
+      if (shape !== 'scalar' && shape !== 'boolean') continue;
+      for (const value of ['{}', '{ a = 1 }', '[]', '[1]', '[{}]', '1979-05-27']) {
+        const lines = faultsOf({ toml: `${path} = ${value}` });
+        assert.match(lines.join('\n'), /^minnow\.toml:1: [^\n]+$/, `${path} = ${value}`);
+      }
+    }
   });
 });

@@ -306,6 +306,24 @@ config bridge up
     assert.equal(configOf(listener).store.kind, 'sqlite');
   });
 
+  test("mosquitto's defaults yield to what minnow's own sections say", () => {
+    const theirs = 'config mosquitto\noption password_file /x\nconfig listener\noption port 1883\n';
+    assert.equal(configOf(theirs).broker.takeover, 'anyone');
+    assert.equal(configOf(theirs).auth.anonymous, false);
+    const own = [
+      'config session\noption takeover same-user',
+      'config store\noption kind sqlite',
+      'config auth\noption anonymous 1',
+    ].join('\n');
+    for (const text of [`${theirs}${own}\n`, `${own}\n${theirs}`]) {
+      const { broker, store, auth } = configOf(text);
+      assert.deepEqual(
+        [broker.takeover, store.kind, auth.anonymous],
+        ['same-user', 'sqlite', true],
+      );
+    }
+  });
+
   test("a listener may have both brokers' options", () => {
     const { doors } = configOf(`
 config listener 'tls'

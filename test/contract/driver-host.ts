@@ -15,6 +15,7 @@ import type { Connection } from '../../src/core/session/connection.ts';
 import { createAsyncDriver } from '../../src/io/create.ts';
 import type { BlockingDriver, Driver, Hallway, Link, Tell } from '../../src/io/driver.ts';
 import { defaultIoOptions, type IoOptions } from '../../src/io/options.ts';
+import { openLibc } from '../../src/io/sync/open-libc.ts';
 import { AsyncPoolDriver } from '../../src/io/sync/pool/async-pool-driver.ts';
 import { PoolDriver } from '../../src/io/sync/pool/pool-driver.ts';
 import { SyncDriver } from '../../src/io/sync/sync-driver.ts';
@@ -413,4 +414,12 @@ async function host(script: HostScript): Promise<void> {
   if ('run' in driver) (driver as BlockingDriver).run();
 }
 
-if (hosting) await host(JSON.parse(process.argv.at(-1)!) as HostScript);
+if (hosting) {
+  const libc = await openLibc();
+  const fail = (error: unknown) => {
+    writeSync(2, String(error));
+    libc._exit(1); // Node would wait for threads that wait in system calls
+  };
+  process.on('uncaughtException', fail);
+  await host(JSON.parse(process.argv.at(-1)!) as HostScript).catch(fail);
+}

@@ -346,6 +346,13 @@ export class Host {
     assert.deepEqual(this.lines.at(-1), { ended: [] });
   }
 
+  /** The process has to end by a fault; resolves with what it says of it. */
+  async fail(): Promise<string> {
+    const [code] = await this.exited;
+    assert.notEqual(code, 0);
+    return this.errors.join('');
+  }
+
   private async mourn(): Promise<never> {
     await this.exited;
     assert.fail(`the host has ended: ${this.errors.join('')}`);

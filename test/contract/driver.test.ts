@@ -182,6 +182,23 @@ function describeDriver(mode: string, framed: boolean): void {
     await host.untilGuest(peer, ({ state }) => state === 'gone');
   });
 
+  test('who has reset before it is accepted does no harm', async () => {
+    const own = await start({ mode });
+    await own.stats(); // its own connection is in
+    await own.command('stall 100'); // so that peers can connect, but nobody accepts them
+    const peers = Array.from({ length: 20 }, () => new Peer(own.port));
+    for (const peer of peers) {
+      await peer.until(() => peer.connected);
+      peer.send(`${peer.number} sink\nx`);
+      peer.reset();
+    }
+    const late = await own.peer('echo');
+    late.send('x');
+    assert.equal(String(await late.read(1)), 'x');
+    await own.untilStats(({ open }) => open === 2);
+    await own.kill();
+  });
+
   test('an abort ends it at once, whatever waits', async () => {
     const peer = await host.slowPeer(24 * MB);
     await host.ask(`abort ${peer.number}`);
@@ -432,6 +449,12 @@ function describeListening(mode: string, start: Start, common: () => Host): void
     assert.ok((await slow.readToEnd()).equals(pattern(24 * MB)));
     await slow.leave();
     await own.end();
+  });
+
+  test('a bug in the hallway ends the process', async () => {
+    const own = await start({ mode });
+    await own.command('unheard-of');
+    assert.match(await own.fail(), /no command is called unheard-of/);
   });
 }
 

@@ -15,22 +15,29 @@ const CLIENTS = 20_000;
 const CLIENT_BYTES = 1_050;
 const SUBSCRIPTION_BYTES = 440;
 
-const broker = new Broker({ ...defaultOptions, sysIntervalMs: 0 }, allowAll, () => 0.5, 0);
+/** What else is in the process grows and shrinks too: of so many rounds the middle one counts. */
+const ROUNDS = 3;
 
-function turn(): void {
-  const { effects } = broker;
-  for (const c of effects.authenticate.splice(0)) broker.handleAuthResult(c, { reason: 0 }, 0);
-  for (const c of effects.takeDirty()) c.out.consume(c.out.length);
-  effects.log.length = 0;
-  effects.paused.length = 0;
-  broker.handleTime(0);
-}
+class House {
+  readonly broker = new Broker({ ...defaultOptions, sysIntervalMs: 0 }, allowAll, () => 0.5, 0);
 
-function connect(n: number): Connection {
-  const c = broker.handleOpen(`192.0.2.1:${n}`, 0)!;
-  broker.handleBytes(c, connectFrame(4, `client-${n}`), 0);
-  turn();
-  return c;
+  connect(n: number): Connection {
+    const c = this.broker.handleOpen(`192.0.2.1:${n}`, 0)!;
+    this.receive(c, connectFrame(4, `client-${n}`));
+    return c;
+  }
+
+  receive(c: Connection, frame: Uint8Array): void {
+    this.broker.handleBytes(c, frame, 0);
+    const { effects } = this.broker;
+    for (const asked of effects.authenticate.splice(0)) {
+      this.broker.handleAuthResult(asked, { reason: 0 }, 0);
+    }
+    for (const dirty of effects.takeDirty()) dirty.out.consume(dirty.out.length);
+    effects.log.length = 0;
+    effects.paused.length = 0;
+    this.broker.handleTime(0);
+  }
 }
 
 async function heapBytes(): Promise<number> {
@@ -40,27 +47,38 @@ async function heapBytes(): Promise<number> {
   return heapStats().heapSize;
 }
 
+async function measure(): Promise<{ client: number; subscription: number }> {
+  const house = new House();
+  house.connect(CLIENTS);
+  const empty = await heapBytes();
+  const clients = Array.from({ length: CLIENTS }, (_, n) => house.connect(n));
+  const connected = await heapBytes();
+  clients.forEach((c, n) => {
+    house.receive(c, subscribeFrame(4, [`site/${n}/temperature`], 0));
+  });
+  const subscribed = await heapBytes();
+  assert.equal(house.broker.state.router.subscriptionCount, clients.length);
+  return {
+    client: (connected - empty) / CLIENTS,
+    subscription: (subscribed - connected) / CLIENTS,
+  };
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
+}
+
 describe('on the heap', () => {
   if (typeof Bun === 'undefined') {
     skipped('bytes of idle clients', 'only Bun is asked here');
     return;
   }
   test('an idle client takes a kilobyte, and a filter of its own half of one', async () => {
-    connect(CLIENTS);
-    const empty = await heapBytes();
-    const clients = Array.from({ length: CLIENTS }, (_, n) => connect(n));
-    const connected = await heapBytes();
-    clients.forEach((c, n) => {
-      broker.handleBytes(c, subscribeFrame(4, [`site/${n}/temperature`], 0), 0);
-      turn();
-    });
-    const subscribed = await heapBytes();
-    assert.ok(
-      (connected - empty) / CLIENTS < CLIENT_BYTES,
-      `${(connected - empty) / CLIENTS} bytes`,
-    );
-    const each = (subscribed - connected) / CLIENTS;
-    assert.ok(each < SUBSCRIPTION_BYTES, `${each} bytes`);
-    assert.equal(broker.state.router.subscriptionCount, clients.length);
+    const rounds = [];
+    while (rounds.length < ROUNDS) rounds.push(await measure());
+    const client = median(rounds.map(round => round.client));
+    const subscription = median(rounds.map(round => round.subscription));
+    assert.ok(client < CLIENT_BYTES, `${client} bytes for a client`);
+    assert.ok(subscription < SUBSCRIPTION_BYTES, `${subscription} bytes for a filter`);
   });
 });

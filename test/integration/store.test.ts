@@ -1,11 +1,12 @@
 // `minnow store`, with a running broker and without one.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Exit } from '../../src/cli/exit.ts';
 import { lookAfter, type StoreStat } from '../../src/store/upkeep/upkeep.ts';
@@ -81,45 +82,59 @@ describe('minnow store', () => {
   });
 });
 
+interface Asked {
+  readonly command: string;
+  readonly path: string;
+}
+
+/** Somebody at the control socket of a new folder who answers as a broker would. */
+async function actAsBroker(answerTo: (request: Asked) => unknown) {
+  const data = mkdtempSync(join(scratch, 'acted-'));
+  const asked: string[] = [];
+  const server = createServer(socket => {
+    socket.on('error', () => {});
+    createInterface({ input: socket }).on('line', async line => {
+      const request = JSON.parse(line) as Asked;
+      asked.push(request.command);
+      socket.end(`${JSON.stringify({ ok: true, result: await answerTo(request) })}\n`);
+    });
+  });
+  server.listen(join(data, 'control.sock'));
+  await once(server, 'listening');
+  const files = () => readdirSync(data).filter(name => name.startsWith('minnow.db'));
+  return { server, data, asked, files };
+}
+
+/** A whole database of so many messages, as a copy at `path`. */
+async function copyTo(path: string, messages: number): Promise<object> {
+  assert.ok(isAbsolute(path), path);
+  const user = new StoreUser(openInline(mkdtempSync(join(scratch, 'whole-'))));
+  await user.store.load();
+  await user.commit([sessionPut(1), ...backlog(1, 1, messages, 1_000)]);
+  await lookAfter(user.store, { command: 'backup', path });
+  await user.store.close();
+  return { path, bytes: 1 };
+}
+
 describe('minnow store check, where a broker runs', () => {
   /** What is asked of a broker that has `database`, and what the check comes to. */
-  async function checked(journalMode: string, database: (path: string) => Promise<unknown>) {
-    const data = mkdtempSync(join(scratch, 'checked-'));
-    const asked: string[] = [];
-    const answerTo = async ({ command, path }: { command: string; path: string }) => {
-      asked.push(command);
-      if (command === 'store-stat') return { journalMode };
-      if (command === 'store-check') return { faults: [] };
-      return { path, bytes: await database(path) };
-    };
-    const broker = createServer(socket => {
-      socket.on('error', () => {});
-      createInterface({ input: socket }).on('line', async line => {
-        socket.end(`${JSON.stringify({ ok: true, result: await answerTo(JSON.parse(line)) })}\n`);
-      });
+  async function checked(stat: object, database: (path: string) => unknown) {
+    const { server, data, asked, files } = await actAsBroker(({ command, path }) => {
+      if (command === 'store-stat') return { journalMode: 'wal', fileBytes: 40_960, ...stat };
+      return command === 'store-check' ? { faults: [] } : database(path);
     });
-    broker.listen(join(data, 'control.sock'));
-    await once(broker, 'listening');
     const outcome = await run(store(data, 'check'));
-    broker.close();
-    assert.deepEqual(
-      readdirSync(data).filter(name => name.startsWith('minnow.db')),
-      [],
-    );
+    server.close();
+    assert.deepEqual(files(), []);
     return { asked, data, ...outcome };
   }
 
   test('reads a copy, so that nobody waits for it', async () => {
-    const whole = await checked('wal', async path => {
-      const user = new StoreUser(openInline(mkdtempSync(join(scratch, 'whole-'))));
-      await user.commit([sessionPut(1), ...backlog(1, 1, 10)]);
-      await lookAfter(user.store, { command: 'backup', path });
-      await user.store.close();
-    });
+    const whole = await checked({}, path => copyTo(path, 10));
     assert.deepEqual(whole.lines, ['the database is whole'], whole.stderr);
     assert.equal(whole.code, Exit.ok);
     assert.deepEqual(whole.asked, ['store-stat', 'store-backup']);
-    const damaged = await checked('wal', async path => {
+    const damaged = await checked({}, path => {
       writeFileSync(path, 'nothing that SQLite ever wrote'.repeat(300));
     });
     assert.equal(damaged.code, 1);
@@ -129,10 +144,64 @@ describe('minnow store check, where a broker runs', () => {
     );
   });
 
-  test('is left to the broker where a copy would hold it up as well', async () => {
-    const { lines, asked } = await checked('delete', () => assert.fail());
-    assert.deepEqual(lines, ['the database is whole']);
-    assert.deepEqual(asked, ['store-stat', 'store-check']);
+  const left = [
+    ['a copy would hold it up as well', { journalMode: 'delete' }],
+    ['there is no room for a copy', { fileBytes: 2 ** 50 }],
+  ] as const;
+  for (const [where, stat] of left) {
+    test(`is left to the broker where ${where}`, async () => {
+      const { lines, asked } = await checked(stat, () => assert.fail());
+      assert.deepEqual(lines, ['the database is whole']);
+      assert.deepEqual(asked, ['store-stat', 'store-check']);
+    });
+  }
+});
+
+describe('a copy that a command makes for itself', () => {
+  const exporting = (data: string) => {
+    const [program = '', ...args] = store(data, 'export', '-');
+    return spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+  };
+
+  test('has no name while it is read, so that nothing is left when that is ended', async () => {
+    const { server, data, files } = await actAsBroker(({ path }) => copyTo(path, 1_000));
+    const child = exporting(data);
+    await once(child.stdout, 'readable'); // more than a pipe holds, and nobody takes it
+    assert.deepEqual(files(), []);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    server.close();
+  });
+
+  test('is where the command is told that the data are, from wherever it is called', async () => {
+    const { server, data, files } = await actAsBroker(({ path }) => copyTo(path, 1));
+    const there = relative(process.cwd(), data);
+    const { lines } = await ok(store(there, 'export', '-'));
+    assert.ok(lines.length > 1);
+    assert.deepEqual(files(), []);
+    server.close();
+  });
+
+  test('is an error where the broker writes it and it cannot be seen', async () => {
+    const { server, data, files } = await actAsBroker(({ path }) => ({ path, bytes: 1 }));
+    const { code, stderr } = await run(store(data, 'export', '-'));
+    assert.equal(code, Exit.unavailable);
+    assert.match(stderr, /minnow\.db\.copy-\d+: the broker wrote it, and it is not here; run this/);
+    assert.deepEqual(files(), []);
+    server.close();
+  });
+
+  test('is taken away when the command is ended while the broker writes', async () => {
+    let child: ReturnType<typeof exporting> | null = null;
+    const acted = await actAsBroker(({ path }) => {
+      writeFileSync(`${path}.part`, '');
+      child?.kill('SIGTERM');
+      return new Promise(() => {});
+    });
+    child = exporting(acted.data);
+    assert.deepEqual(await once(child, 'exit'), [128 + 15, null]);
+    assert.deepEqual(acted.files(), []);
+    acted.server.close();
   });
 });
 

@@ -1,12 +1,21 @@
 // Looking after a store: figures, checks, copies, compaction, and the way out and in as lines.
 
 import assert from 'node:assert/strict';
-import { readdirSync, statSync } from 'node:fs';
+import {
+  fstatSync,
+  fsyncSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { type Op, OpKind } from '../../src/store/ops.ts';
 import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import type { Store, WindowRow } from '../../src/store/store.ts';
 import { ThreadStore } from '../../src/store/thread/thread-store.ts';
+import { Backup } from '../../src/store/upkeep/backup.ts';
 import { LineFault, lineOf, opOf } from '../../src/store/upkeep/lines.ts';
 import { exportLines, importLines } from '../../src/store/upkeep/transfer.ts';
 import {
@@ -245,7 +254,8 @@ describe('a copy that is made a slice at a time', () => {
     await store.close();
   });
 
-  test('is complete when the store closes, and leaves nothing when the disk fails', async () => {
+  /** A store on a disk that may fail, with a copy of some slices ahead of it. */
+  async function filled() {
     const folder = newFolder();
     const disk = new FaultyDriver(driver, settingsIn(folder).path);
     const store = openInline(folder, {}, disk);
@@ -253,20 +263,66 @@ describe('a copy that is made a slice at a time', () => {
     const user = new StoreUser(store);
     await store.load();
     await user.commit([sessionPut(1), ...backlog(1, 1, 3_000, 1_000)]);
-    const target = newFolder();
+    return { disk, store, user, target: newFolder() };
+  }
+
+  test('leaves nothing when the disk fails', async () => {
+    const { disk, store, user, target } = await filled();
     const failing = lookAfter(store, { command: 'backup', path: join(target, 'first') });
     disk.fault = { code: 'SQLITE_IOERR', sql: /^COMMIT/, calls: 0, times: 1 };
     await assert.rejects(user.commit(backlog(1, 5_000, 1)), { code: 'io' });
     await assert.rejects(failing, { code: 'io' });
     assert.deepEqual(readdirSync(target), []);
-    user.goBack();
-    const copying = lookAfter(store, { command: 'backup', path: settingsIn(target).path });
     await store.close();
-    assert.ok((await copying) !== null);
-    const copy = new StoreUser(openInline(target));
-    await copy.store.load();
-    assert.equal((await copy.backlog(1)).length, 3_000);
-    await copy.store.close();
+  });
+
+  test('leaves nothing when the store closes, which waits for no copy', async () => {
+    const { store, target } = await filled();
+    const copying = lookAfter(store, { command: 'backup', path: join(target, 'copy') });
+    store.tend();
+    assert.deepEqual(readdirSync(target), ['copy.part']);
+    await store.close();
+    await assert.rejects(copying, /the store was closed before the copy was complete/);
+    assert.deepEqual(readdirSync(target), []);
+  });
+
+  test('is on the disk slice by slice: all of it at the end would take its time', () => {
+    const folder = newFolder();
+    const [database, path] = [join(folder, 'a'), join(folder, 'b')];
+    writeFileSync(database, Buffer.alloc(5_000_000, 'x'));
+    let synced = 0;
+    const copy = new Backup(database, path, file => {
+      const { size } = fstatSync(file);
+      assert.ok(size - synced <= 1024 * 1024, `${size - synced} bytes at once`);
+      synced = size;
+      fsyncSync(file);
+    });
+    while (copy.step() === null);
+    assert.equal(synced, 5_000_000);
+    assert.deepEqual(readFileSync(path), readFileSync(database));
+  });
+
+  test('of a process that looks into it and has gone is taken away at the next start', async () => {
+    const folder = newFolder();
+    const others = ['minnow.db.copy-x', 'minnow.db.copy', 'other.db.copy-1'];
+    const names = ['minnow.db.copy-1', 'minnow.db.copy-1-wal', 'minnow.db.copy-234.part'];
+    for (const name of [...others, ...names]) writeFileSync(join(folder, name), '');
+    const store = openInline(folder);
+    const found = readdirSync(folder).filter(name => name.includes('copy'));
+    assert.deepEqual(found.sort(), [...others].sort());
+    await store.close();
+  });
+
+  test('is an error, and no more than that, when its place is taken away', async () => {
+    const { store, user, target } = await filled();
+    const copying = lookAfter(store, { command: 'backup', path: join(target, 'copy') });
+    store.tend();
+    rmSync(target, { recursive: true });
+    while (store.tend());
+    await assert.rejects(copying, { code: 'io', message: /^\/.*\/copy: the disk refused / });
+    await user.commit(backlog(1, 5_000, 1), true);
+    assert.equal((await user.backlog(1, 5_000)).length, 3_001);
+    await store.close();
   });
 });
 

@@ -13,6 +13,8 @@ import { Exit, errorCode, Failure } from '../exit.ts';
 const PATIENCE_MS = 10_000;
 /** Until the next try, at most; by chance, so that two do not meet again and again. */
 const RETRY_MS = 20;
+/** The start of a process where the system does not say it: no /proc, or none for other users. */
+const UNTOLD = '0';
 
 /** Does `work` while this process alone has the claim to `path`, which is no link. Rejects with a
  *  Failure after `patienceMs`, or with the system's error where no claim can be made. */
@@ -53,16 +55,33 @@ function tryClaim(path: string, claim: string): number | null {
 
 /** The process of a claim that holds; those that do not are removed. */
 function livingOther(path: string, own: string): number | null {
-  const start = `${basename(path)}.claim-`;
+  const beginning = `${basename(path)}.claim-`;
   for (const name of readdirSync(dirname(path))) {
     const other = join(dirname(path), name);
-    if (!name.startsWith(start) || other === own) continue;
-    const pid = Number(/^(\d+)-\d+$/.exec(name.slice(start.length))?.[1] ?? Number.NaN);
-    if (Number.isNaN(pid)) continue;
-    if (other === claimOf(path, pid)) return pid;
-    rmSync(other, { force: true });
+    if (!name.startsWith(beginning) || other === own) continue;
+    const [, digits, start = ''] = /^(\d+)-(\d+)$/.exec(name.slice(beginning.length)) ?? [];
+    if (digits === undefined) continue;
+    const pid = Number(digits);
+    // Of our own number, and not our own: a process before us had it.
+    if (pid !== process.pid && isStill(pid, start)) return pid;
+    remove(other);
   }
   return null;
+}
+
+/** Whether it is the process that started then; where either is not told, its number has to do. */
+function isStill(pid: number, start: string): boolean {
+  const found = startOf(pid);
+  return found === start || found === UNTOLD || (found !== '' && start === UNTOLD);
+}
+
+/** In a folder of everybody's that may be forbidden; it counts for nothing all the same. */
+function remove(claim: string): void {
+  try {
+    rmSync(claim, { force: true });
+  } catch {
+    // Whose it was may remove it.
+  }
 }
 
 /** The name of the claim that process `pid` would make now. */
@@ -71,14 +90,14 @@ export function claimOf(path: string, pid: number): string {
 }
 
 /** When the process started, in the system's own ticks, as numbers of processes come again. Empty:
- *  it does not live. Where the system does not say it (no /proc), 0. */
+ *  it does not live. */
 function startOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     // The name, in parentheses, may hold anything; the 20th field behind it is the time.
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
   } catch {
-    return pid === process.pid || isThere(pid) ? '0' : '';
+    return pid === process.pid || isThere(pid) ? UNTOLD : '';
   }
 }
 

@@ -54,16 +54,20 @@ async function changeFile(flags: Flags): Promise<number> {
   checkKinds(flags);
   const name = userOf(flags);
   const path = await fileOf(flags);
-  // Before anybody types a password; where there are users already, it may not be ours to write.
-  if (!mayChange(flags, readPrivateFile(path))) return Exit.ok;
+  const isThere = (text: string) => {
+    if (parsePasswords(text).users.has(name)) return true;
+    if (!flags.has('delete')) return false;
+    throw new Failure(Exit.noInput, `${path}: there is no user "${name}"`);
+  };
+  // Before anybody types a password; where nothing is to change, it may not be ours to write.
+  const found = readPrivateFile(path);
+  if (!mayChange(flags, found)) return Exit.ok;
+  isThere(found);
   const made = flags.has('delete') ? null : await makeHash(flags, name);
   let said: string | null = null;
   await changePrivateFile(path, before => {
     if (!mayChange(flags, before)) return null;
-    const known = parsePasswords(before).users.has(name);
-    if (made === null && !known) {
-      throw new Failure(Exit.noInput, `${path}: there is no user "${name}"`);
-    }
+    const known = isThere(before);
     said =
       made === null
         ? `"${name}" was taken out of ${path}`

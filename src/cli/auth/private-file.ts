@@ -6,14 +6,17 @@ import {
   closeSync,
   fchmodSync,
   fsyncSync,
+  lstatSync,
   openSync,
   readFileSync,
+  readlinkSync,
   realpathSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { Exit, errorCode, Failure } from '../exit.ts';
 import { withClaim } from './file-claim.ts';
 
@@ -37,8 +40,7 @@ export async function changePrivateFile(
   change: (text: string) => string | null,
 ): Promise<void> {
   try {
-    // A link stays one: what it leads to is replaced.
-    const target = statOf(path) === null ? path : realpathSync(path);
+    const target = targetOf(path);
     await withClaim(target, () => {
       const text = change(readPrivateFile(target));
       if (text !== null) replace(target, text);
@@ -52,10 +54,18 @@ export async function changePrivateFile(
   }
 }
 
+/** A link stays one: what it leads to is replaced, or made. */
+function targetOf(path: string): string {
+  if (statOf(path) !== null) return realpathSync(path);
+  const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+  return isLink ? targetOf(resolve(realpathSync(dirname(path)), readlinkSync(path))) : path;
+}
+
 function replace(path: string, text: string): void {
   const old = statOf(path);
   const fresh = `${path}.new-${process.pid}`;
   try {
+    rmSync(fresh, { force: true }); // what a process with our number left when it was ended
     const file = openSync(fresh, 'wx', 0o600);
     try {
       if (old !== null) fchmodSync(file, old.mode & 0o777);

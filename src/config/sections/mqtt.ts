@@ -7,7 +7,7 @@ export const mqttSection = section(
   'What the broker offers to clients and tells them about itself.',
   {
     maximumQos: scalar(
-      value => ([0, 1, 2] as const).find(qos => String(qos) === String(value)),
+      value => ([0, 1, 2] as const).find(qos => value === qos || value === String(qos)),
       { unit: '0 \\| 1 \\| 2', expected: '0, 1 or 2' },
       { default: d.maximumQoS, description: 'Highest QoS clients may publish with.' },
     ),

@@ -113,7 +113,8 @@ export class MosquittoPart {
     this.opened.push({ section, line, extra });
   }
 
-  /** Hands everything over; `copied`: mosquitto's defaults hold, too. */
+  /** Hands everything over, after minnow's own sections; `copied`: mosquitto's defaults hold, too,
+   *  where those say nothing. */
   finish(own: Own, copied: boolean): void {
     const lines = [...this.lines, ...this.listenerLines, ...this.bridgeLines];
     if (lines.length === 0 && !copied) return;
@@ -126,8 +127,8 @@ export class MosquittoPart {
     }
     for (const [name, table] of [['', toml.top] as const, ...toml.tables]) {
       for (const { key, value, from } of table.keys) {
-        if (from.length === 0 && !copied) continue;
         const path = [...(name === '' ? [] : [name]), ...key.split('.')];
+        if (from.length === 0 && (!copied || own.has(path))) continue;
         own.lay(path, value, this.sourceOf(from));
       }
     }

@@ -126,6 +126,12 @@ export class Own {
     this.takeField(section, said, listenerLeaves, at);
   }
 
+  /** Whether anybody has laid something there. */
+  has(path: Path): boolean {
+    const key = JSON.stringify(path);
+    return this.settings.some(setting => JSON.stringify(setting.path) === key);
+  }
+
   lay(path: Path, value: unknown, source: string): void {
     this.settings.push({ path, value, source });
   }

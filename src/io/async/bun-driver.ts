@@ -96,12 +96,16 @@ export class BunDriver extends EventDriver {
         },
         end: ({ data: link }: Socket<BunLink>) => this.ended(link),
         close: ({ data: link }: Socket<BunLink>) => this.closed(link),
-        error: () => {}, // `close` follows and is enough
+        // No `error`: what is thrown in here would go there, and is a bug that ends the process.
       },
     };
   }
 
   private accepted(socket: Socket<BunLink>, entrance: Entrance): void {
+    if (socket.remoteAddress === undefined) {
+      socket.terminate(); // it has reset already
+      return;
+    }
     const { noDelay, keepAliveSeconds } = this.options;
     const link = new BunLink(socket, this, entrance);
     socket.data = link;

@@ -43,8 +43,7 @@ class NodeLink extends EventLink {
   private short = false;
 
   constructor(socket: Socket, driver: NodeDriver, entrance: Entrance, stages: Stages) {
-    const peer = formatAddress(socket.remoteAddress ?? '', socket.remotePort ?? 0);
-    super(driver, entrance, peer, true);
+    super(driver, entrance, formatAddress(socket.remoteAddress!, socket.remotePort!), true);
     this.socket = socket;
     this.stages = stages;
     socket.on('data', (chunk: Buffer) => {
@@ -118,7 +117,11 @@ export class NodeDriver extends EventDriver {
         keepAlive: keepAliveSeconds > 0,
         keepAliveInitialDelay: keepAliveSeconds * 1000,
       },
-      socket => this.arrived(new NodeLink(socket, this, entrance, this.stages)),
+      socket => {
+        if (socket.remoteAddress === undefined)
+          socket.destroy(); // it has reset already
+        else this.arrived(new NodeLink(socket, this, entrance, this.stages));
+      },
     );
     const wanted = shared ?? { host, port, ipv6Only: true, exclusive: true };
     const bound = await new Promise<Bound>((resolve, reject) => {

@@ -32,7 +32,6 @@ export abstract class DoorLink implements Link {
   /** Nothing that comes is handed on any more. */
   private finished = false;
   private closed = false;
-  private endSeen = false;
   private paused = false;
   private held = false;
   private condemned = false;
@@ -47,7 +46,8 @@ export abstract class DoorLink implements Link {
     this.peer = peer;
     this.origin = origin;
     this.side = side;
-    stream.on('drain', () => this.drained());
+    // Not at once: on Bun a bug within would become an error of the stream.
+    stream.on('drain', () => queueMicrotask(() => this.drained()));
     stream.on('error', () => {}); // `close` follows and is enough
     stream.once('close', () => this.gone());
   }
@@ -92,8 +92,6 @@ export abstract class DoorLink implements Link {
     this.finished = true;
     this.setReading(); // the peer's end of stream must be seen
     this.sayGoodbye();
-    // The core bounds a goodbye that it says itself, but knows nothing of this one.
-    if (this.endSeen) this.abortIn(limits.doorFarewellMs);
   }
 
   /** It may not be here any more: nothing is read from it, and so long it has to take what it is
@@ -127,10 +125,11 @@ export abstract class DoorLink implements Link {
     this.side.wake();
   }
 
-  /** The peer sends nothing more. */
+  /** The peer sends nothing more. The core bounds a goodbye that it says itself; here it forgets
+   *  the link at once, and so long its last answers may take. */
   protected ended(): void {
     if (this.finished) return;
-    this.endSeen = true;
+    this.abortIn(limits.doorFarewellMs);
     this.side.ended(this);
     this.side.wake();
   }

@@ -3,10 +3,10 @@
 
 import { createServer, type Server, type Socket } from 'node:net';
 import { setImmediate as breath } from 'node:timers/promises';
-import { formatAddress } from '../../config/address.ts';
 import type { DoorConfig } from '../../config/sections/doors.ts';
 import type { Origin } from '../../core/access.ts';
 import { limits } from '../../limits.ts';
+import { tuneListener } from '../async/tune.ts';
 import type { Tell } from '../driver.ts';
 import { Entrance } from '../entrance.ts';
 import type { IoOptions } from '../options.ts';
@@ -48,6 +48,7 @@ export class Door {
   /** How it is called in logs and by access rules, e.g. "mqtts://127.0.0.1:8883". */
   private name = '';
   private entrance!: Entrance;
+  private isUnix = false;
   private readonly config: DoorConfig;
   private readonly side: DoorSide;
   private readonly options: DoorOptions;
@@ -124,11 +125,17 @@ export class Door {
   /** Resolves with its name; rejects as Driver.listen does. */
   async listen(place: Parameters<typeof listenAt>[1]): Promise<string> {
     const { tls, webSocket } = this.config;
-    const address = await listenAt(this.server, place, this.options);
+    const { server, options, tell } = this;
+    const address = await listenAt(server, place, options);
+    this.isUnix = address.startsWith('unix:');
     const plain = webSocket === null ? 'mqtt' : 'ws';
     this.name = `${plain}${tls === null ? '' : 's'}://${address}${webSocket?.path ?? ''}`;
-    this.entrance = new Entrance(this.name, this.config, this.side, this.ways.room, this.tell);
-    this.server.on('error', error => this.tell('warn', 'accepting failed', { why: error.message }));
+    this.entrance = new Entrance(this.name, this.config, this.side, this.ways.room, tell);
+    server.on('error', error => tell('warn', 'accepting failed', { why: error.message }));
+    if (place.kind === 'tcp') {
+      const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+      await tuneListener(fd, options, tell);
+    }
     return this.name;
   }
 
@@ -178,13 +185,13 @@ export class Door {
 
   private accepted(raw: Socket): void {
     const { present, arriving, entrance } = this;
-    if (!entrance.enter()) {
+    const host = addressOf(raw);
+    const hasReset = host === undefined && !this.isUnix;
+    if (hasReset || !entrance.enter()) {
       raw.destroy();
       return;
     }
-    const host = addressOf(raw);
-    const peer = host === undefined ? 'unix:' : formatAddress(host, raw.remotePort ?? 0);
-    const arrival = new Arrival(raw, peer, () => {
+    const arrival = new Arrival(raw, host, () => {
       present.delete(arrival);
       arriving.delete(arrival);
       entrance.leave();

@@ -84,6 +84,21 @@ export function removeDatabase(path: string): void {
   for (const end of companions) rmSync(path + end, { force: true });
 }
 
+/** The name of a copy that process `pid` looks into and that nobody keeps. */
+export function passingCopy(path: string, pid: number): string {
+  return `${path}.copy-${pid}`;
+}
+
+/** Removes such copies, of one process or of all, finished or not, with what lies beside them. */
+export function removePassingCopies(path: string, pid?: number): void {
+  const name = basename(path);
+  const rest = new RegExp(`^\\.copy-${pid ?? '\\d+'}(?!\\d)`);
+  for (const found of readdirSync(dirname(path))) {
+    const isOne = found.startsWith(name) && rest.test(found.slice(name.length));
+    if (isOne) rmSync(join(dirname(path), found), { force: true });
+  }
+}
+
 const MARK = '.check';
 
 /** Has the database looked at closely at the next opening. */

@@ -28,7 +28,7 @@ import {
   type SqliteSettings,
 } from './connection.ts';
 import { type Driver, faultOf } from './driver.ts';
-import { markForCheck, moveAside } from './files.ts';
+import { markForCheck, moveAside, removePassingCopies } from './files.ts';
 import { OpWriter } from './op-writer.ts';
 import { type Reading, readAll, readOrphans, readWindow } from './reading.ts';
 import { trimPages } from './sql.ts';
@@ -95,6 +95,7 @@ export class SqliteStore implements Store, Upkeeper {
       return;
     }
     this.connection = this.openOrMoveAside();
+    this.clearUp();
     this.writer = new OpWriter(this.connection.statements, 0, 0, []);
     this.description = this.describe(this.connection);
     this.measure(this.connection);
@@ -126,6 +127,15 @@ export class SqliteStore implements Store, Upkeeper {
     } catch (error) {
       if (!this.mayStartOver(error)) throw error;
       return this.startOver();
+    }
+  }
+
+  /** Whoever asked for a copy under the last owner of the file has been sent away, or has it. */
+  private clearUp(): void {
+    try {
+      removePassingCopies(this.settings.path);
+    } catch {
+      // What is left of one takes room, and is no reason not to start.
     }
   }
 
@@ -419,11 +429,14 @@ export class SqliteStore implements Store, Upkeeper {
   }
 
   private stepBackup(): void {
+    const { copy } = this.backup!;
     try {
-      const report = this.backup!.copy.step();
+      const report = copy.step();
       if (report !== null) this.endBackup(report);
     } catch (error) {
-      this.endBackup(this.failure(error));
+      const reason = asStoreError(error, copy.path);
+      if (!(reason instanceof StoreError)) throw reason;
+      this.endBackup(reason);
     }
   }
 
@@ -469,7 +482,10 @@ export class SqliteStore implements Store, Upkeeper {
   drain(): void {}
 
   async close(): Promise<void> {
-    this.finishBackup();
+    if (this.backup !== null) {
+      // It may be long, and whoever asked for it has been sent away.
+      this.endBackup(new StoreError('io', 'the store was closed before the copy was complete'));
+    }
     this.stopCompaction();
     try {
       const connection = this.connect();

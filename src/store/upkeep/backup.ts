@@ -25,16 +25,19 @@ export function checkVacant(path: string): void {
 }
 
 export class Backup {
-  private readonly path: string;
+  readonly path: string;
   private readonly part: string;
   private readonly source: number;
   private readonly target: number;
   private readonly slice = Buffer.alloc(SLICE_BYTES);
+  private readonly sync: (file: number) => void;
   private bytes = 0;
+  private closed = false;
 
   /** Everything that was committed has been written back to `database`. */
-  constructor(database: string, path: string) {
+  constructor(database: string, path: string, sync: (file: number) => void = fsyncSync) {
     checkVacant(path);
+    this.sync = sync;
     this.path = path;
     this.part = `${path}.part`;
     this.source = openSync(database, 'r');
@@ -52,8 +55,8 @@ export class Backup {
     const read = readSync(source, slice, 0, SLICE_BYTES, this.bytes);
     for (let done = 0; done < read; ) done += writeSync(target, slice, done, read - done);
     this.bytes += read;
+    this.sync(target); // all of it at the end would hold up whoever commits meanwhile
     if (read > 0) return null;
-    fsyncSync(target);
     this.close();
     renameSync(this.part, this.path);
     syncDirectory(this.path);
@@ -67,6 +70,8 @@ export class Backup {
   }
 
   private close(): void {
+    if (this.closed) return;
+    this.closed = true;
     closeSync(this.source);
     closeSync(this.target);
   }

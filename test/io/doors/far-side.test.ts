@@ -42,6 +42,12 @@ function beyondRings(holds: boolean[] = []) {
   };
 }
 
+/** All that is ready has had its turn, on both sides. */
+async function settled(): Promise<boolean> {
+  for (let i = 0; i < 20; i++) await new Promise<void>(resolve => setImmediate(resolve));
+  return true;
+}
+
 const proxied =
   'port = 0\nconnectionsMax = 100\nmountPoint = "m/"\nproxyProtocol.from = ["127.0.0.1"]';
 
@@ -124,6 +130,32 @@ describe('a door far from its broker', () => {
     link.abort();
     place.guests.wake();
     await Promise.all([closed(socket), place.guests.gone(link)]);
+  });
+
+  test('does not keep for ever who has ended its side and takes nothing more', async () => {
+    let tell = () => {};
+    const gone = new Promise<void>(resolve => {
+      tell = resolve;
+    });
+    const side = (guests: Guests) => {
+      const far = beyondRings()(guests);
+      const { closed } = far;
+      far.closed = link => {
+        closed.call(far, link);
+        tell();
+      };
+      return far;
+    };
+    const place = await open(proxied, { side });
+    const socket = await dialDoor(place.port);
+    const link = await place.guests.link();
+    socket.pause();
+    const sent = Buffer.alloc(64 * 1024);
+    do place.guests.wake();
+    while ((await settled()) && link.write(sent, 0, sent.length) > 0);
+    socket.end();
+    await place.guests.gone(link);
+    await gone; // on the side of the sockets as well
   });
 
   test('lets nobody in whom the broker has no room for', async () => {

@@ -13,6 +13,9 @@ import { type DoorSide, nearSide } from '../../../src/io/doors/side.ts';
 import type { Driver, Hallway, Link, Tell } from '../../../src/io/driver.ts';
 import { listenerName, openTerms } from '../../../src/io/entrance.ts';
 import type { IoOptions } from '../../../src/io/options.ts';
+import { AF_INET, SO_LINGER, SOCK_STREAM, SOL_SOCKET } from '../../../src/io/sync/libc.ts';
+import { openLibc } from '../../../src/io/sync/open-libc.ts';
+import { SOCKADDR_BYTES_MAX, writeSocketAddress } from '../../../src/io/sync/socket-address.ts';
 import { afterEach } from '../../harness.ts';
 
 /** A hallway that remembers, and answers what came with the same when it is told to. */
@@ -204,6 +207,22 @@ export async function dial(target: number | string): Promise<Socket> {
   socket.on('error', () => {});
   await once(socket, 'connect');
   return socket;
+}
+
+/** Connects, says `bytes` and resets, all before this thread can accept it. */
+export async function resetEarly(port: number, bytes: Buffer): Promise<void> {
+  const libc = await openLibc();
+  const address = new DataView(new ArrayBuffer(SOCKADDR_BYTES_MAX));
+  const length = writeSocketAddress(address, '127.0.0.1', port);
+  const said = new Uint8Array(new ArrayBuffer(bytes.length));
+  said.set(bytes);
+  const reset = new Int32Array(new ArrayBuffer(8)); // struct linger { 1, 0 }
+  reset[0] = 1;
+  const fd = libc.socket(AF_INET, SOCK_STREAM, 0);
+  assert.equal(libc.connect(fd, libc.address(address), length), 0);
+  assert.equal(libc.send(fd, libc.address(said), said.length, 0), said.length);
+  libc.setsockopt(fd, SOL_SOCKET, SO_LINGER, libc.address(reset), reset.byteLength);
+  libc.close(fd);
 }
 
 /** What comes until there are `length` bytes. */

@@ -9,7 +9,7 @@ import { connect, type TLSSocket } from 'node:tls';
 import { addressOf } from '../../../src/io/doors/steps/arrival.ts';
 import { afterAll, afterEach, describe, test } from '../../harness.ts';
 import { Authority } from './authority.ts';
-import { closed, dial, folder, open, receive } from './kit.ts';
+import { closed, dial, folder, open, receive, resetEarly } from './kit.ts';
 import { tlsTlv, v2, v2Addresses } from './proxy-headers.ts';
 
 const V1 = 'PROXY TCP4 192.0.2.7 198.51.100.1 51234 1883\r\n';
@@ -72,6 +72,15 @@ describe('a door behind a proxy', () => {
     const { reason, peer } = (await place.refusal()).fields;
     assert.equal(reason, 'no proxy that listeners.proxyProtocol.from names');
     assert.match(String(peer), /^127\.0\.0\.1:/);
+    assert.deepEqual(place.guests.links, []);
+  });
+
+  test('nor whoever cannot be asked any more, having reset', async () => {
+    const place = await open('port = 0\n[listeners.proxyProtocol]\nfrom = ["10.0.0.0/8"]');
+    await resetEarly(place.port, Buffer.from(`${V1}hello`));
+    const late = await dial(place.port); // accepted behind it
+    await closed(late);
+    await place.refusal();
     assert.deepEqual(place.guests.links, []);
   });
 

@@ -135,6 +135,13 @@ describe('a TLS door', () => {
     await place.guests.gone(await place.guests.link());
   });
 
+  test('lets go of who ends its side right behind the handshake', async () => {
+    const socket = secure(await open(tls()));
+    await once(socket, 'secureConnect');
+    socket.end();
+    await closed(socket);
+  });
+
   test('resets a connection that is aborted', async () => {
     const place = await open(tls());
     const { socket, link } = await visit(place);

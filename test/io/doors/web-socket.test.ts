@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { createAsyncDriver } from '../../../src/io/create.ts';
 import type { Link } from '../../../src/io/driver.ts';
 import { describe, test } from '../../harness.ts';
@@ -156,6 +157,30 @@ test('a handshake behind a door has its time', async () => {
   slow.write('PROXY UNKNOWN\r\nGET / HTTP/1.1\r\nHost: ');
   await closed(slow);
   assert.equal((await place.refusal()).fields.reason, 'no handshake in time');
+});
+
+test('there is room again behind a door outside of the socket: Bun hides bugs within', async () => {
+  const place = await openDoors(proxied);
+  const client = new Client(await ways['behind a door']!.dial(place.port));
+  client.socket.write(request('/mqtt'));
+  await client.answer();
+  const link = await place.guests.link();
+  const { stream } = link as unknown as { stream: Duplex };
+  let within = false;
+  stream.prependListener('drain', () => {
+    within = true;
+  });
+  stream.on('drain', () => {
+    within = false;
+  });
+  const told: boolean[] = [];
+  place.guests.drained = () => void told.push(within);
+  client.socket.pause();
+  const sent = Buffer.alloc(6_000_000);
+  assert.ok(link.write(sent, 0, sent.length) < sent.length);
+  client.socket.resume();
+  await place.guests.until(() => told.length > 0);
+  assert.deepEqual(told, [false]);
 });
 
 function describeWay(way: string): void {
@@ -456,6 +481,18 @@ function describeWay(way: string): void {
       assert.equal(await client.closeCode(), 1000);
       await closed(client.socket);
       await place.guests.gone(await place.guests.link());
+    });
+
+    test('comes when the client takes nothing for the user timeout', async () => {
+      const place = await open('[io]\nuserTimeoutMs = 300\n');
+      const client = await upgraded(place);
+      client.socket.pause();
+      const link = await place.guests.link();
+      const sent = Buffer.alloc(64 * 1024);
+      while (link.write(sent, 0, sent.length) > 0) {
+        await new Promise<void>(resolve => setImmediate(resolve));
+      }
+      await place.guests.gone(link);
     });
 
     test('comes without a word', async () => {

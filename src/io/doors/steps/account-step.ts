@@ -40,7 +40,7 @@ export function accountName(uid: number, passwd: string): string {
 export async function accountStep(): Promise<Step> {
   const libc = await openLibc();
   return (arrival, next, refuse) => {
-    if (arrival.raw.remoteAddress !== undefined) {
+    if (arrival.host !== undefined) {
       next(); // systemd may open sockets of other kinds, too
       return;
     }

@@ -4,10 +4,14 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import { formatAddress } from '../../../config/address.ts';
 import type { Certificate } from '../../../core/access.ts';
 
 export class Arrival {
   readonly raw: Socket;
+  /** The address of the transport's other end; undefined for a unix socket. A socket that has reset
+   *  tells none either: it is kept from when it was accepted. */
+  readonly host: string | undefined;
   /** The client's address, which a proxy may correct. */
   peer: string;
   certificate: Certificate | null = null;
@@ -24,9 +28,10 @@ export class Arrival {
   private gone = false;
 
   /** `onGone` is called once, whether or not it got in. */
-  constructor(raw: Socket, peer: string, onGone: () => void) {
+  constructor(raw: Socket, host: string | undefined, onGone: () => void) {
     this.raw = raw;
-    this.peer = peer;
+    this.host = host;
+    this.peer = host === undefined ? 'unix:' : formatAddress(host, raw.remotePort ?? 0);
     this.current = raw;
     this.onGone = onGone;
     this.watch(raw);
@@ -70,8 +75,9 @@ export type Step = (
   refuse: (why: string, fields?: Readonly<Record<string, string | number>>) => void,
 ) => void;
 
-/** The address of the other end; undefined for a unix socket. A socket that systemd has opened may
- *  serve both families, and IPv4 addresses then come in the clothes of IPv6. */
+/** The address of the other end; undefined for a unix socket, and for one that has reset. A socket
+ *  that systemd has opened may serve both families, and IPv4 addresses then come in the clothes of
+ *  IPv6. */
 export function addressOf({ remoteAddress }: Socket): string | undefined {
   return remoteAddress?.replace(/^::ffff:(?=\d+\.)/i, '');
 }

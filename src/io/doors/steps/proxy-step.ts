@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { formatAddress } from '../../../config/address.ts';
 import { networkList } from '../../../config/sections/listeners.ts';
 import type { Certificate } from '../../../core/access.ts';
-import { addressOf, type Step } from './arrival.ts';
+import type { Step } from './arrival.ts';
 import { MALFORMED, NEED_MORE, type ProxyHeader, readProxyHeader } from './proxy-protocol.ts';
 
 /** Nobody but `proxies` gets in; a unix socket is guarded by its permissions. */
@@ -15,8 +15,8 @@ export function proxyStep(proxies: readonly string[]): Step {
     return trusted.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
   };
   return (arrival, next, refuse) => {
-    const { raw } = arrival;
-    if (!trusts(addressOf(raw))) {
+    const { raw, host } = arrival;
+    if (!trusts(host)) {
       refuse('no proxy that listeners.proxyProtocol.from names');
       return;
     }

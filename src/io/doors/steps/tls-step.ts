@@ -77,8 +77,9 @@ export class TlsStep {
 
   private secured(socket: TLSSocket): void {
     const waiting = this.take(socket);
-    if (waiting === undefined) {
-      socket.destroy(); // its transport is gone
+    // Its transport is gone, or it has ended already and would not say so again.
+    if (waiting === undefined || socket.readableEnded) {
+      socket.destroy();
       return;
     }
     const { arrival, next, refuse, files } = waiting;
