@@ -188,10 +188,11 @@ async function exchange(ways: readonly Way[], prng: Prng): Promise<void> {
 
 const own = { proxyProtocol: { from: ['127.0.0.1'] } };
 const webSocket = { protocol: 'websocket' };
+/** In the order in which the broker names them: the drivers' own, then the doors. */
 const tables = {
   mqtt: {},
-  mqtts: { tls },
   ws: webSocket,
+  mqtts: { tls },
   wss: { ...webSocket, tls },
   'proxied mqtt': own,
   'proxied mqtts': { ...own, tls },
