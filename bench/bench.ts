@@ -43,6 +43,8 @@ interface Kept {
 class Bench {
   private readonly plan: Plan;
   private readonly records = new Map<string, Kept>();
+  /** What each broker took in the last run. */
+  private readonly tookMs = new Map<string, number>();
   runs = 0;
 
   constructor(plan: Plan) {
@@ -52,13 +54,12 @@ class Bench {
   async runAll(): Promise<Series[]> {
     const { plan } = this;
     const end = performance.now() + plan.budgetMs;
-    let peerMs = 0;
     for (; this.runs < plan.runs; this.runs++) {
-      const begun = performance.now();
       const taking = plan.peers.filter(({ name }) => this.runs === 0 || !plan.once.includes(name));
-      if (this.runs > 0 && begun + peerMs * taking.length > end) break;
+      // As long as these took the last time: those that are missing or offer little took less.
+      const expectedMs = taking.reduce((sum, { name }) => sum + (this.tookMs.get(name) ?? 0), 0);
+      if (this.runs > 0 && performance.now() + expectedMs > end) break;
       await this.run(taking);
-      peerMs = (performance.now() - begun) / taking.length;
     }
     if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
     return plan.scenarios.flatMap(scenario =>
@@ -74,12 +75,16 @@ class Bench {
     const order = runs % 2 === 0 ? taking : taking.toReversed();
     const total = plan.scenarios.length * order.length;
     let done = 0;
+    this.tookMs.clear();
     for (const scenario of plan.scenarios) {
       for (const peer of order) {
         const step = `[${++done}/${total}] run ${runs + 1}: ${scenario.name}, ${peer.name}`;
         process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${step}` : `${step}\n`);
         const record = this.recordOf(scenario.name, peer);
+        const begun = performance.now();
         record.outcomes.push(await this.measure(peer, scenario, record));
+        const tookMs = performance.now() - begun;
+        this.tookMs.set(peer.name, (this.tookMs.get(peer.name) ?? 0) + tookMs);
       }
     }
   }
