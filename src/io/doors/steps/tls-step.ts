@@ -2,6 +2,7 @@
 // proxy's header can come before it. Sessions are resumed by tickets, whose keys change with every
 // reload: who resumes was let in by the files that are in force.
 
+import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { DoorConfig } from '../../../config/sections/doors.ts';
 import type { Arrival, Step } from './arrival.ts';
@@ -22,8 +23,8 @@ export class TlsStep {
   private files: TlsFiles;
   private readonly server: Server;
   private readonly trust: ClientTrust;
-  /** By address and port of the transport's other end: what the runtimes tell of a TLS socket. */
-  private readonly waiting = new Map<string, Waiting>();
+  /** By what is below the TLS. Addresses do not do: those of a unix socket are all the same. */
+  private readonly waiting = new Map<Socket, Waiting>();
 
   constructor(config: NonNullable<DoorConfig['tls']>, protocol: string, files: TlsFiles) {
     this.config = config;
@@ -52,9 +53,8 @@ export class TlsStep {
 
   readonly step: Step = (arrival, next, refuse) => {
     const { raw } = arrival;
-    const key = keyOf(raw);
-    this.waiting.set(key, { arrival, next, refuse, files: this.files });
-    raw.once('close', () => this.waiting.delete(key));
+    this.waiting.set(raw, { arrival, next, refuse, files: this.files });
+    raw.once('close', () => this.waiting.delete(raw));
     this.server.emit('connection', raw);
   };
 
@@ -116,15 +116,16 @@ export class TlsStep {
   }
 
   private take(socket: TLSSocket): Waiting | undefined {
-    const key = keyOf(socket);
-    const waiting = this.waiting.get(key);
-    this.waiting.delete(key);
+    const raw = below(socket);
+    const waiting = this.waiting.get(raw);
+    this.waiting.delete(raw);
     return waiting;
   }
 }
 
-function keyOf({ remoteAddress, remotePort }: Pick<TLSSocket, 'remoteAddress' | 'remotePort'>) {
-  return `${remoteAddress} ${remotePort}`;
+/** What was handed to the server; both runtimes keep it there, and tell it by nothing else. */
+function below(socket: TLSSocket): Socket {
+  return (socket as unknown as { readonly _parent: Socket })._parent;
 }
 
 /** OpenSSL's messages name source files and lines. */
