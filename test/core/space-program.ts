@@ -1,5 +1,5 @@
-// Prints what idle clients and their subscriptions take of the heap, in bytes for each, as JSON: the
-// process of space.test.ts, in which nothing else grows or shrinks.
+// Prints what idle clients and their subscriptions take of the heap, in bytes for each, as JSON:
+// the process of space.test.ts, in which nothing else grows or shrinks.
 
 import { heapStats } from 'bun:jsc';
 import assert from 'node:assert/strict';
@@ -56,4 +56,4 @@ function measure(): { client: number; subscription: number } {
   };
 }
 
-console.log(JSON.stringify(measure()));
+process.stdout.write(JSON.stringify(measure()));
