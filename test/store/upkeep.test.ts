@@ -11,17 +11,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { type Op, OpKind } from '../../src/store/ops.ts';
+import { OpKind } from '../../src/store/ops.ts';
 import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
-import type { Store, WindowRow } from '../../src/store/store.ts';
-import { ThreadStore } from '../../src/store/thread/thread-store.ts';
+import type { Store } from '../../src/store/store.ts';
 import { Backup } from '../../src/store/upkeep/backup.ts';
 import { LineFault, lineOf, opOf } from '../../src/store/upkeep/lines.ts';
 import { exportLines, importLines } from '../../src/store/upkeep/transfer.ts';
 import {
   type BackupReport,
-  type CheckReport,
-  type CompactReport,
   lookAfter,
   type StoreStat,
   type Upkeeper,
@@ -41,6 +38,7 @@ import { backlog, retainedPut, sessionPut } from '../contract/store-ops.ts';
 import { afterAll, describe, freshSeed, test } from '../harness.ts';
 import { Prng } from '../prng.ts';
 import { FaultyDriver } from './faulty-driver.ts';
+import { damage, dropsOf, faultsOf } from './upkeep-kit.ts';
 
 afterAll(removeFolders);
 
@@ -117,117 +115,6 @@ for (const implementation of implementations) {
     });
   });
 }
-
-/** All but the first of a backlog. */
-function dropsOf(rows: readonly WindowRow[]): Op[] {
-  return rows.slice(1).map(({ rank, mid, refs }) => {
-    return { kind: OpKind.QueueDrop, sid: 1, rank, mid, refs };
-  });
-}
-
-describe('room that is given back a slice at a time', () => {
-  /** A store with a thousand empty pages and more. */
-  async function spacious() {
-    const store = openInline(newFolder());
-    await store.load();
-    const user = new StoreUser(store);
-    await user.commit([sessionPut(1), ...backlog(1, 1, 8_000, 500)]);
-    await user.commit(dropsOf(await user.backlog(1, 8_000)));
-    const { fileBytes, usedBytes } = store.usage;
-    assert.ok(fileBytes - usedBytes > 1_000 * 4_096, JSON.stringify(store.usage));
-    store.stepwise = true;
-    return { store, user };
-  }
-
-  test('lets commits through, and none waits for more than a slice', async () => {
-    const { store, user } = await spacious();
-    const outcomes: unknown[] = [];
-    const before = store.usage.fileBytes;
-    store.upkeep({ command: 'compact' }, outcome => outcomes.push(outcome));
-    store.upkeep({ command: 'compact' }, outcome => outcomes.push(outcome));
-    let commits = 0;
-    for (let last = before; outcomes.length === 0; last = store.usage.fileBytes) {
-      await user.commit(backlog(1, 10_000 + commits++, 1), true);
-      const pages = (last - store.usage.fileBytes) / 4_096;
-      // With a page of SQLite's own that says which page leads to which.
-      assert.ok(pages <= 128 + 1, `a commit waited while ${pages} pages were given up`);
-      assert.ok(commits < 100);
-    }
-    assert.ok(commits >= 8, `${commits} commits`);
-    const report = { bytesBefore: before, bytesAfter: store.usage.fileBytes };
-    assert.deepEqual(outcomes, [report, report]);
-    assert.ok(report.bytesAfter < 100_000, JSON.stringify(report));
-    assert.equal(store.usage.walBytes, 0);
-    assert.equal((await user.backlog(1)).length, 1 + commits);
-    assert.deepEqual(await lookAfter(store, { command: 'check' }), { faults: [] });
-    await store.close();
-  });
-
-  test('lets commits through on the thread of a store', async () => {
-    const store = await ThreadStore.open(settingsIn(newFolder()));
-    await store.load();
-    const user = new StoreUser(store);
-    await user.commit([sessionPut(1)]);
-    // This thread may be kept from its processor between its two wishes for as long as the other
-    // takes to compact. What would not let commits through lets none through in any round.
-    const rounds = 20;
-    const order: string[] = [];
-    for (let round = 1; round <= rounds && order[0] !== 'committed'; round++) {
-      order.length = 0;
-      await user.commit(backlog(1, round * 10_000, 8_000, 500));
-      await user.commit(dropsOf(await user.backlog(1, 8_000)));
-      const compacting = lookAfter(store, { command: 'compact' }).then(() =>
-        order.push('compacted'),
-      );
-      await user.commit(backlog(1, round * 10_000 + 9_000, 1), true);
-      order.push('committed');
-      await compacting;
-    }
-    assert.deepEqual(order, ['committed', 'compacted']);
-    await store.close();
-  });
-
-  test('leaves a copy alone that is made meanwhile', async () => {
-    const { store, user } = await spacious();
-    const target = newFolder();
-    const { path } = settingsIn(target);
-    const compacting = lookAfter(store, { command: 'compact' });
-    const copying = lookAfter(store, { command: 'backup', path });
-    while (store.tend());
-    await Promise.all([compacting, copying]);
-    const copy = new StoreUser(openInline(target));
-    assert.equal((await contentsOf(copy)).backlogs.get(1)?.length, 1);
-    assert.deepEqual(await lookAfter(copy.store, { command: 'check' }), { faults: [] });
-    await copy.store.close();
-    assert.equal((await user.backlog(1)).length, 1);
-    await store.close();
-  });
-
-  test('ends where it is when the store closes', async () => {
-    const { store } = await spacious();
-    const compacting = lookAfter(store, { command: 'compact' });
-    store.tend();
-    await store.close();
-    const { bytesBefore, bytesAfter } = (await compacting) as CompactReport;
-    assert.equal(bytesBefore - bytesAfter, 128 * 4_096);
-  });
-
-  test('ends with an error when the disk fails', async () => {
-    const folder = newFolder();
-    const disk = new FaultyDriver(driver, settingsIn(folder).path);
-    const store = openInline(folder, {}, disk);
-    await store.load();
-    const user = new StoreUser(store);
-    await user.commit([sessionPut(1), ...backlog(1, 1, 8_000, 500)]);
-    await user.commit(dropsOf(await user.backlog(1, 8_000)), true);
-    store.stepwise = true;
-    const compacting = lookAfter(store, { command: 'compact' });
-    disk.fault = { code: 'SQLITE_IOERR', sql: /incremental_vacuum/, calls: 1, times: 1 };
-    while (store.tend());
-    await assert.rejects(compacting, { code: 'io' });
-    await store.close();
-  });
-});
 
 describe('a copy that is made a slice at a time', () => {
   test('lets commits through, and has nothing of them', async () => {
@@ -352,19 +239,15 @@ describe('a check', () => {
     await user.store.load();
     await user.commit([sessionPut(1), ...backlog(1, 1, 4)]);
     await user.store.close();
-    const database = driver.open(settingsIn(folder).path);
-    database.exec('DELETE FROM messages WHERE mid = 1; DELETE FROM queue WHERE rank IN (2, 3)');
-    database.close();
+    damage(folder, 'DELETE FROM messages WHERE mid = 1; DELETE FROM queue WHERE rank IN (2, 3)');
     const store: SqliteStore = openInline(folder);
     await store.load();
-    const check = async () =>
-      ((await lookAfter(store, { command: 'check' })) as CheckReport).faults;
-    assert.deepEqual(await check(), [
+    assert.deepEqual(await faultsOf(store), [
       '1 deliveries whose message is missing',
       '2 messages that no delivery names',
     ]);
     await lookAfter(store, { command: 'compact' });
-    assert.deepEqual(await check(), []);
+    assert.deepEqual(await faultsOf(store), []);
     await store.close();
   });
 });

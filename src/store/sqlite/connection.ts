@@ -123,11 +123,6 @@ export class Connection {
     this.database.exec(trim);
   }
 
-  /** Removes what nothing leads to any more; in a transaction. */
-  sweep(): void {
-    this.database.exec(upkeep.sweep);
-  }
-
   /** Writes the database anew, without its empty pages, and gives the bytes that took. */
   vacuum(): number {
     this.database.exec(upkeep.compact);
@@ -142,12 +137,15 @@ export class Connection {
 
   usage(): Omit<StoreUsage, 'commitMs'> {
     const pages = (this.statements.pageCount.get() as { page_count: number }).page_count;
-    const free = (this.statements.freePages.get() as { freelist_count: number }).freelist_count;
     return {
       fileBytes: pages * this.pageBytes,
-      usedBytes: (pages - free) * this.pageBytes,
+      usedBytes: (pages - this.freePages()) * this.pageBytes,
       walBytes: this.wal?.bytes ?? 0,
     };
+  }
+
+  freePages(): number {
+    return (this.statements.freePages.get() as { freelist_count: number }).freelist_count;
   }
 
   /** Writes the log back and closes. */

@@ -241,10 +241,6 @@ export const upkeep = {
     FROM (SELECT mid, count(*) AS named FROM queue WHERE mid <> 0 GROUP BY mid) q
     JOIN messages m ON m.mid = q.mid LEFT JOIN message_refs r ON r.mid = q.mid
     WHERE q.named <> coalesce(r.remaining, m.refs)`,
-  /** Removes what nothing leads to any more. */
-  sweep: `DELETE FROM messages WHERE mid NOT IN (SELECT mid FROM queue);
-    DELETE FROM message_refs WHERE mid NOT IN (SELECT mid FROM messages);
-    DELETE FROM queue WHERE mid <> 0 AND mid NOT IN (SELECT mid FROM messages);`,
   compact: 'VACUUM',
   emptyWal: 'PRAGMA wal_checkpoint(TRUNCATE)',
   backup: 'VACUUM INTO ?',
@@ -252,4 +248,20 @@ export const upkeep = {
     m.payload_start, m.expires_at, m.topic, m.source
     FROM messages m LEFT JOIN message_refs r ON r.mid = m.mid ORDER BY m.mid`,
   deliveries: 'SELECT * FROM queue ORDER BY sid, rank',
+} as const;
+
+/** For removing what nothing leads to any more; what is read comes in slices. */
+export const sweep = {
+  lastMessage: 'SELECT max(mid) AS last FROM messages',
+  nextMessage: 'SELECT min(mid) AS first FROM messages WHERE mid >= ?',
+  messages: 'SELECT mid FROM messages WHERE mid > ? ORDER BY mid LIMIT ?',
+  dropMessage: texts.dropMessage,
+  deliveries: `SELECT q.sid, q.rank, q.mid, q.mid <> 0 AND m.mid IS NULL AS lost
+    FROM queue q LEFT JOIN messages m ON m.mid = q.mid
+    WHERE (q.sid, q.rank) > (?, ?) ORDER BY q.sid, q.rank LIMIT ?`,
+  dropDelivery: texts.dropQueue,
+  references: `SELECT r.mid, m.mid IS NULL AS lost
+    FROM message_refs r LEFT JOIN messages m ON m.mid = r.mid
+    WHERE r.mid > ? ORDER BY r.mid LIMIT ?`,
+  dropReference: texts.dropRefs,
 } as const;

@@ -18,7 +18,9 @@ import {
   type StoreUsage,
 } from '../store.ts';
 import { Backup } from '../upkeep/backup.ts';
+import { Compaction } from '../upkeep/compaction.ts';
 import { backUp, checkAll, readOps, statOf } from '../upkeep/perform.ts';
+import { sweep } from '../upkeep/sweep.ts';
 import type { CompactReport, Upkeeper, UpkeepRequest, UpkeepResult } from '../upkeep/upkeep.ts';
 import {
   asOpeningError,
@@ -31,7 +33,6 @@ import { type Driver, faultOf } from './driver.ts';
 import { markForCheck, moveAside, removePassingCopies } from './files.ts';
 import { OpWriter } from './op-writer.ts';
 import { type Reading, readAll, readOrphans, readWindow } from './reading.ts';
-import { trimPages } from './sql.ts';
 import type { WalFile } from './wal-file.ts';
 
 /** The clock is written along with a commit when it has moved so far, milliseconds. */
@@ -69,9 +70,7 @@ export class SqliteStore implements Store, Upkeeper {
   private trimming = false;
   /** A copy that is being made: until it is complete the log is not written back. */
   private backup: { readonly copy: Backup; readonly done: Done } | null = null;
-  /** Empty pages that are given up because somebody asked for it. */
-  private compaction: { slicesLeft: number; readonly bytesBefore: number; done: Done } | null =
-    null;
+  private compaction: Compaction | null = null;
   /** Whoever has this store calls `tend` as long as there is something to do: a copy is made by and
    *  by, and so is room given back. Otherwise it is done within the call. */
   stepwise = false;
@@ -257,7 +256,7 @@ export class SqliteStore implements Store, Upkeeper {
   }
 
   private abandon(connection: Connection): void {
-    this.endCompaction(new StoreError('io', 'the disk failed meanwhile; try again'));
+    this.failCompaction(new StoreError('io', 'the disk failed meanwhile; try again'));
     if (this.backup !== null) {
       this.endBackup(new StoreError('io', 'the disk failed while the copy was made; try again'));
     }
@@ -324,14 +323,15 @@ export class SqliteStore implements Store, Upkeeper {
         if (wal.pendingBytes >= walBytes * COPY_LOGS_MAX) this.finishBackup();
         if (this.backup === null) this.checkpoint(connection, wal);
       }
-      if (this.shouldTrim()) this.transact(connection, () => connection.trim());
-      this.stepCompaction(connection);
+      if (this.compaction !== null) this.stepCompaction(connection, this.compaction);
+      else if (this.shouldTrim()) this.transact(connection, () => connection.trim());
     } catch (error) {
       // Nothing of it was promised to anybody: what matters will show at the next commit.
-      this.endCompaction(this.failure(error));
+      this.failCompaction(this.failure(error));
       return false;
     }
-    return this.writer.mustPurge || this.shouldTrim() || this.backup !== null;
+    const asked = this.backup !== null || this.compaction !== null;
+    return asked || this.writer.mustPurge || this.shouldTrim();
   }
 
   private checkpoint(connection: Connection, wal: WalFile): void {
@@ -350,7 +350,7 @@ export class SqliteStore implements Store, Upkeeper {
     const empty = fileBytes - usedBytes;
     if (empty > fileBytes / 2 && empty > TRIM_BYTES_MIN) this.trimming = true;
     else if (empty < fileBytes / 8) this.trimming = false;
-    return this.trimming || this.compaction !== null;
+    return this.trimming;
   }
 
   upkeep(request: UpkeepRequest, done: Done): void {
@@ -379,53 +379,37 @@ export class SqliteStore implements Store, Upkeeper {
         if (!this.stepwise) this.finishBackup();
         return null;
       case 'compact':
-        if (this.stepwise) return this.beginCompaction(connection, done);
-        this.finishBackup();
-        return this.compact(connection);
+        if (!this.stepwise) {
+          this.finishBackup();
+          return this.compact(connection);
+        }
+        this.compaction ??= new Compaction(connection);
+        this.compaction.join(done);
+        return null;
     }
   }
 
-  /** Whoever asks while it is under way is told the same. */
-  private beginCompaction(connection: Connection, done: Done): null {
-    const { compaction } = this;
-    if (compaction !== null) {
-      const others = compaction.done;
-      compaction.done = outcome => {
-        others(outcome);
-        done(outcome);
-      };
-      return null;
-    }
-    this.measure(connection);
-    const { fileBytes, usedBytes } = this.usage;
-    const pages = (fileBytes - usedBytes) / this.settings.pageBytes;
-    this.compaction = { slicesLeft: Math.ceil(pages / trimPages), bytesBefore: fileBytes, done };
-    return null;
-  }
-
-  /** After each slice; what becomes empty meanwhile is given up as far as there are slices for it.
-   *  The log is shortened at the end, which a copy that is being made does not allow. */
-  private stepCompaction(connection: Connection): void {
-    const { compaction } = this;
-    if (compaction === null) return;
-    const { fileBytes, usedBytes } = this.usage;
-    if (fileBytes > usedBytes && --compaction.slicesLeft > 0) return;
-    if (this.backup !== null) return;
+  /** The log is shortened at the end, which a copy that is being made does not allow. */
+  private stepCompaction(connection: Connection, compaction: Compaction): void {
+    let complete = false;
+    this.transact(connection, () => {
+      complete = compaction.step();
+    });
+    if (!complete || this.backup !== null) return;
     this.emptyLog(connection);
-    this.stopCompaction();
+    this.endCompaction();
   }
 
-  /** Wherever it has got to. */
-  private stopCompaction(): void {
-    if (this.compaction === null) return;
-    const { bytesBefore } = this.compaction;
-    this.endCompaction({ bytesBefore, bytesAfter: this.usage.fileBytes });
-  }
-
-  private endCompaction(outcome: CompactReport | StoreError): void {
+  private endCompaction(): void {
     const { compaction } = this;
     this.compaction = null;
-    compaction?.done(outcome);
+    compaction?.end(this.usage.fileBytes);
+  }
+
+  private failCompaction(reason: StoreError): void {
+    const { compaction } = this;
+    this.compaction = null;
+    compaction?.fail(reason);
   }
 
   private stepBackup(): void {
@@ -453,7 +437,9 @@ export class SqliteStore implements Store, Upkeeper {
 
   private compact(connection: Connection): CompactReport {
     const bytesBefore = connection.usage().fileBytes;
-    this.transact(connection, () => connection.sweep());
+    this.transact(connection, () => {
+      for (const _ of sweep(connection.database));
+    });
     try {
       this.bytesWritten += connection.vacuum();
     } catch (error) {
@@ -486,7 +472,7 @@ export class SqliteStore implements Store, Upkeeper {
       // It may be long, and whoever asked for it has been sent away.
       this.endBackup(new StoreError('io', 'the store was closed before the copy was complete'));
     }
-    this.stopCompaction();
+    this.endCompaction();
     try {
       const connection = this.connect();
       this.transact(connection, () => this.writeClock(connection));

@@ -48,9 +48,9 @@ export type UpkeepResult = StoreStat | CheckReport | CompactReport | BackupRepor
 
 export interface Upkeeper {
   /** Calls `done` once, before it returns or later: no promise, for an owner that runs none.
-   *  Where the store has a thread, commits go on meanwhile: `compact` gives up empty pages a slice
-   *  at a time, and a backup lets them through where there is a log. Otherwise, and with `check`
-   *  always, all of the database is read or written at once, and commits wait behind that. */
+   *  Where the store has a thread, commits go on meanwhile: `compact` sweeps and gives up empty
+   *  pages a slice at a time, and a backup lets them through where there is a log. Otherwise, and
+   *  with `check` always, all of the database is read or written at once, and commits wait. */
   upkeep(request: UpkeepRequest, done: (outcome: UpkeepResult | StoreError) => void): void;
 }
 
