@@ -45,7 +45,7 @@ import {
 } from './restore.ts';
 import type { Retained } from './routing/retained.ts';
 import { onPauseEnd } from './session/congestion.ts';
-import { Connection, ConnectionState } from './session/connection.ts';
+import { Connection, ConnectionState, Reading } from './session/connection.ts';
 import { noteProgress } from './session/keep-alive.ts';
 import { dropPartial, keep, takePartial } from './session/partial.ts';
 import type { Session } from './session/session.ts';
@@ -102,7 +102,7 @@ export class Broker {
       keep(this.state, c, chunk, 0, chunk.length);
       return;
     }
-    c.freeReceives();
+    c.publisher?.freeReceives();
     let pos = 0;
     while (c.partialEnd > 0 && pos < chunk.length) {
       pos = this.completePartial(c, chunk, pos, now);
@@ -315,7 +315,6 @@ export class Broker {
       c.out.release(written, synced);
       if (c.out.length > 0) b.effects.markDirty(c);
       if (c.out.holding) b.holding[kept++] = c;
-      else c.holding = false;
     }
     b.holding.length = kept;
   }
@@ -329,7 +328,7 @@ export class Broker {
   handleWindow(session: Session, kept: readonly KeptDelivery[], now: number): void {
     const b = this.state;
     const deliveries = kept.map(delivery => keptDelivery(b, delivery));
-    if (session.estate) settleEstate(b, session, deliveries, now);
+    if (session.away?.estate) settleEstate(b, session, deliveries, now);
     else if (b.sessions.get(session.clientId) === session) takeWindow(b, session, deliveries, now);
   }
 
@@ -387,10 +386,9 @@ export class Broker {
 
   /** What came before the end while `c` was paused, its goodbye perhaps: nobody is left to slow. */
   private takeLeftBehind(c: Connection, now: number): void {
-    c.pacer = null;
+    if (c.publisher !== null) c.publisher.pacer = null;
     while (c.state === ConnectionState.Connected && mustWait(c) && c.partialEnd > 0) {
-      c.paused = false;
-      c.resuming = false;
+      c.reading = Reading.On;
       this.takeKept(c, now);
     }
   }
@@ -407,16 +405,13 @@ export class Broker {
       this.onTimer(timer, now);
     }
     for (const c of b.resumed.splice(0)) this.goOn(c, now);
-    for (const session of b.walking.splice(0)) {
-      session.walking = false;
-      continueWalks(b, session, now);
-    }
+    for (const session of b.takeWalking()) continueWalks(b, session, now);
   }
 
   /** When `handleTime` wants to be called; -Infinity: as soon as this turn has been flushed. */
   nextDeadline(): number {
     const b = this.state;
-    if (b.resumed.length > 0 || b.walking.length > 0) return Number.NEGATIVE_INFINITY;
+    if (b.resumed.length > 0 || b.walking.size > 0) return Number.NEGATIVE_INFINITY;
     return b.timers.next();
   }
 
@@ -447,7 +442,7 @@ export class Broker {
 
   /** Handles what was kept while `c` was paused or being authenticated. */
   private goOn(c: Connection, now: number): void {
-    c.resuming = false;
+    if (c.reading === Reading.Resuming) c.reading = Reading.On;
     if (c.state === ConnectionState.Closing || mustWait(c)) return;
     c.aliveAt = now;
     if (c.partialEnd > 0) this.takeKept(c, now);
@@ -488,7 +483,7 @@ export class Broker {
 
 /** Whether bytes of `c` must be kept for later: it is paused, or earlier ones are still kept. */
 function mustWait(c: Connection): boolean {
-  return c.paused || c.resuming;
+  return c.reading !== Reading.On;
 }
 
 /** Which packets may come before a connection is let in [MQTT-3.1.0-1, MQTT-3.1.2-30]. */

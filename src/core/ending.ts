@@ -13,8 +13,10 @@ import { makeMessage, NEVER } from './routing/message.ts';
 import { relieve } from './session/congestion.ts';
 import { type Connection, ConnectionState } from './session/connection.ts';
 import { silenceEndsAt } from './session/keep-alive.ts';
-import type { Session } from './session/session.ts';
+import { Away, type Session } from './session/session.ts';
+import { heldList } from './session/subscriptions.ts';
 import type { State } from './state.ts';
+import { Timer, TimerKind } from './timers.ts';
 import { logEvent, reasonField, sendDisconnect, startClosing } from './transport.ts';
 
 /**
@@ -58,6 +60,8 @@ export function onConnectionTimer(b: State, c: Connection, now: number): void {
 /** Takes the session away from a connection that is past CONNACK. */
 export function leaveSession(b: State, c: Connection, now: number): void {
   const session = c.session!;
+  const away = new Away(c, now);
+  session.away = away;
   session.connection = null;
   c.session = null;
   b.clientCount--;
@@ -70,12 +74,10 @@ export function leaveSession(b: State, c: Connection, now: number): void {
     endSession(b, session, now);
     return;
   }
-  const endsAt = session.expires ? now + session.expirySeconds * 1000 : NEVER;
-  session.endsAt = endsAt;
-  session.leftAt = now;
+  away.endsAt = session.expires ? now + session.expirySeconds * 1000 : NEVER;
   if (session.will !== null) {
-    session.willDueAt = now + session.will.delaySeconds * 1000;
-    if (session.willDueAt <= now) publishWill(b, session, now);
+    away.willDueAt = now + session.will.delaySeconds * 1000;
+    if (away.willDueAt <= now) publishWill(b, session, now);
   }
   noteSession(b, session);
   armSession(b, session);
@@ -93,9 +95,18 @@ export function noteSession(b: State, session: Session): void {
 
 /** Arms the timer of a session without connection. */
 export function armSession(b: State, session: Session): void {
-  const next = Math.min(session.endsAt, session.willDueAt);
-  if (next < NEVER) b.timers.arm(session.needTimer(), next);
-  else if (session.timer !== null) b.timers.cancel(session.timer);
+  const away = session.away!;
+  const next = Math.min(away.endsAt, away.willDueAt);
+  if (next < NEVER) {
+    away.timer ??= new Timer<unknown>(TimerKind.Session, session);
+    b.timers.arm(away.timer, next);
+  } else {
+    cancelTimer(b, session);
+  }
+}
+
+function cancelTimer(b: State, { away }: Session): void {
+  if (away !== null && away.timer !== null) b.timers.cancel(away.timer);
 }
 
 /** A session's timer: its delayed will is due, or its time is over. */
@@ -121,22 +132,18 @@ export function onSessionTimer(b: State, session: Session, now: number): void {
 /** A client is back before its session ended or its will was due [MQTT-3.1.3-9]. */
 export function reviveSession(b: State, session: Session): void {
   session.will = null;
-  session.willDueAt = NEVER;
-  session.endsAt = NEVER;
-  if (session.timer !== null) b.timers.cancel(session.timer);
+  cancelTimer(b, session);
 }
 
 /** The end of a session: its will if it still has one, then everything it held. */
 export function endSession(b: State, session: Session, now: number): void {
   b.sessions.delete(session.clientId);
   b.guard.users?.remove(session);
-  if (session.timer !== null) b.timers.cancel(session.timer);
+  cancelTimer(b, session);
   session.walks = null;
-  session.received = null;
-  if (session.subscriptions !== null) {
-    for (const subscription of session.subscriptions.values()) {
-      removeSubscription(b, session, subscription);
-    }
+  session.receipts = null;
+  for (const subscription of heldList(session.subscriptions)) {
+    removeSubscription(b, session, subscription);
   }
   divideEstate(b, session, now);
   publishWill(b, session, now);
@@ -151,7 +158,7 @@ export function dropLongestAway(b: State, now: number): boolean {
   for (const session of b.sessions.values()) {
     if (session.connection !== null || !session.stored) continue;
     if (session.outbox === null || session.outbox.waiting === 0) continue; // it would free nothing
-    if (longest === null || session.leftAt < longest.leftAt) longest = session;
+    if (longest === null || session.away!.leftAt < longest.away!.leftAt) longest = session;
   }
   if (longest === null) return false;
   b.counters.sessionsDropped++;
@@ -167,7 +174,7 @@ export function dropLongestAway(b: State, now: number): boolean {
 function publishWill(b: State, session: Session, now: number): void {
   const will = session.will;
   session.will = null;
-  session.willDueAt = NEVER;
+  if (session.away !== null) session.away.willDueAt = NEVER;
   if (will === null) return;
   if (
     b.topics.named(will.topic).reserved ||

@@ -11,7 +11,8 @@ import type { State } from './state.ts';
 export function divideEstate(b: State, session: Session, now: number): void {
   const outbox = session.outbox;
   session.outbox = null;
-  session.estate = session.stored && outbox !== null && outbox.spilled > 0 && outbox.spilledShares;
+  const away = session.away!; // nobody has it, or it would not end
+  away.estate = session.stored && outbox !== null && outbox.spilled > 0 && outbox.spilledShares;
   if (outbox !== null) {
     b.queuedBytes -= outbox.queuedBytes;
     for (const d of outbox.takeAll()) {
@@ -20,7 +21,7 @@ export function divideEstate(b: State, session: Session, now: number): void {
     }
   }
   if (!session.stored) return;
-  if (!session.estate) {
+  if (!away.estate) {
     b.journal.sessionEnded(session);
   } else {
     b.journal.sessionLeft(session);
@@ -37,7 +38,7 @@ export function settleEstate(
 ): void {
   const last = deliveries.at(-1);
   if (last === undefined) {
-    session.estate = false;
+    session.away!.estate = false;
     b.journal.sessionEnded(session);
     return;
   }
@@ -52,5 +53,5 @@ function passOn(b: State, session: Session, d: Delivery, now: number): void {
     const member = sent ? null : d.group.pick(session, b.access, d.message.topic);
     if (member !== null) deliver(b, member, d.message, false, now);
   }
-  if (session.estate && d.rank > 0) b.journal.finished(session, d);
+  if (session.away!.estate && d.rank > 0) b.journal.finished(session, d);
 }

@@ -11,8 +11,8 @@ import { Message, NEVER } from './routing/message.ts';
 import type { ShareGroup } from './routing/share-group.ts';
 import { Subscription } from './routing/subscription.ts';
 import { Delivery } from './session/outbox.ts';
-import { Session } from './session/session.ts';
-import { Subscriptions } from './session/subscriptions.ts';
+import { Away, Session } from './session/session.ts';
+import { heldWith } from './session/subscriptions.ts';
 import type { State } from './state.ts';
 
 /** A message as the store keeps it. */
@@ -91,25 +91,23 @@ export function restoreRetained(b: State, kept: KeptMessage): void {
 
 export function restoreSession(b: State, kept: KeptSession, now: number): void {
   const s = new Session(kept.sid, kept.clientId);
-  s.username = kept.username;
-  s.peer = kept.peer;
-  s.origin = kept.origin;
-  s.grants = kept.grants;
   s.expirySeconds = kept.expirySeconds;
   s.will = kept.will;
   s.stored = true;
-  s.endsAt = kept.endsAt;
-  s.willDueAt = kept.willDueAt;
-  // For a session that never ends nothing tells when it was left: it counts as away longest.
-  s.leftAt = kept.endsAt === NEVER ? 0 : kept.endsAt - kept.expirySeconds * 1000;
+  const away = new Away(kept, now);
+  s.away = away;
   if (kept.connected) {
-    s.leftAt = now;
     // It ended with the process: from now on it is a client that was lost.
-    s.endsAt = s.expires ? now + s.expirySeconds * 1000 : NEVER;
-    s.willDueAt = s.will === null ? NEVER : now + s.will.delaySeconds * 1000;
+    away.endsAt = s.expires ? now + s.expirySeconds * 1000 : NEVER;
+    away.willDueAt = s.will === null ? NEVER : now + s.will.delaySeconds * 1000;
+  } else {
+    // For a session that never ends nothing tells when it was left: it counts as away longest.
+    away.leftAt = kept.endsAt === NEVER ? 0 : kept.endsAt - kept.expirySeconds * 1000;
+    away.endsAt = kept.endsAt;
+    away.willDueAt = kept.willDueAt;
   }
   if (s.clientId.startsWith(ESTATE_NAME)) {
-    s.estate = true;
+    away.estate = true;
     b.journal.wantWindow(s, 0);
     return;
   }
@@ -128,15 +126,12 @@ export function restoreSession(b: State, kept: KeptSession, now: number): void {
       ids,
       group,
     );
-    s.subscriptions ??= new Subscriptions(b.hashSeed);
-    s.subscriptions.add(subscription);
+    s.subscriptions = heldWith(s.subscriptions, subscription, b.hashSeed);
     b.router.add(subscription);
   }
   for (const { packetId, topicHash } of kept.received) {
-    s.received ??= new Map();
-    s.received.set(packetId, Durability.Strict); // its message's class is not known any more
-    s.doubtful ??= new Map();
-    s.doubtful.set(packetId, topicHash);
+    // The class of its message is not known any more.
+    s.needReceipts().restore(packetId, Durability.Strict, topicHash);
   }
   if (kept.waiting > 0 || kept.lastRank > 0) restoreOutbox(b, s, kept);
   if (kept.connected) noteSession(b, s);

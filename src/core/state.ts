@@ -68,7 +68,7 @@ export class State {
 
   /** Work put off to the next `handleTime`: connections to read from again, walks to go on with. */
   readonly resumed: Connection[] = [];
-  readonly walking: Session[] = [];
+  walking = new Set<Session>();
 
   /** Scratch, filled anew for each packet. */
   readonly publishView = new PublishView();
@@ -101,10 +101,15 @@ export class State {
     this.guard.configure(this);
   }
 
+  /** Whose walks go on now; the list starts anew. */
+  takeWalking(): Iterable<Session> {
+    const { walking } = this;
+    if (walking.size > 0) this.walking = new Set();
+    return walking;
+  }
+
   /** Lets `session` go on with its retained messages (subscribe.ts) next turn. */
   scheduleWalk(session: Session): void {
-    if (session.walks === null || session.walking) return;
-    session.walking = true;
-    this.walking.push(session);
+    if (session.walks !== null) this.walking.add(session);
   }
 }

@@ -5,7 +5,7 @@ import { encodeDisconnect } from '../mqtt/encode/packets.ts';
 import { reasonText } from '../mqtt/reason.ts';
 import type { LogEvent } from './effects.ts';
 import { Durability } from './journal.ts';
-import { type Connection, ConnectionState } from './session/connection.ts';
+import { type Connection, ConnectionState, Reading } from './session/connection.ts';
 import { dropPartial } from './session/partial.ts';
 import type { State } from './state.ts';
 
@@ -15,10 +15,8 @@ export function holdOutput(b: State, c: Connection, durability: number): void {
   if (durability < Durability.Written) return;
   const { last } = b.journal;
   if (last <= (durability === Durability.Strict ? b.synced : b.written)) return;
+  if (!c.out.holding) b.holding.push(c);
   c.out.hold(last, durability);
-  if (c.holding) return;
-  c.holding = true;
-  b.holding.push(c);
 }
 
 /** Appends a packet, or forgets it when it is larger than the client takes [MQTT-3.1.2-24/25]. */
@@ -62,7 +60,7 @@ export function startClosing(b: State, c: Connection, now: number): void {
   c.login = null;
   if (c.pauseTimer !== null) b.timers.cancel(c.pauseTimer);
   if (c.stayTimer !== null) b.timers.cancel(c.stayTimer);
-  c.paused = false;
+  c.reading = Reading.On;
   c.pausedFor = null;
   b.effects.closing.push(c);
   b.timers.arm(c.timer, now + b.options.drainTimeoutMs);

@@ -132,8 +132,8 @@ describe('QoS 2 identifiers of clients whose release a crash makes the broker fo
     kept.settle();
     kept.world.advance(1_001);
     kept.settle();
-    const { received } = kept.kill().world.broker.state.sessions.get('sender')!;
-    assert.equal(received, null);
+    const { receipts } = kept.kill().world.broker.state.sessions.get('sender')!;
+    assert.equal(receipts, null);
   });
 
   test('a message sent again is one, and its identifier free once it is released', () => {

@@ -58,14 +58,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a lost connection has no will after the restart',
     file: 'src/core/restore.ts',
-    find: 's.willDueAt = s.will === null ? NEVER : now + s.will.delaySeconds * 1000;',
-    replace: 's.willDueAt = NEVER;',
+    find: 'away.willDueAt = s.will === null ? NEVER : now + s.will.delaySeconds * 1000;',
+    replace: 'away.willDueAt = NEVER;',
   },
   {
     name: 'a session is forgotten with its connection',
     file: 'src/core/restore.ts',
-    find: 's.endsAt = s.expires ? now + s.expirySeconds * 1000 : NEVER;',
-    replace: 's.endsAt = now;',
+    find: 'away.endsAt = s.expires ? now + s.expirySeconds * 1000 : NEVER;',
+    replace: 'away.endsAt = now;',
   },
   {
     name: 'a message is dropped with the first of its deliveries',

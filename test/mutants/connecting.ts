@@ -144,11 +144,15 @@ export const connectingMutants = [
     'v3: 4.1.0-1 4.1.0-2; v5: 4.1.0-1',
     [
       connect,
-      'session.connection = c;',
-      `session.connection = c;
-  session.endsAt = now + 1_000;
-  b.timers.arm(session.timer, now + 1_000);`,
+      '  giveSession(b, session, c);\n',
+      `  giveSession(b, session, c);
+  session.away = new Away(c, now);
+  session.away.endsAt = now + 1_000;
+  armSession(b, session);
+`,
     ],
+    [connect, 'import { Session }', 'import { Away, Session }'],
+    [connect, 'import { endConnection,', 'import { armSession, endConnection,'],
     [ending, 'if (session.connection !== null) return;', ''],
   ),
   without('v5: 4.1.0-2', [
@@ -199,7 +203,7 @@ export const connectingMutants = [
   without('v5: 3.1.3-10', [ending, 'will.properties,', 'will.properties.slice(0, 0),']),
   without('v5: 3.1.3-9 3.1.2-8', [
     ending,
-    'session: Session): void {\n  session.will = null;\n  session.willDueAt = NEVER;',
+    'session: Session): void {\n  session.will = null;',
     'session: Session): void {\n  publishWill(b, session, 0);',
   ]),
   without('v5: 3.1.2-8 3.1.3-9', [ending, 'now + session.will.delaySeconds * 1000', 'now']),
@@ -269,9 +273,9 @@ export const connectingMutants = [
     connect,
     'c.session = session;',
     `c.session = session;
-  const kept = session as unknown as { aliases?: typeof c.aliases };
-  kept.aliases ??= new Array(100).fill(undefined);
-  c.aliases = kept.aliases ?? null;`,
+  const kept = session as unknown as { publisher?: typeof c.publisher };
+  kept.publisher ??= c.needPublisher();
+  c.publisher = kept.publisher;`,
   ]),
 
   // DISCONNECT
@@ -280,11 +284,7 @@ export const connectingMutants = [
     ' || c.state !== ConnectionState.Connected) return;',
     ') return;',
   ]),
-  without('v5: 3.14.4-1', [
-    ending,
-    'const session = c.session!;\n  session.connection = null;\n  c.session = null;',
-    'const session = c.session!;',
-  ]),
+  without('v5: 3.14.4-1', [ending, '  session.connection = null;\n  c.session = null;\n', '']),
   without('v3: 4.8.0-1; v5: 3.14.4-2 4.13.1-1 4.13.2-1', [
     transport,
     'b.effects.closing.push(c);',

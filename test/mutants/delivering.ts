@@ -200,8 +200,8 @@ export const deliveringMutants = [
   // Shares
   without('v5: 4.8.2-4', [
     'src/core/ending.ts',
-    'session.endsAt = endsAt;',
-    'divideEstate(b, session, now);\n  session.endsAt = endsAt;',
+    'away.endsAt = session.expires',
+    'divideEstate(b, session, now);\n  away.endsAt = session.expires',
   ]),
   without('v5: 4.8.2-5', [
     'src/core/estate.ts',

@@ -4,6 +4,7 @@
 import { without } from './mutant.ts';
 
 const publish = 'src/core/packets/publish.ts';
+const receipts = 'src/core/session/receipts.ts';
 const retained = 'src/core/routing/retained.ts';
 
 export const publishingMutants = [
@@ -40,25 +41,25 @@ export const publishingMutants = [
   ]),
   without('v3: 4.3.3-2; v5: 4.3.3-10', [
     publish,
-    'if (isKnown(session, id, view.dup, topic)) {',
+    'if (receipts.knows(id, view.dup, topic.hash)) {',
     'if (false) {',
   ]),
   without('v5: 4.3.3-9', [
     publish,
-    'if (reason < 0x80) {\n    session.received.set(',
-    'if (reason >= 0) {\n    session.received.set(',
+    'if (reason < 0x80) {\n    const stale = receipts.add(',
+    'if (reason >= 0) {\n    const stale = receipts.add(',
   ]),
   without('v3: 4.3.3-2; v5: 4.3.3-11', [
     publish,
     'sendAck(b, c, PUBCOMP, id, known ? 0 : Reason.PacketIdNotFound);',
     '',
   ]),
-  without('v3: 4.3.3-2; v5: 4.3.3-12', [publish, 'session.received!.delete(id);', '']),
+  without('v3: 4.3.3-2; v5: 4.3.3-12', [receipts, 'this.classes.delete(id);', '']),
   without('v5: 4.3.3-13', [
     publish,
-    'if (isKnown(session, id, view.dup, topic)) {',
-    `if (session.received.has(id) && view.expirySeconds >= 0) return;
-  if (isKnown(session, id, view.dup, topic)) {`,
+    'if (receipts.knows(id, view.dup, topic.hash)) {',
+    `if (receipts.knows(id, true, topic.hash) && view.expirySeconds >= 0) return;
+  if (receipts.knows(id, view.dup, topic.hash)) {`,
   ]),
   without('v5: 3.7.2-1', [publish, 'known ? 0 : Reason.PacketIdNotFound', 'known ? 0 : 0x80']),
   without('v5: 3.4.2-1 3.5.2-1', [
@@ -69,7 +70,7 @@ export const publishingMutants = [
   without('v3: 3.3.5-2', [publish, '!b.access.mayPublish(c, topic.name, view.retain)', 'false']),
   without('v5: 3.3.4-7', [
     publish,
-    'c.receiveUsed >= b.options.receiveMaximum && c.version === 5',
+    'publisher.receiveUsed >= b.options.receiveMaximum && c.version === 5',
     'false',
   ]),
 

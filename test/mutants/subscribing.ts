@@ -97,13 +97,17 @@ export const subscribingMutants = [
     'packet.filters.map(',
     'packet.filters.slice(0, 1).map(',
   ]),
-  without('v3: 3.10.4-1; v5: 3.10.4-1', [
-    subscribe,
-    'const subscription = session.subscriptions?.get(filter);',
-    `const subscription = [...(session.subscriptions?.values() ?? [])].find(
+  without(
+    'v3: 3.10.4-1; v5: 3.10.4-1',
+    [
+      subscribe,
+      'const subscription = heldFor(session.subscriptions, filter);',
+      `const subscription = heldList(session.subscriptions).find(
       held => held.filter === filter || filter === '#',
     );`,
-  ]),
+    ],
+    [subscribe, 'import { heldCount, heldFor,', 'import { heldCount, heldFor, heldList,'],
+  ),
   without('v3: 3.10.4-2; v5: 3.10.4-2', [subscribe, 'b.router.remove(subscription);', '']),
   without('v3: 3.10.4-3; v5: 3.10.4-3', [
     subscribe,

@@ -36,12 +36,12 @@ export const unnumberedMutants = [
     [
       connect,
       'const known = b.sessions.get(c.clientId);',
-      'const known = b.sessions.get(c.clientId);\n  const received = known?.received ?? null;',
+      'const known = b.sessions.get(c.clientId);\n  const receipts = known?.receipts ?? null;',
     ],
     [
       connect,
       'attach(b, c, session, packet, now);',
-      'session.received ??= received;\n  attach(b, c, session, packet, now);',
+      'session.receipts ??= receipts;\n  attach(b, c, session, packet, now);',
     ],
   ),
   without('v5: §2.2.2.2', [
@@ -115,8 +115,8 @@ export const unnumberedMutants = [
   ]),
   without('v5: §3.3.4', [
     publish,
-    'c.aliases?.[alias] ?? Reason.ProtocolError',
-    "c.aliases?.[alias] ?? b.topics.named('unknown')",
+    'publisher.aliases?.[alias] ?? Reason.ProtocolError',
+    "publisher.aliases?.[alias] ?? b.topics.named('unknown')",
   ]),
   without('v5: §3.4.2.1', [publish, 'recipients > 0 ? 0 : Reason.NoMatchingSubscribers', '0']),
   without('v5: §3.8.3.1', [
@@ -135,7 +135,7 @@ export const unnumberedMutants = [
     'false',
   ]),
   without('v5: §4.8.2', ['src/core/routing/share-group.ts', 'this.next = at + 1;', '']),
-  without('v5: §4.9', [publish, 'c.receiveEnding++;', '']),
+  without('v5: §4.9', [publish, 'c.needPublisher().receiveEnding++;', '']),
   without('v5: §4.12', [
     broker,
     'if (type === PacketType.CONNECT) return true;',

@@ -9,6 +9,7 @@ export interface PlantedBug extends Patch {
 
 const deliver = 'src/core/deliver.ts';
 const publish = 'src/core/packets/publish.ts';
+const receipts = 'src/core/session/receipts.ts';
 const connect = 'src/core/packets/connect.ts';
 const ending = 'src/core/ending.ts';
 const subscribe = 'src/core/packets/subscribe.ts';
@@ -66,8 +67,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a delayed will is published at once',
     file: ending,
-    find: 'session.willDueAt = now + session.will.delaySeconds * 1000;',
-    replace: 'session.willDueAt = now;',
+    find: 'away.willDueAt = now + session.will.delaySeconds * 1000;',
+    replace: 'away.willDueAt = now;',
   },
   {
     name: 'a delayed will outlives its session',
@@ -90,13 +91,13 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a QoS 2 message is routed twice when its publisher takes its session over',
     file: connect,
-    find: '  session.stalled = false;\n',
-    replace: '  session.stalled = false;\n  session.received = null;\n',
+    find: '  giveSession(b, session, c);\n',
+    replace: '  giveSession(b, session, c);\n  session.receipts = null;\n',
   },
   {
     name: 'a QoS 2 identifier is never released',
-    file: publish,
-    find: 'session.received!.delete(id);',
+    file: receipts,
+    find: '    this.classes.delete(id);\n',
     replace: '',
   },
   {
@@ -274,9 +275,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a session never ends by itself',
     file: ending,
-    find: 'const endsAt = session.expires ? now + session.expirySeconds * 1000 : NEVER;',
+    find: 'away.endsAt = session.expires ? now + session.expirySeconds * 1000 : NEVER;',
     replace:
-      'const endsAt = session.expirySeconds < 10 ? now + session.expirySeconds * 1000 : NEVER;',
+      'away.endsAt = session.expirySeconds < 10 ? now + session.expirySeconds * 1000 : NEVER;',
   },
   {
     name: 'a client is given up after one keep alive',

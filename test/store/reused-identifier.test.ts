@@ -71,8 +71,8 @@ describe('an identifier used again before a crash', () => {
     assert.ok(payloads(here.take()).includes('second'));
     next.world.advance(2_000);
     next.settle();
-    const received = next.kill().world.broker.state.sessions.get('sender')!.received!;
-    assert.deepEqual([...received.keys()], [ID + 1]);
+    const { receipts } = next.kill().world.broker.state.sessions.get('sender')!;
+    assert.deepEqual([...receipts!.identifiers()], [ID + 1]);
   });
 
   test('is known again where the topic is the same', () => {

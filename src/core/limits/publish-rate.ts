@@ -51,7 +51,7 @@ export function hasPublishRates(o: BrokerOptions): boolean {
 /** Measures `c` from here on by the rates in force, or not at all. */
 export function measurePublishing(b: State, c: Connection): void {
   const o = b.options;
-  c.pacer = null;
+  if (c.publisher !== null) c.publisher.pacer = null;
   if (!hasPublishRates(o)) return;
   const { users, listeners } = b.guard;
   const name = c.origin?.listener ?? '';
@@ -66,7 +66,9 @@ export function measurePublishing(b: State, c: Connection): void {
     measure('user', account, o.userMessagesPerSecond, o.userBytesPerSecond),
     measure('listener', shared, o.listenerMessagesPerSecond, o.listenerBytesPerSecond),
   ].filter(one => one !== null);
-  if (measures.length > 0) c.pacer = { measures, slowed: false, slowedSince: NEVER };
+  if (measures.length > 0) {
+    c.needPublisher().pacer = { measures, slowed: false, slowedSince: NEVER };
+  }
 }
 
 function measure(

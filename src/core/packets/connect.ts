@@ -23,7 +23,13 @@ import { Durability } from '../journal.ts';
 import { refuseKnown, refuseUnknown } from '../limits/newcomers.ts';
 import { measurePublishing } from '../limits/publish-rate.ts';
 import { resumeReading } from '../session/congestion.ts';
-import { type Connection, ConnectionState, Login, OutAliases } from '../session/connection.ts';
+import {
+  type Connection,
+  ConnectionState,
+  Login,
+  OutAliases,
+  Reading,
+} from '../session/connection.ts';
 import { silenceEndsAt } from '../session/keep-alive.ts';
 import { Session } from '../session/session.ts';
 import type { State } from '../state.ts';
@@ -119,7 +125,7 @@ function ask(
 ): void {
   if (c.state !== ConnectionState.Connected) {
     c.state = ConnectionState.Authenticating;
-    c.paused = true;
+    c.reading = Reading.Paused;
     b.effects.paused.push(c);
   }
   login.credentials = {
@@ -158,31 +164,39 @@ export function onAuthResult(b: State, c: Connection, result: AuthResult, now: n
   } else if (reason !== 0) {
     refuse(b, c, reason >= 0x80 ? reason : Reason.NotAuthorized, null, now);
   } else {
-    takeIdentity(c, result);
+    takeIdentity(b, c, result);
     admit(b, c, login.packet!, data, now);
     limitStay(b, c, result, now);
   }
   resumeReading(b, c);
 }
 
-function takeIdentity(c: Connection, result: AuthResult): void {
-  if (result.username !== undefined) c.username = result.username;
+/** Who `c`, and with it the session it may have, acts for from here on. */
+function takeIdentity(b: State, c: Connection, result: AuthResult): void {
+  const { username = c.username } = result;
+  const moves = c.session !== null && username !== c.username;
+  if (moves) b.guard.users?.remove(c.session!);
+  c.username = username;
+  if (moves) b.guard.users?.add(c.session!);
   c.grants = result.grants ?? null;
   c.standing = result.standing ?? '';
 }
 
-/** Who the session acts for, also when its connection is gone. */
-function identifySession(b: State, session: Session, c: Connection): void {
-  // Others may have subscribed as this session: what they were to get is not for everybody.
+/** The session acts for the client of `c` from here on. */
+function giveSession(b: State, session: Session, c: Connection): void {
+  const moves = session.username !== c.username;
+  if (moves) b.guard.users?.remove(session);
+  session.connection = c;
+  session.away = null;
+  c.session = session;
+  if (moves) b.guard.users?.add(session);
+  else b.guard.users?.connected(session);
+  newReceiver(b, session);
+}
+
+/** Others may have subscribed as this session: what they were to get is not for everybody. */
+function newReceiver(b: State, session: Session): void {
   if (session.subscriptions !== null && b.access.mayReceive !== undefined) b.router.changed();
-  if (session.username !== c.username) {
-    b.guard.users?.remove(session);
-    session.username = c.username;
-    b.guard.users?.add(session);
-  }
-  session.peer = c.peer;
-  session.origin = c.origin;
-  session.grants = c.grants;
 }
 
 /** A client that was let in for a while leaves when that is over, unless it proves itself anew. */
@@ -206,8 +220,8 @@ function onReauthenticated(
   }
   if (reason === 0) {
     login.reauthenticating = false;
-    takeIdentity(c, result);
-    identifySession(b, c.session!, c);
+    takeIdentity(b, c, result);
+    newReceiver(b, c.session!);
     measurePublishing(b, c);
     noteSession(b, c.session!); // it may do other things now, also while its client is away
     limitStay(b, c, result, now);
@@ -324,17 +338,12 @@ function attach(
   now: number,
 ): void {
   const o = b.options;
-  identifySession(b, session, c);
-  session.connection = c;
-  b.guard.users?.connected(session);
+  giveSession(b, session, c);
   session.will = packet.will;
   if (c.mount !== null && packet.will !== null) {
     session.will = { ...packet.will, topic: wholeName(c, packet.will.topic)! };
   }
   session.expirySeconds = Math.min(packet.sessionExpirySeconds, o.sessionExpiryMaxSeconds);
-  session.stalled = false;
-  session.congested = false;
-  c.session = session;
   if (packet.authenticationMethod === null) c.login = null;
   else c.login!.packet = null;
   c.state = ConnectionState.Connected;

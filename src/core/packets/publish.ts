@@ -18,7 +18,7 @@ import type { Retained } from '../routing/retained.ts';
 import { mergeHits, type Subscription } from '../routing/subscription.ts';
 import type { Topic } from '../routing/topics.ts';
 import { pauseReading } from '../session/congestion.ts';
-import type { Connection } from '../session/connection.ts';
+import type { Connection, Publisher } from '../session/connection.ts';
 import type { Session } from '../session/session.ts';
 import type { State } from '../state.ts';
 import { holdOutput } from '../transport.ts';
@@ -43,11 +43,12 @@ export function onPublish(
   if (malformed !== 0) return malformed;
   b.counters.publishReceived++;
   b.counters.publishBytesReceived += end - start;
-  if (c.pacer !== null && !keepsPace(b, c, c.pacer, end - start, now)) {
+  const publisher = c.needPublisher();
+  if (publisher.pacer !== null && !keepsPace(b, c, publisher.pacer, end - start, now)) {
     return Reason.MessageRateTooHigh;
   }
   if (b.guard.memory !== null) b.guard.memory.look(b);
-  const topic = topicOf(b, c, view, buf);
+  const topic = topicOf(b, c, publisher, view, buf);
   if (typeof topic === 'number') return topic;
   if (topic.levels > b.options.topicLevelsMax) return Reason.TopicNameInvalid;
   const capability = checkCapabilities(b, view);
@@ -58,10 +59,10 @@ export function onPublish(
     // acknowledgement to do it [MQTT 5.0 3.3.2.3.2].
     if (reason === Reason.PayloadFormatInvalid) return reason;
   } else {
-    if (c.receiveUsed >= b.options.receiveMaximum && c.version === 5) {
+    if (publisher.receiveUsed >= b.options.receiveMaximum && c.version === 5) {
       return Reason.ReceiveMaximumExceeded;
     }
-    c.receiveUsed++;
+    publisher.receiveUsed++;
     const handle = view.qos === 1 ? onQoS1 : onQoS2;
     const unsayable = handle(b, c, view, topic, buf, now);
     if (unsayable !== 0) return unsayable;
@@ -103,10 +104,10 @@ function onQoS2(
 ): number {
   const id = view.packetId;
   const session = c.session!;
-  session.received ??= new Map();
-  if (isKnown(session, id, view.dup, topic)) {
+  const receipts = session.needReceipts();
+  if (receipts.knows(id, view.dup, topic.hash)) {
     // Known and not yet released: the client missed our PUBREC [MQTT-4.3.3-10].
-    c.receiveUsed--;
+    c.needPublisher().receiveUsed--;
     holdOutput(b, c, topic.durability); // the first one may not be kept yet
     sendAck(b, c, PUBREC, id, 0);
     return 0;
@@ -115,8 +116,7 @@ function onQoS2(
   const reason = admit(b, c, view, topic, buf, now);
   if (mustNotAcknowledge(b, c, reason)) return reason;
   if (reason < 0x80) {
-    session.received.set(id, topic.durability);
-    const stale = session.doubtful?.delete(id) ?? false;
+    const stale = receipts.add(id, topic.durability);
     if (session.kept && topic.durability > Durability.None) b.journal.received(session, id, topic);
     else if (stale) b.journal.forgotten(session, id, Durability.Batched);
   } else {
@@ -127,18 +127,6 @@ function onQoS2(
   return 0;
 }
 
-/**
- * Whether a QoS 2 message has come before. After a restart we may have forgotten that its client
- * released the identifier. What comes under it for the first time is a new message then, and so is
- * what comes to another topic: that the client got no answer to, and so sends again.
- */
-function isKnown({ received, doubtful }: Session, id: number, dup: boolean, topic: Topic): boolean {
-  if (!received!.has(id)) return false;
-  const first = doubtful?.get(id);
-  if (first === undefined) return true;
-  return dup && (first === null || first === topic.hash);
-}
-
 /** Before MQTT 5 every acknowledgement is a good one: what the disk refuses must not get it. */
 function mustNotAcknowledge(b: State, c: Connection, reason: number): boolean {
   return reason === Reason.QuotaExceeded && c.version !== 5 && b.journal.degraded;
@@ -147,11 +135,9 @@ function mustNotAcknowledge(b: State, c: Connection, reason: number): boolean {
 /** PUBREL: the client may use the identifier again, and so forget it here [MQTT-4.3.3-11]. */
 export function onPubrel(b: State, c: Connection, id: number): void {
   const session = c.session!;
-  const durability = session.received?.get(id);
+  const durability = session.receipts?.release(id);
   const known = durability !== undefined;
   if (known) {
-    session.received!.delete(id);
-    session.doubtful?.delete(id);
     endExchange(c);
     if (session.kept && durability > Durability.None) {
       // Were this forgotten, the identifier's next message would pass for a duplicate.
@@ -164,21 +150,28 @@ export function onPubrel(b: State, c: Connection, id: number): void {
 
 /** The place in the receive maximum is free again when the acknowledgement has left. */
 function endExchange(c: Connection): void {
-  c.receiveEnding++;
+  c.needPublisher().receiveEnding++;
 }
 
 /** The topic named by name, by alias, or by both (which defines the alias); or a reason code. */
-function topicOf(b: State, c: Connection, view: PublishView, buf: Uint8Array): Topic | number {
+function topicOf(
+  b: State,
+  c: Connection,
+  publisher: Publisher,
+  view: PublishView,
+  buf: Uint8Array,
+): Topic | number {
   const start = view.topicStart;
   const end = view.topicEnd;
   const alias = view.alias;
-  if (alias !== 0) return aliasedTopic(b, c, view, buf);
-  const last = c.lastTopic;
+  if (alias !== 0) return aliasedTopic(b, c, publisher, view, buf);
+  const last = publisher.lastTopic;
   if (last?.equals(buf, start, end)) return last;
   if (start === end) return c.version === 5 ? Reason.ProtocolError : Reason.TopicNameInvalid;
   const topic = findTopic(b, c, buf, start, end);
   if (topic === null) return invalidName(view, buf);
-  if (c.mount === null) c.lastTopic = topic; // below a mount point the two have different names
+  // Below a mount point the two have different names.
+  if (c.mount === null) publisher.lastTopic = topic;
   return topic;
 }
 
@@ -194,14 +187,20 @@ function findTopic(
   return whole === null ? null : b.topics.find(whole, 0, whole.length);
 }
 
-function aliasedTopic(b: State, c: Connection, view: PublishView, buf: Uint8Array) {
+function aliasedTopic(
+  b: State,
+  c: Connection,
+  publisher: Publisher,
+  view: PublishView,
+  buf: Uint8Array,
+): Topic | number {
   const alias = view.alias;
   if (alias > b.options.topicAliasMaximum) return Reason.TopicAliasInvalid; // [MQTT-3.3.2-9]
-  if (view.topicStart === view.topicEnd) return c.aliases?.[alias] ?? Reason.ProtocolError;
+  if (view.topicStart === view.topicEnd) return publisher.aliases?.[alias] ?? Reason.ProtocolError;
   const topic = findTopic(b, c, buf, view.topicStart, view.topicEnd);
   if (topic === null) return invalidName(view, buf);
-  c.aliases ??= new Array(b.options.topicAliasMaximum + 1).fill(undefined);
-  c.aliases[alias] = topic;
+  publisher.aliases ??= new Array(b.options.topicAliasMaximum + 1).fill(undefined);
+  publisher.aliases[alias] = topic;
   return topic;
 }
 

@@ -20,7 +20,7 @@ import type { MountPoint } from '../routing/mount-point.ts';
 import { Subscription } from '../routing/subscription.ts';
 import type { Connection } from '../session/connection.ts';
 import type { RetainedWalk, Session } from '../session/session.ts';
-import { Subscriptions } from '../session/subscriptions.ts';
+import { heldCount, heldFor, heldWith, heldWithout } from '../session/subscriptions.ts';
 import type { State } from '../state.ts';
 import { holdOutput, sendPacket } from '../transport.ts';
 
@@ -50,7 +50,7 @@ export function onSubscribe(
     session.walks ??= [];
     session.walks.push(...walks);
     // At once, as far as may be: nothing published from here on overtakes them [MQTT-4.6.0-5].
-    if (!session.walking) continueWalks(b, session, now);
+    if (!b.walking.has(session)) continueWalks(b, session, now);
   }
   return null;
 }
@@ -75,10 +75,9 @@ function subscribe(
   if (refusal !== 0) return refusal;
   const qos = Math.min(entry.qos, b.options.maximumQoS) as QoS;
   const identifiers = packet.identifier === 0 ? null : [packet.identifier];
-  session.subscriptions ??= new Subscriptions(b.hashSeed);
   const noLocal = entry.noLocal || c.bridge;
   const retainAsPublished = entry.retainAsPublished || c.bridge;
-  let subscription = session.subscriptions.get(entry.filter);
+  let subscription = heldFor(session.subscriptions, entry.filter);
   const isNew = subscription === undefined;
   if (subscription === undefined) {
     subscription = new Subscription(
@@ -90,7 +89,7 @@ function subscribe(
       identifiers,
       b.router.shareFor(entry.filter),
     );
-    session.subscriptions.add(subscription);
+    session.subscriptions = heldWith(session.subscriptions, subscription, b.hashSeed);
     b.router.add(subscription);
   } else {
     // Changed in place, so that no message falls between old and new [MQTT-3.8.4-3].
@@ -125,8 +124,8 @@ function refusalOf(b: State, c: Connection, session: Session, entry: SubscribeEn
   }
   if (!b.access.maySubscribe(c, filter)) return Reason.NotAuthorized;
   const known = session.subscriptions;
-  if (known !== null && known.size >= o.subscriptionsPerSessionMax) {
-    if (known.get(entry.filter) === undefined) return Reason.QuotaExceeded;
+  if (heldCount(known) >= o.subscriptionsPerSessionMax) {
+    if (heldFor(known, entry.filter) === undefined) return Reason.QuotaExceeded;
   }
   return 0;
 }
@@ -144,7 +143,7 @@ export function onUnsubscribe(
   const noted = b.journal.last;
   const codes = packet.filters.map(given => {
     const filter = c.mount === null ? given : (c.mount.filterText(given) ?? '');
-    const subscription = session.subscriptions?.get(filter);
+    const subscription = heldFor(session.subscriptions, filter);
     if (subscription === undefined) {
       return filterValid(filter) ? Reason.NoSubscriptionExisted : Reason.TopicFilterInvalid;
     }
@@ -158,8 +157,7 @@ export function onUnsubscribe(
 }
 
 export function removeSubscription(b: State, session: Session, subscription: Subscription): void {
-  session.subscriptions!.delete(subscription);
-  if (session.subscriptions!.size === 0) session.subscriptions = null;
+  session.subscriptions = heldWithout(session.subscriptions, subscription);
   b.router.remove(subscription);
 }
 

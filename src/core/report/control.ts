@@ -6,6 +6,7 @@ import type { Origin } from '../access.ts';
 import { endConnection, endSession } from '../ending.ts';
 import { clearRetained } from '../packets/publish.ts';
 import type { Session } from '../session/session.ts';
+import { heldCount, heldList } from '../session/subscriptions.ts';
 import type { State } from '../state.ts';
 
 /** One session, connected or not. */
@@ -42,7 +43,7 @@ function describe(session: Session, now: number): SessionInfo {
     version: c === null ? null : c.version,
     keepAliveSeconds: c === null ? null : c.keepAliveMs / 1000,
     sessionExpirySeconds: session.expirySeconds,
-    subscriptions: session.subscriptions?.size ?? 0,
+    subscriptions: heldCount(session.subscriptions),
     queued: outbox?.queued ?? 0,
     queuedBytes: outbox?.queuedBytes ?? 0,
     inflight: outbox?.inflight ?? 0,
@@ -82,10 +83,7 @@ export function expel(b: State, clientIds: readonly string[], now: number): void
 export function findSession(b: State, clientId: string, now: number): SessionDetail | null {
   const session = b.sessions.get(clientId);
   if (session === undefined) return null;
-  const filters = (session.subscriptions?.values() ?? []).map(({ filter, qos }) => ({
-    filter,
-    qos,
-  }));
+  const filters = heldList(session.subscriptions).map(({ filter, qos }) => ({ filter, qos }));
   filters.sort((x, y) => (x.filter < y.filter ? -1 : 1));
   return { ...describe(session, now), filters };
 }

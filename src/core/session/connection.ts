@@ -43,6 +43,36 @@ export class Login {
   }
 }
 
+/** Whether bytes of a connection are taken. */
+export const Reading = {
+  On: 0,
+  Paused: 1,
+  /** No longer paused, but what was kept meanwhile has not been handled yet. */
+  Resuming: 2,
+} as const;
+
+/** What is known of a client that publishes. */
+export class Publisher {
+  /** QoS 1 and 2 messages received whose exchange is not over [MQTT-3.3.4-7]. */
+  receiveUsed = 0;
+  /** Of these, how many are over as soon as what is in the output has left. */
+  receiveEnding = 0;
+  /** Topic aliases the client defined; [0] is unused. */
+  aliases: (Topic | undefined)[] | null = null;
+  /** The topic last published to: the next PUBLISH most likely names it too. */
+  lastTopic: Topic | null = null;
+  /** What its publishing is measured by; null while it may publish as fast as it can. */
+  pacer: Pacer | null = null;
+
+  /** Acknowledgements of earlier chunks have left: their places in the receive maximum are free. */
+  freeReceives(): void {
+    if (this.receiveEnding === 0) return;
+    // Exchanges begun on an earlier connection end here without having been counted here.
+    this.receiveUsed = Math.max(0, this.receiveUsed - this.receiveEnding);
+    this.receiveEnding = 0;
+  }
+}
+
 /** Topic aliases that we define towards a client. */
 export class OutAliases {
   readonly max: number;
@@ -53,7 +83,7 @@ export class OutAliases {
   }
 }
 
-/** There may be a million: 320 bytes as long as there are at most 38 fields. */
+/** There may be a million: 256 bytes as long as there are at most 30 fields. */
 export class Connection implements Principal {
   /** A small integer, used again after the transport has closed: drivers index by it. */
   readonly slot: number;
@@ -90,35 +120,21 @@ export class Connection implements Principal {
   packetSizeMax = PACKET_SIZE_LIMIT;
   /** Messages in flight towards the client at once. */
   inflightMax = 0;
-  /** QoS 1 and 2 messages received whose exchange is not over [MQTT-3.3.4-7]. */
-  receiveUsed = 0;
-  /** Of these, how many are over as soon as what is in the output has left. */
-  receiveEnding = 0;
-  /** Topic aliases the client defined; [0] is unused. */
-  aliases: (Topic | undefined)[] | null = null;
+  /** Made at its first PUBLISH. */
+  publisher: Publisher | null = null;
   /** Null when the client takes none. */
   outAliases: OutAliases | null = null;
 
-  /** The topic last published to: the next PUBLISH most likely names it too. */
-  lastTopic: Topic | null = null;
-
-  /** What its publishing is measured by; null while it may publish as fast as it can. */
-  pacer: Pacer | null = null;
-  /** Not read from. */
-  paused = false;
+  reading: number = Reading.On;
   /** The session that reading waits for while `paused`; null: it waits for the authenticator, or
    *  has been too fast. */
   pausedFor: Session | null = null;
   pauseTimer: Timer<unknown> | null = null;
   /** Armed while it may stay only for a while. */
   stayTimer: Timer<unknown> | null = null;
-  /** No longer paused, but what was kept meanwhile has not been handled yet. */
-  resuming = false;
 
   /** On the effects' list of connections with output. */
   dirty = false;
-  /** On the broker's list of connections whose output waits for the journal. */
-  holding = false;
   /** Close at once, whatever waits. */
   aborted = false;
 
@@ -136,6 +152,11 @@ export class Connection implements Principal {
     this.timer = new Timer<unknown>(TimerKind.Connection, this);
   }
 
+  /** Not read from. */
+  get paused(): boolean {
+    return this.reading === Reading.Paused;
+  }
+
   get v5(): boolean {
     return this.version === 5;
   }
@@ -143,6 +164,11 @@ export class Connection implements Principal {
   /** What the authenticator is asked; null unless it is being asked. */
   get credentials(): Credentials | null {
     return this.login === null ? null : this.login.credentials;
+  }
+
+  needPublisher(): Publisher {
+    this.publisher ??= new Publisher();
+    return this.publisher;
   }
 
   /** The timer that ends a pause, made at the first one. */
@@ -154,13 +180,5 @@ export class Connection implements Principal {
   needStayTimer(): Timer<unknown> {
     this.stayTimer ??= new Timer<unknown>(TimerKind.StayEnd, this);
     return this.stayTimer;
-  }
-
-  /** Acknowledgements of earlier chunks have left: their places in the receive maximum are free. */
-  freeReceives(): void {
-    if (this.receiveEnding === 0) return;
-    // Exchanges begun on an earlier connection end here without having been counted here.
-    this.receiveUsed = Math.max(0, this.receiveUsed - this.receiveEnding);
-    this.receiveEnding = 0;
   }
 }

@@ -1,16 +1,18 @@
 // A session: what is kept for a client id whether or not its client is connected [MQTT 5.0 4.1].
-// What most sessions never need (outbox, QoS 2 identifiers, subscriptions) is made when it is
-// needed.
+// What most sessions never need (outbox, QoS 2 identifiers), and what only those need whose clients
+// are away, is made when it is needed.
 
 import { SESSION_NEVER_EXPIRES, type Will } from '../../mqtt/packet.ts';
-import type { Origin } from '../access.ts';
+import type { Origin, Principal } from '../access.ts';
+import { NEVER } from '../routing/message.ts';
 import type { Retained } from '../routing/retained.ts';
 import type { Subscription } from '../routing/subscription.ts';
-import { Timer, TimerKind } from '../timers.ts';
-import type { Waiting } from './congestion.ts';
+import type { Timer } from '../timers.ts';
+import type { Congestion } from './congestion.ts';
 import type { Connection } from './connection.ts';
 import { Outbox } from './outbox.ts';
-import type { Subscriptions } from './subscriptions.ts';
+import { Receipts } from './receipts.ts';
+import type { Held } from './subscriptions.ts';
 
 /** Retained messages that a new subscription has not been sent yet. */
 export interface RetainedWalk {
@@ -18,52 +20,84 @@ export interface RetainedWalk {
   readonly topics: Iterator<Retained, void>;
 }
 
-export class Session {
+/** Who the last connection of a session was, and what is due without it. */
+export class Away {
+  readonly username: string | null;
+  readonly peer: string;
+  readonly origin: Origin | null;
+  readonly grants: object | null;
+  /** When that connection ended, monotonic milliseconds. */
+  leftAt: number;
+  /** When the session ends, monotonic milliseconds. */
+  endsAt = NEVER;
+  /** When its delayed will is due, monotonic milliseconds. */
+  willDueAt = NEVER;
+  timer: Timer<unknown> | null = null;
+  /** It has ended, and what waits on disk for its shares is being passed on (estate.ts). */
+  estate = false;
+
+  constructor(who: Omit<Principal, 'clientId'>, leftAt: number) {
+    this.username = who.username;
+    this.peer = who.peer;
+    this.origin = who.origin ?? null;
+    this.grants = who.grants ?? null;
+    this.leftAt = leftAt;
+  }
+}
+
+/** There may be a million: 112 bytes as long as there are at most 12 fields. */
+export class Session implements Principal {
   /** Never used again, even after a restart: how the store knows it. */
   readonly id: number;
   readonly clientId: string;
   connection: Connection | null = null;
+  /** Null while it has a connection, and before its first one. */
+  away: Away | null = null;
   /** The journal knows it: it outlives its connection, or at least its will may have to. */
   stored = false;
-  /** Who the last connection was, for wills that are published after it ended. */
-  username: string | null = null;
-  peer = '';
-  origin: Origin | null = null;
-  grants: object | null = null;
   /** Seconds it lives on without a connection; SESSION_NEVER_EXPIRES is for good. */
   expirySeconds = 0;
-  subscriptions: Subscriptions | null = null;
+  subscriptions: Held = null;
   outbox: Outbox | null = null;
-  /** Packet identifiers of QoS 2 messages received and not yet released by PUBREL, with the
-   *  durability class of each message. */
-  received: Map<number, number> | null = null;
-  /** Of these, the ones from before a restart: that they were released may have been forgotten.
-   *  Each has its topic's hash, or null where that was not kept. */
-  doubtful: Map<number, number | null> | null = null;
+  receipts: Receipts | null = null;
   /** The will of the current connection, or of the last one while its delay runs. */
   will: Will | null = null;
-  /** When a delayed will is due, monotonic milliseconds. */
-  willDueAt = Number.POSITIVE_INFINITY;
-  /** When its last connection ended, monotonic milliseconds. */
-  leftAt = 0;
-  /** When a session without connection ends, monotonic milliseconds. */
-  endsAt = Number.POSITIVE_INFINITY;
-  timer: Timer<unknown> | null = null;
-  /** It has ended, and what waits on disk for its shares is being passed on (estate.ts). */
-  estate = false;
   walks: RetainedWalk[] | null = null;
-  /** Whether the retained walks are on the broker's list for this turn. */
-  walking = false;
-  /** Publishers that are not read from until this session has taken what waits for it. */
-  waiting: Waiting | null = null;
-  /** It was waited for as long as allowed: nobody waits again until it has caught up. */
-  stalled = false;
-  /** More waits than it takes: publishers should be slowed (kept by deliver.ts). */
-  congested = false;
+  /** While more waits for it than it takes (kept by deliver.ts). */
+  congestion: Congestion | null = null;
 
   constructor(id: number, clientId: string) {
     this.id = id;
     this.clientId = clientId;
+  }
+
+  /** Who its client is, or was: also for wills that are published after it has left. */
+  get username(): string | null {
+    return this.client?.username ?? null;
+  }
+
+  get peer(): string {
+    return this.client?.peer ?? '';
+  }
+
+  get origin(): Origin | null {
+    return this.client?.origin ?? null;
+  }
+
+  get grants(): object | null {
+    return this.client?.grants ?? null;
+  }
+
+  private get client(): Connection | Away | null {
+    return this.connection ?? this.away;
+  }
+
+  get endsAt(): number {
+    return this.away === null ? NEVER : this.away.endsAt;
+  }
+
+  get willDueAt(): number {
+    return this.away === null ? NEVER : this.away.willDueAt;
   }
 
   /** Whether it outlives its connection. */
@@ -85,15 +119,19 @@ export class Session {
     return this.outbox === null ? 0 : this.outbox.queued;
   }
 
-  /** The timer for its end or its delayed will, made when its client first leaves it behind. */
-  needTimer(): Timer<unknown> {
-    this.timer ??= new Timer<unknown>(TimerKind.Session, this);
-    return this.timer;
+  get congested(): boolean {
+    return this.congestion !== null;
   }
 
   /** The outbox, made at the first message with QoS 1 or 2. */
   needOutbox(): Outbox {
     this.outbox ??= new Outbox();
     return this.outbox;
+  }
+
+  /** The receipts, made at the first message with QoS 2. */
+  needReceipts(): Receipts {
+    this.receipts ??= new Receipts();
+    return this.receipts;
   }
 }

@@ -3,6 +3,7 @@
 
 import { Broker } from '../../../src/core/broker.ts';
 import { Durability, ESTATE_NAME } from '../../../src/core/journal.ts';
+import { heldList } from '../../../src/core/session/subscriptions.ts';
 import { resumedClock } from '../../../src/store/clock.ts';
 import { keptRows, keptSessions } from '../../../src/store/kept.ts';
 import { StoreLog } from '../../../src/store/log.ts';
@@ -126,13 +127,15 @@ export class Life {
       const filters = [...model.subscriptions].filter(([, fact]) => fact.value !== null);
       same(
         `subscriptions of ${model.clientId}`,
-        [...(session.subscriptions?.values() ?? [])].map(s => `${s.filter} ${s.qos}`).sort(),
+        heldList(session.subscriptions)
+          .map(s => `${s.filter} ${s.qos}`)
+          .sort(),
         filters.map(([filter, fact]) => `${filter} ${fact.value}`).sort(),
       );
       const received = [...model.received].filter(([, fact]) => fact.value !== null);
       same(
         `QoS 2 identifiers of ${model.clientId}`,
-        [...(session.received?.keys() ?? [])].sort(),
+        [...(session.receipts?.identifiers() ?? [])].sort(),
         received.map(([id]) => id).sort(),
       );
       const text = session.will === null ? null : new TextDecoder().decode(session.will.payload);

@@ -6,6 +6,7 @@ import type { PlantedBug } from '../planted-bugs.ts';
 const log = 'src/store/log.ts';
 const deliver = 'src/core/deliver.ts';
 const publish = 'src/core/packets/publish.ts';
+const receipts = 'src/core/session/receipts.ts';
 const acknowledge = 'src/core/packets/acknowledge.ts';
 const estate = 'src/core/estate.ts';
 const restore = 'src/core/restore.ts';
@@ -75,8 +76,8 @@ export const durabilityBugs: readonly PlantedBug[] = [
   {
     name: 'QoS 2 identifiers are forgotten at a restart',
     file: restore,
-    find: '    s.received ??= new Map();\n',
-    replace: '    s.received = new Map();\n',
+    find: '    s.needReceipts().restore(',
+    replace: '    s.receipts = null;\n    s.needReceipts().restore(',
   },
   {
     name: 'identifiers that may be forgotten are not kept apart',
@@ -86,14 +87,14 @@ export const durabilityBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a new message passes for one whose release was forgotten',
-    file: publish,
-    find: 'return dup && (first === null || first === topic.hash);',
+    file: receipts,
+    find: 'return dup && (first === null || first === topicHash);',
     replace: 'return true;',
   },
   {
     name: 'a message sent again passes for one to another topic whose release was forgotten',
-    file: publish,
-    find: 'return dup && (first === null || first === topic.hash);',
+    file: receipts,
+    find: 'return dup && (first === null || first === topicHash);',
     replace: 'return dup;',
   },
   {
@@ -104,8 +105,8 @@ export const durabilityBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a QoS 2 message sent again is new after a crash',
-    file: publish,
-    find: 'return dup && (first === null || first === topic.hash);',
+    file: receipts,
+    find: 'return dup && (first === null || first === topicHash);',
     replace: 'return false;',
   },
   {
@@ -147,8 +148,8 @@ export const durabilityBugs: readonly PlantedBug[] = [
   {
     name: 'the will of a client that was connected is lost in a crash',
     file: restore,
-    find: 's.willDueAt = s.will === null ? NEVER : now + s.will.delaySeconds * 1000;',
-    replace: 's.willDueAt = NEVER;',
+    find: 'away.willDueAt = s.will === null ? NEVER : now + s.will.delaySeconds * 1000;',
+    replace: 'away.willDueAt = NEVER;',
   },
   {
     name: 'a window that could not be read is forgotten',
@@ -165,8 +166,8 @@ export const durabilityBugs: readonly PlantedBug[] = [
   {
     name: 'what an ended member left on disk is nobody’s',
     file: estate,
-    find: 'session.estate = session.stored && outbox !== null',
-    replace: 'session.estate = false && outbox !== null',
+    find: 'away.estate = session.stored && outbox !== null',
+    replace: 'away.estate = false && outbox !== null',
   },
   {
     name: 'what an ended member left is not divided after a crash',
