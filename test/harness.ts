@@ -14,31 +14,36 @@ interface Runner {
   afterEach(body: Body): void;
 }
 
+/** What a test may take of which nothing else is said, and whatever comes before and after tests: a
+ *  bound for what hangs, far beyond what anything takes on a machine with much else to do. */
+const boundMs = 120_000;
+
 async function bunRunner(): Promise<Runner> {
   const t = await import('bun:test');
   const { skip } = t.test;
   return {
     describe: (name, body) => t.describe(name, body),
-    test: (name, body, timeoutMs = 30_000) => t.test(name, body, timeoutMs),
+    test: (name, body, timeoutMs = boundMs) => t.test(name, body, timeoutMs),
     skipped: (name, reason) => skip(`${name} (skipped: ${reason})`, () => {}),
-    beforeAll: body => t.beforeAll(body),
-    afterAll: body => t.afterAll(body),
-    beforeEach: body => t.beforeEach(body),
-    afterEach: body => t.afterEach(body),
+    beforeAll: body => t.beforeAll(body, boundMs),
+    afterAll: body => t.afterAll(body, boundMs),
+    beforeEach: body => t.beforeEach(body, boundMs),
+    afterEach: body => t.afterEach(body, boundMs),
   };
 }
 
 async function nodeRunner(): Promise<Runner> {
   const t = await import('node:test');
+  const bound = { timeout: boundMs };
   return {
     describe: (name, body) => void t.describe(name, body),
-    test: (name, body, timeoutMs = 30_000) => void t.test(name, { timeout: timeoutMs }, body),
+    test: (name, body, timeoutMs = boundMs) => void t.test(name, { timeout: timeoutMs }, body),
     skipped: (name, reason) =>
       void t.test(`${name} (skipped: ${reason})`, { skip: true }, () => {}),
-    beforeAll: body => t.before(body),
-    afterAll: body => t.after(body),
-    beforeEach: body => t.beforeEach(body),
-    afterEach: body => t.afterEach(body),
+    beforeAll: body => t.before(body, bound),
+    afterAll: body => t.after(body, bound),
+    beforeEach: body => t.beforeEach(body, bound),
+    afterEach: body => t.afterEach(body, bound),
   };
 }
 

@@ -335,7 +335,7 @@ describe('a standard output that nobody reads', () => {
     spawnSync('mkfifo', [fifo]);
     const run = spawnSync('sh', ['-c', script, fifo, execPath, ...execArgv, program], {
       encoding: 'utf8',
-      timeout: 20_000,
+      timeout: 60_000,
     });
     rmSync(directory, { recursive: true });
     assert.equal(run.stderr, 'the process went on0\n');

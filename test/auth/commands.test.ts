@@ -37,7 +37,7 @@ afterAll(() => rmSync(root, { recursive: true }));
 function minnow(args: readonly string[], input = '') {
   const [program, ...rest] = [...command, ...args];
   const env = { PATH: process.env.PATH, HOME: root, NO_COLOR: '1' };
-  const options = { encoding: 'utf8', cwd: directory, timeout: 20_000, input, env } as const;
+  const options = { encoding: 'utf8', cwd: directory, timeout: 60_000, input, env } as const;
   const { status, stdout, stderr } = spawnSync(program, rest, options);
   return { code: status, stdout, stderr };
 }
@@ -75,7 +75,7 @@ describe('minnow passwd', () => {
     // No file may become longer than a part of this one: the first write is cut short.
     const script = 'trap "" XFSZ; ulimit -f 8; exec "$@"';
     const args = ['-c', script, 'sh', ...command, 'passwd', '--file', file(), '--token', 'device'];
-    const { status, stderr } = spawnSync('sh', args, { encoding: 'utf8', timeout: 20_000 });
+    const { status, stderr } = spawnSync('sh', args, { encoding: 'utf8', timeout: 60_000 });
     assert.equal(status, Exit.cannotCreate, stderr);
     assert.match(stderr, /passwd: cannot be written \(EFBIG\)/);
     assert.equal(readFileSync(file(), 'utf8'), before.join(''));

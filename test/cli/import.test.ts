@@ -30,7 +30,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 function minnow(...args: string[]) {
   const [program, ...rest] = [...command, ...args];
   const env = { PATH: process.env.PATH, HOME: directory, NO_COLOR: '1' };
-  const run = spawnSync(program, rest, { encoding: 'utf8', cwd: directory, env, timeout: 20_000 });
+  const run = spawnSync(program, rest, { encoding: 'utf8', cwd: directory, env, timeout: 60_000 });
   return { code: run.status, stdout: run.stdout, stderr: run.stderr };
 }
 

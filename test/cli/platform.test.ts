@@ -11,7 +11,7 @@ import { minnow } from '../integration/process.ts';
 function platform(...args: string[]) {
   const [program, ...rest] = [...minnow, 'platform', '--data', import.meta.dirname, ...args];
   const env = { PATH: process.env.PATH, HOME: tmpdir() };
-  const run = spawnSync(program!, rest, { encoding: 'utf8', timeout: 20_000, env });
+  const run = spawnSync(program!, rest, { encoding: 'utf8', timeout: 60_000, env });
   return { code: run.status, stdout: run.stdout, stderr: run.stderr };
 }
 

@@ -24,7 +24,7 @@ beforeAll(() => {
 afterAll(() => rmSync(directory, { recursive: true }));
 
 function minnow(args: string[], more: Record<string, string> = {}) {
-  const options = { encoding: 'utf8', cwd: directory, timeout: 20_000 } as const;
+  const options = { encoding: 'utf8', cwd: directory, timeout: 60_000 } as const;
   const [program, ...rest] = [...command, ...args];
   const run = spawnSync(program, rest, { ...options, env: { ...env(), ...more } });
   return { code: run.status, stdout: run.stdout, stderr: run.stderr };
@@ -119,6 +119,9 @@ describe('commands that end by themselves', () => {
 });
 
 describe('minnow serve', () => {
+  /** Bounds the time of a broker that does not end. */
+  const LATE_MS = 60_000;
+
   /** Starts a broker on a port the system chose; resolves when it says that it is ready. */
   function start(...more: string[]): Promise<{ child: ChildProcess; port: number }> {
     const flags = ['--listen', '127.0.0.1:0', '--data', join(directory, 'data'), ...more];
@@ -153,9 +156,11 @@ describe('minnow serve', () => {
   for (const mode of ['async', 'sync']) {
     for (const poolSize of [1, 2]) {
       test(`a second signal ends it at once: ${mode}, ${poolSize} threads`, async () => {
-        const { child, port } = await start('--io', mode, '--set', `io.poolSize=${poolSize}`);
+        const set = [`io.poolSize=${poolSize}`, `limits.drainTimeoutMs=${2 * LATE_MS}`];
+        const settings = set.flatMap(text => ['--set', text]);
+        const { child, port } = await start('--io', mode, ...settings);
         const exit = once(child, 'exit');
-        const late = setTimeout(() => child.kill('SIGKILL'), 10_000);
+        const late = setTimeout(() => child.kill('SIGKILL'), LATE_MS);
         // It never says goodbye, and is waited for.
         const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
         socket.write(Buffer.from('100d00044d5154540502003c000000', 'hex'));

@@ -24,11 +24,18 @@ const program = fileURLToPath(new URL('./broken-main.ts', import.meta.url));
 const ready = /minnow is ready/;
 const heldUp = /the start is held up/;
 
-/** Starts minnow, whose `part` fails, ends it when it says `signalAt`, and gives how it ends. */
-async function breakOne(part: string, mode: string, poolSize: number, signalAt: RegExp | null) {
+/** Starts minnow, whose `part` fails, ends it when it says `signalAt`, and gives how it ends: by
+ *  itself within `drainMs` and a little more. */
+async function breakOne(
+  part: string,
+  mode: string,
+  poolSize: number,
+  signalAt: RegExp | null,
+  drainMs = 100,
+) {
   const runtime = [process.execPath, ...process.execArgv.filter(arg => arg.startsWith('--import'))];
   const flags = ['--listen', '127.0.0.1:0', '--data', data, '--io', mode];
-  const set = [`io.poolSize=${poolSize}`, 'store.thread=own', 'limits.drainTimeoutMs=100'];
+  const set = [`io.poolSize=${poolSize}`, 'store.thread=own', `limits.drainTimeoutMs=${drainMs}`];
   const settings = set.flatMap(text => ['--set', text]);
   const command = [...runtime, program, 'serve', ...flags, ...settings];
   const broker = new Background(['env', `MINNOW_BREAKS=${part}`, ...command]);
@@ -59,7 +66,7 @@ describe('a bug ends the program', () => {
 
 describe('a signal that comes while it starts ends the program', () => {
   test('in order, as soon as the start is over', async () => {
-    const { code, said } = await breakOne('slow start', 'sync', 1, heldUp);
+    const { code, said } = await breakOne('slow start', 'sync', 1, heldUp, 30_000);
     assert.equal(code, Exit.ok, said);
     assert.match(said, /stopped/);
     assert.doesNotMatch(said, /not everything could be closed/);

@@ -13,9 +13,6 @@ import { createLogger } from '../../src/log.ts';
 import { StoreError } from '../../src/store/store.ts';
 import { describe, test } from '../harness.ts';
 
-/** Nothing here waits for anything but itself. */
-const QUICK_MS = 2_000;
-
 class QuickThread extends EventEmitter implements Thread {
   async terminate(): Promise<void> {}
 }
@@ -47,26 +44,18 @@ function start(...messages: FromEngine[]): Promise<ThreadEngine> {
 }
 
 describe('a thread that is quicker than whoever launched it', () => {
-  test(
-    'is heard when it says that it has started',
-    async () => {
-      const addresses = ['127.0.0.1:1883'];
-      const engine = await start({ type: 'started', addresses }, { type: 'closed' });
-      assert.deepEqual(engine.addresses, addresses);
-      await engine.close();
-    },
-    QUICK_MS,
-  );
+  test('is heard when it says that it has started', async () => {
+    const addresses = ['127.0.0.1:1883'];
+    const engine = await start({ type: 'started', addresses }, { type: 'closed' });
+    assert.deepEqual(engine.addresses, addresses);
+    await engine.close();
+  });
 
-  test(
-    'is heard when it says why it cannot',
-    async () => {
-      const fault = { kind: 'store', code: 'damaged', message: 'not today' } as const;
-      await assert.rejects(
-        start({ type: 'refused', fault }),
-        error => error instanceof StoreError && error.message === fault.message,
-      );
-    },
-    QUICK_MS,
-  );
+  test('is heard when it says why it cannot', async () => {
+    const fault = { kind: 'store', code: 'damaged', message: 'not today' } as const;
+    await assert.rejects(
+      start({ type: 'refused', fault }),
+      error => error instanceof StoreError && error.message === fault.message,
+    );
+  });
 });

@@ -13,8 +13,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll } from '../harness.ts';
 
-/** How long anything may take. */
-let waitMs = 15_000;
+/** How long anything may take: a bound for what hangs. */
+let waitMs = 60_000;
 
 /** For programs on an emulated processor. */
 export function waitUpTo(ms: number): void {

@@ -71,14 +71,17 @@ for (const mode of modes) {
         const watcher = ['-c', '-i', 'watcher', '-q', '1', '-t', 'wills/#'];
         await ok([...minnow, 'sub', ...address(first.port), ...watcher, '-E']);
         const told: unknown[] = [];
+        const gone: Promise<unknown>[] = [];
         for (const kind of Object.keys(kinds)) {
           const client = await enter(first.port, kind);
           client.on('disconnect', packet => told.push([kind, packet.reasonCode]));
+          gone.push(new Promise<void>(resolve => client.once('close', () => resolve())));
         }
         await enter(first.port, 'kept delayed', 1);
         const polite = await enter(first.port, 'kept polite');
         await polite.endAsync();
         assert.equal(await first.broker.end('SIGTERM'), 0);
+        await Promise.all(gone); // this process may hear of the broker's end before its clients do
         const down = Reason.ServerShuttingDown;
         assert.deepEqual(told.sort(), [
           ['brief', down],

@@ -6,6 +6,8 @@ import { createLateLogger } from '../../src/log/late.ts';
 import { createLogger, type RootLogger } from '../../src/log.ts';
 import { describe, test } from '../harness.ts';
 
+/** Flushes end by themselves, long before. */
+const FLUSH_MS = 30_000;
 const CONFIG: LogConfig = { level: 'info', format: 'json', levels: {}, burst: 100 };
 
 /** A late logger, and everything that the one behind it wrote. */
@@ -38,7 +40,7 @@ describe('the logger of a start', () => {
     log.info('second');
     assert.deepEqual([said().length, opened()], [0, 0], 'nothing is loaded at once');
     await release;
-    await log.flush(1_000);
+    await log.flush(FLUSH_MS);
     assert.deepEqual(
       said().map(({ module, level, msg }) => [module, level, msg]),
       [
@@ -53,9 +55,9 @@ describe('the logger of a start', () => {
   test('a flush waits for what is held, and later lines follow at once', async () => {
     const { log, said } = rig();
     log.error('why it ends');
-    await log.flush(1_000);
+    await log.flush(FLUSH_MS);
     log.child('io').info('after');
-    await log.flush(1_000);
+    await log.flush(FLUSH_MS);
     assert.deepEqual(
       said().map(({ msg }) => msg),
       ['why it ends', 'after'],
@@ -73,10 +75,10 @@ describe('the logger of a start', () => {
     log.reconfigure({ ...CONFIG, level: 'debug' });
     assert.ok(io.shows('warn'));
     log.debug('shown');
-    await log.flush(1_000);
+    await log.flush(FLUSH_MS);
     log.reconfigure({ ...CONFIG, level: 'error' });
     log.warn('no more');
-    await log.flush(1_000);
+    await log.flush(FLUSH_MS);
     assert.deepEqual(
       said().map(({ msg }) => msg),
       ['shown'],

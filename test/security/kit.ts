@@ -13,14 +13,13 @@ import { encodePacket, type Version } from '../wire.ts';
 /** What a socket has said, and how it came to its end. */
 export class Stranger {
   readonly socket: Socket;
-  /** Resolves when the connection is gone, with the time it has lasted in milliseconds. */
+  /** Resolves when the connection is gone, with the milliseconds since it was begun. */
   readonly gone: Promise<number>;
   said = Buffer.alloc(0);
   private watchers = new Set<() => void>();
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, since: number) {
     this.socket = socket;
-    const since = performance.now();
     this.gone = new Promise(resolve => {
       socket.once('close', () => resolve(performance.now() - since));
     });
@@ -33,9 +32,10 @@ export class Stranger {
   }
 
   static async arrive(port: number): Promise<Stranger> {
+    const since = performance.now(); // the broker may take the time from when we hear of it on
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     await once(socket, 'connect');
-    return new Stranger(socket);
+    return new Stranger(socket, since);
   }
 
   say(bytes: Uint8Array | string): void {

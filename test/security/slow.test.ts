@@ -17,9 +17,10 @@ afterAll(() => authority.remove());
 const server = authority.issue('localhost', { names: 'DNS:localhost,IP:127.0.0.1' });
 const ca = readFileSync(authority.certificate);
 
-const TIMEOUT_MS = 500;
-/** Far more than it takes, and far less than the drips would go on. */
-const LATE_MS = 10_000;
+/** Enough for a client that is in a hurry, on a machine with much else to do. */
+const TIMEOUT_MS = 1_000;
+/** Far more than it takes: the drips go on without end. */
+const LATE_MS = 60_000;
 const DRIP_MS = 20;
 
 const connect = encodePacket({ type: 'connect', version: 5, clientId: 'slow'.repeat(1000) }, 5);
@@ -129,7 +130,7 @@ for (const mode of modes) {
       assert.equal(await crowd.next(), 'all are gone');
       await served();
       await crowd.end();
-    }, 60_000);
+    }, 240_000);
 
     test('more than may be in their TLS handshakes at once keep nobody out', async () => {
       const before = residentBytes(broker);
@@ -143,6 +144,6 @@ for (const mode of modes) {
       assert.ok(residentBytes(broker) - before < 256 * 1024 * 1024);
       assert.equal(await crowd.next(), 'all are gone');
       await crowd.end();
-    }, 60_000);
+    }, 240_000);
   });
 }

@@ -131,7 +131,7 @@ function describeBytecode(command: readonly string[]): void {
     const asked = ['env', 'BUN_JSC_verboseDiskCache=1', ...command, 'version'];
     const { stdout, stderr } = await ok(asked);
     assert.match(`${stdout}${stderr}`, /Cache hit for sourceCode/);
-  }, 60_000);
+  });
 }
 
 function describeSurroundings(command: readonly string[], { data }: Place): void {
@@ -145,7 +145,7 @@ function describeSurroundings(command: readonly string[], { data }: Place): void
     const told = await run(['env', '-C', where, 'MINNOW_LISTENERS=nonsense:x', ...check]);
     assert.equal(told.code, 78, 'the variable would have done something');
     rmSync(where, { recursive: true });
-  }, 60_000);
+  });
 }
 
 async function tried(target: Target, place: Place): Promise<void> {

@@ -151,7 +151,8 @@ describe('passwords', () => {
     for (const { name, token } of devices) {
       assert.equal(passwords.authenticate(offer(name, token)), ALLOWED);
     }
-    assert.ok(performance.now() - start < 2_000);
+    // Hashes as slow as those of passwords would take minutes.
+    assert.ok(performance.now() - start < 20_000);
   });
 
   test('one login offered by many at once is computed once', async () => {

@@ -225,14 +225,19 @@ export async function resetEarly(port: number, bytes: Buffer): Promise<void> {
   libc.close(fd);
 }
 
-/** What comes until there are `length` bytes. */
-export async function receive(stream: NodeJS.ReadableStream, length: number): Promise<string> {
-  let got = Buffer.alloc(0);
-  while (got.length < length) {
-    const [chunk] = (await once(stream, 'data')) as [Buffer];
-    got = Buffer.concat([got, chunk]);
-  }
-  return got.toString();
+/** What comes until there are `length` bytes, in as many pieces as it likes. */
+export function receive(stream: NodeJS.ReadableStream, length: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let got = Buffer.alloc(0);
+    const ended = () => reject(new Error(`closed after ${got.length} of ${length} bytes`));
+    const take = (chunk: Buffer) => {
+      got = Buffer.concat([got, chunk]);
+      if (got.length < length) return;
+      stream.off('data', take).off('close', ended);
+      resolve(got.toString());
+    };
+    stream.on('data', take).on('close', ended);
+  });
 }
 
 /** A folder of the test's own. */

@@ -103,7 +103,8 @@ describe('a TLS door', () => {
       size = link.write(block, 0, block.length);
       taken += size;
     } while (size === block.length);
-    assert.ok(taken <= 128 * 1024, `${taken} bytes were taken`);
+    // Most of it is with the system: its buffers grow to some MB at either end.
+    assert.ok(taken <= 40_000_000, `${taken} bytes were taken`);
     assert.equal(link.write(block, 0, block.length), 0);
     socket.resume();
     await place.guests.until(() => place.guests.drains.includes(link));
@@ -250,7 +251,7 @@ key = "${other.key}"`;
   });
 
   test('that is none, or is not begun in time, ends the connection', async () => {
-    const place = await open(tls(), { handshakeTimeoutMs: 50 });
+    const place = await open(tls());
     const noise = await dial(place.port);
     noise.write('GET / HTTP/1.1\r\n\r\n');
     await closed(noise);
@@ -269,17 +270,26 @@ key = "${other.key}"`;
     assert.ok(took > 150, `20 handshakes took ${took} ms, at 100 in a second`);
   });
 
-  test('of thousands who do nothing ends in time, and keeps nobody out', async () => {
-    const fast = '[io]\nacceptsPerSecond = 40000\n[[listeners]]\n';
-    const place = await open(`${fast}${tls()}`, { handshakeTimeoutMs: 4_000 });
-    const silent: Promise<void>[] = [];
-    for (let i = 0; i < 3_000; i++) silent.push(closed(await dial(place.port)));
-    const begun = performance.now();
-    await visit(place);
-    assert.ok(performance.now() - begun < 3_000, 'a client had to wait for the silent ones');
-    await Promise.all(silent);
-    assert.ok(performance.now() - begun < 20_000);
-    assert.equal(place.guests.links.length, 1);
+  describe('of thousands who do nothing', () => {
+    const crowdAt = async (handshakeTimeoutMs: number) => {
+      const fast = '[io]\nacceptsPerSecond = 40000\n[[listeners]]\n';
+      const place = await open(`${fast}${tls()}`, { handshakeTimeoutMs });
+      const silent: Promise<void>[] = [];
+      for (let i = 0; i < 3_000; i++) silent.push(closed(await dial(place.port)));
+      return { place, silent };
+    };
+
+    test('keeps nobody out', async () => {
+      const { place } = await crowdAt(3_600_000);
+      await visit(place); // a client that had to wait for one of them would wait for an hour
+      assert.equal(place.guests.links.length, 1);
+    });
+
+    test('ends in time', async () => {
+      const { place, silent } = await crowdAt(500);
+      await Promise.all(silent);
+      assert.deepEqual(place.guests.links, []);
+    });
   });
 });
 
