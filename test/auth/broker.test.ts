@@ -153,7 +153,7 @@ for (const mode of ['async', 'sync']) {
     });
 
     test('by JWT until it expires, and not afterwards', async () => {
-      const password = await token({ exp: now() + 1 });
+      const password = await token({ exp: now() + 3 });
       const client = start(broker, { username: 'x', password });
       const { reasonCode } = await happens<{ reasonCode: number }>(client, 'disconnect');
       assert.equal(reasonCode, 0xa0);

@@ -23,7 +23,7 @@ const page = `<!doctype html><meta charset="utf-8"><script src="/mqtt.js"></scri
 const query = new URLSearchParams(location.search);
 const report = what => fetch('/report', { method: 'POST', body: JSON.stringify(what) });
 async function visit(protocolVersion) {
-  const options = { protocolVersion, reconnectPeriod: 0, connectTimeout: 8000 };
+  const options = { protocolVersion, reconnectPeriod: 0, connectTimeout: 60000 };
   const client = mqtt.connect(query.get('broker'), options);
   await new Promise((resolve, reject) => {
     client.on('connect', resolve);

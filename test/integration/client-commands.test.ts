@@ -61,11 +61,11 @@ function exchanges(broker: Broker): void {
       for (const qos of ['1', '2', '1']) {
         await pub('-V', version, '-q', qos, '-t', topic, '-m', `at ${qos}`);
       }
-      const { lines } = await sub(...session, '-C', '3', '-W', '10', '-F', '%q %p');
+      const { lines } = await sub(...session, '-C', '3', '-W', '60', '-F', '%q %p');
       assert.deepEqual(lines, ['1 at 1', '2 at 2', '1 at 1']);
       // Everything was acknowledged: nothing of it comes again.
       await pub('-q', '1', '-t', topic, '-m', 'new');
-      assert.deepEqual((await sub(...session, '-C', '1', '-W', '10')).lines, ['new']);
+      assert.deepEqual((await sub(...session, '-C', '1', '-W', '60')).lines, ['new']);
     });
   }
 
@@ -77,7 +77,7 @@ function exchanges(broker: Broker): void {
     const fromStdin = ['pub', ...broker.address, '-t', 'bytes/stdin', '-r', '-s'];
     await ok([...minnow, ...fromStdin], payload);
     for (const topic of ['bytes/file', 'bytes/stdin']) {
-      const { stdout } = await sub('-t', topic, '-N', '-C', '1', '-W', '10');
+      const { stdout } = await sub('-t', topic, '-N', '-C', '1', '-W', '60');
       assert.ok(stdout.equals(payload), `${topic}: ${stdout.length} bytes`);
     }
   });
@@ -93,7 +93,7 @@ function exchanges(broker: Broker): void {
     assert.equal(await watching.finished(), 0);
     assert.deepEqual(messages(skipping), ['0 keep/c']);
     assert.deepEqual(messages(watching), ['1 keep/a']);
-    const removed = await sub('-t', 'keep/#', '--remove-retained', '-C', '2', '-v', '-W', '10');
+    const removed = await sub('-t', 'keep/#', '--remove-retained', '-C', '2', '-v', '-W', '60');
     assert.deepEqual(removed.lines.toSorted(), ['keep/a old', 'keep/b old']);
     assert.equal((await run([...minnow, 'sub', ...broker.address, ...all, '-W', '1'])).code, 27);
   });
@@ -166,7 +166,7 @@ function exchanges(broker: Broker): void {
   });
 
   test('a client that says nothing keeps its connection alive', async () => {
-    const args = ['-t', 'quiet', '-k', '1', '-C', '1', '-q', '1'];
+    const args = ['-t', 'quiet', '-k', '2', '-C', '1', '-q', '1'];
     const subscriber = await minnowSub(broker, ...args);
     await subscriber.matching(/received PINGRESP/, 2);
     await pub('-t', 'quiet', '-m', 'still here', '-q', '1');
@@ -185,7 +185,7 @@ function exchanges(broker: Broker): void {
     await once(relay, 'listening');
     const args = ['--unix', path, '-t', 'unix', '-q', '1'];
     await ok([...minnow, 'pub', ...args, '-m', 'here', '-r']);
-    const { lines } = await ok([...minnow, 'sub', ...args, '-C', '1', '-W', '10']);
+    const { lines } = await ok([...minnow, 'sub', ...args, '-C', '1', '-W', '60']);
     assert.deepEqual(lines, ['here']);
     relay.close();
   });

@@ -36,7 +36,7 @@ describe('one message, every version', () => {
         }
         for (const other of versions) {
           const late = ['sub', ...broker.address, '-V', other, '-t', topic, '-q', qos, '-C', '1'];
-          const { lines } = await ok([...minnow, ...late, '-F', '%q %r %p', '-W', '10']);
+          const { lines } = await ok([...minnow, ...late, '-F', '%q %r %p', '-W', '60']);
           assert.deepEqual(lines, [`${qos} 1 kept`]);
         }
       });
@@ -63,7 +63,7 @@ describe('one message, every version', () => {
     await ok([...minnow, ...sub, ...session('311'), '-E']);
     for (const version of ['5', '311']) {
       await pub('-q', '1', '-t', 'upgrade', '-m', `for ${version}`);
-      const { lines } = await ok([...minnow, ...sub, ...session(version), '-C', '1', '-W', '10']);
+      const { lines } = await ok([...minnow, ...sub, ...session(version), '-C', '1', '-W', '60']);
       assert.deepEqual(lines, [`for ${version}`]);
     }
   });

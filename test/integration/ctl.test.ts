@@ -74,7 +74,7 @@ describe('minnow ctl', () => {
     await ctl('kick', 'kicked');
     assert.equal(await subscriber.finished(), Reason.AdministrativeAction);
     await pub('-q', '1', '-t', 'kick', '-m', 'kept');
-    const back = await ok([...minnow, 'sub', ...broker.address, ...session, '-C', '1', '-W', '10']);
+    const back = await ok([...minnow, 'sub', ...broker.address, ...session, '-C', '1', '-W', '60']);
     assert.deepEqual(back.lines, ['kept']);
   });
 

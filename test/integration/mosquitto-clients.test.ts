@@ -109,7 +109,7 @@ function suite(): void {
           await ok(['mosquitto_sub', ...broker.address, ...session, '-E']);
           const common = ['-V', version, '-q', qos, '-t', topic];
           for (const text of ['one', 'two', 'three']) await pub(...common, '-m', text);
-          const back = ['-C', '3', '-W', '10', '-F', '%q %p'];
+          const back = ['-C', '3', '-W', '60', '-F', '%q %p'];
           const { lines } = await ok(['mosquitto_sub', ...broker.address, ...session, ...back]);
           assert.deepEqual(lines, [`${qos} one`, `${qos} two`, `${qos} three`]);
         });
@@ -240,7 +240,7 @@ function suite(): void {
   });
 
   test('the broker tells about itself under $SYS', async () => {
-    const args = ['-t', '$SYS/broker/version', '-C', '1', '-W', '10'];
+    const args = ['-t', '$SYS/broker/version', '-C', '1', '-W', '60'];
     const { lines } = await ok(['mosquitto_sub', ...broker.address, ...args]);
     assert.match(lines[0], /^minnow /);
   });

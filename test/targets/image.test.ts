@@ -181,7 +181,7 @@ function onPlatform(platform: Platform): void {
     test('remembers after a restart, and tells no token again', async () => {
       await start();
       assert.ok(!broker!.lines.some(line => /was added/.test(line)));
-      const heard = ['-u', 'admin', '-P', token, '-t', 'kept', '-C', '1', '-W', '20'];
+      const heard = ['-u', 'admin', '-P', token, '-t', 'kept', '-C', '1', '-W', '60'];
       assert.deepEqual((await client('mosquitto_sub', ...heard)).lines, ['over a restart']);
       assert.equal(await broker!.end('SIGTERM'), 0);
     });
