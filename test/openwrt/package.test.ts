@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -195,7 +196,7 @@ function onRouter(tree: string): void {
       const named = ['-u', 'admin', '-P', token];
       const kept = ['-t', 'a', '-q', '1', '-r', '-m', 'kept'];
       assert.equal((await client('mosquitto_pub', ...named, ...kept)).code, 0);
-      const { lines } = await client('mosquitto_sub', ...named, '-t', 'a', '-C', '1', '-W', '10');
+      const { lines } = await client('mosquitto_sub', ...named, '-t', 'a', '-C', '1', '-W', '60');
       assert.deepEqual(lines, ['kept']);
       const refused = await client('mosquitto_pub', '-t', 'a', '-m', 'x');
       assert.notEqual(refused.code, 0);
@@ -276,8 +277,42 @@ function onRouter(tree: string): void {
 
     test('leaves the configuration to minnow.toml when it is told to', async () => {
       configure(text => text.replace("option use_uci '1'", "option use_uci '0'"));
-      const command = wordsOf(await init('start'), 'procd_set_param', 'command');
+      router.write('etc/minnow/minnow.toml', 'listeners = ["1883"]\n');
+      const told = await init('start');
+      const command = wordsOf(told, 'procd_set_param', 'command');
       assert.deepEqual(command.slice(2), ['--config', '/etc/minnow/minnow.toml']);
+      assert.deepEqual(wordsOf(told, 'procd_set_param', 'env'), ['MINNOW_DATA=/tmp/minnow']);
+      assert.ok(!told.some(([call]) => call === 'procd_add_mdns_service'));
+    });
+
+    test('keeps to the place that minnow.toml names for the store', async () => {
+      router.write('etc/minnow/minnow.toml', 'data = "/srv/toml"\n');
+      const told = await init('start');
+      // What the environment says is laid over the file.
+      assert.ok(!told.some(([, name]) => name === 'env'), told.map(String).join('\n'));
+      assert.deepEqual(wordsOf(told, 'procd_add_jail_mount_rw'), ['/srv/toml']);
+      assert.deepEqual(wordsOf(told, 'procd_add_restart_mount_trigger'), ['/srv/toml']);
+      assert.equal(statSync(join(router.root, 'srv/toml')).uid, 1883);
+    });
+
+    test('keeps to the place that a section without a name names for the store', async () => {
+      router.write('etc/config/minnow', "config minnow\n\toption data '/srv/uci'\n");
+      const told = await init('start');
+      assert.ok(!told.some(([, name]) => name === 'env'), told.map(String).join('\n'));
+      assert.deepEqual(wordsOf(told, 'procd_add_jail_mount_rw'), ['/srv/uci']);
+    });
+
+    test('waits for the file system of the store, and writes nothing in its place', async () => {
+      router.write('etc/config/fstab', "config mount\n\toption target '/mnt/usb'\n");
+      router.write('etc/config/minnow', "config minnow\n\toption data '/mnt/usb/minnow'\n");
+      const early = await init('start');
+      assert.ok(!early.some(([call]) => call === 'procd_open_instance'));
+      assert.deepEqual(wordsOf(early, 'procd_add_restart_mount_trigger'), ['/mnt/usb/minnow']);
+      assert.match(router.logged(), /waits for \/mnt\/usb/);
+      assert.ok(!existsSync(join(router.root, 'mnt/usb/minnow')));
+      const usb = 'mkdir -p "$0/mnt/usb" && mount -t tmpfs none "$0/mnt/usb"';
+      await ok(router.command(['/etc/init.d/minnow', 'start'], usb));
+      wordsOf(router.told(), 'procd_open_instance', 'minnow');
     });
 
     test("starts what was written for mosquitto's package", async () => {
