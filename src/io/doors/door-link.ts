@@ -1,21 +1,20 @@
 // A transport behind a door, as the hallway sees it. A stream keeps what the system does not take,
 // so what is written is copied (the hallway uses its buffer again) and what may wait is bounded.
 
-import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import type { Origin } from '../../core/access.ts';
 import type { Connection } from '../../core/session/connection.ts';
 import { limits } from '../../limits.ts';
 import type { Link } from '../driver.ts';
 import { RELEASED_BYTES, release } from '../lent.ts';
 import type { DoorSide } from './side.ts';
+import type { DoorSocket } from './socket.ts';
 
 /** What all kinds of links are made from. */
 export interface Passage {
   /** The connection that the system accepted. */
-  readonly raw: Socket;
+  readonly raw: DoorSocket;
   /** Where MQTT or WebSocket frames are read from and written to: `raw`, or TLS around it. */
-  readonly stream: Duplex;
+  readonly stream: DoorSocket;
   readonly peer: string;
   readonly origin: Origin;
 }
@@ -26,9 +25,9 @@ export abstract class DoorLink implements Link {
   connection: Connection | null = null;
   blocked = false;
   closing = false;
-  protected readonly stream: Duplex;
+  protected readonly stream: DoorSocket;
   protected readonly side: DoorSide;
-  private readonly raw: Socket;
+  private readonly raw: DoorSocket;
   /** Nothing that comes is handed on any more. */
   private finished = false;
   private closed = false;

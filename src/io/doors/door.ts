@@ -1,20 +1,19 @@
 // One listener and the way in through it: PROXY header, account, TLS, WebSocket, as far as it asks
 // for them, all within one deadline. Whoever is through becomes a link.
 
-import { createServer, type Server, type Socket } from 'node:net';
 import { setImmediate as breath } from 'node:timers/promises';
 import type { DoorConfig } from '../../config/sections/doors.ts';
 import type { Origin } from '../../core/access.ts';
 import { limits } from '../../limits.ts';
-import { tuneListener } from '../async/tune.ts';
 import type { Tell } from '../driver.ts';
 import { Entrance } from '../entrance.ts';
 import type { IoOptions } from '../options.ts';
 import type { Room } from '../room.ts';
 import type { Admission } from './admission.ts';
 import { type DoorLink, StreamLink } from './door-link.ts';
-import { listenAt } from './listening.ts';
+import { type DoorListener, type ListenPlace, NodeListener } from './listening.ts';
 import type { DoorSide } from './side.ts';
+import type { DoorSocket } from './socket.ts';
 import { Arrival, addressOf, type Step } from './steps/arrival.ts';
 import { nameFrom } from './steps/identity.ts';
 import { proxyStep } from './steps/proxy-step.ts';
@@ -54,7 +53,7 @@ export class Door {
   private readonly options: DoorOptions;
   private readonly ways: Ways;
   private readonly tell: Tell;
-  private readonly server: Server;
+  private listener!: DoorListener;
   private readonly steps: Step[] = [];
   private tls: TlsStep | null = null;
   private webSocket: WebSocketStep | null = null;
@@ -90,17 +89,6 @@ export class Door {
     this.side = side;
     this.options = options;
     this.tell = tell;
-    const { noDelay, keepAliveSeconds } = options;
-    this.server = createServer(
-      {
-        allowHalfOpen: true,
-        pauseOnConnect: true,
-        noDelay,
-        keepAlive: keepAliveSeconds > 0,
-        keepAliveInitialDelay: keepAliveSeconds * 1000,
-      },
-      socket => this.accepted(socket),
-    );
   }
 
   /** Which steps there are; what is not asked for is not loaded. */
@@ -120,22 +108,27 @@ export class Door {
       this.webSocket = new WebSocketStep(webSocket);
       this.steps.push(this.webSocket.step);
     }
+    this.listener = await this.makeListener();
+  }
+
+  private async makeListener(): Promise<DoorListener> {
+    const { options, tell, config } = this;
+    const accepted = (socket: DoorSocket) => this.accepted(socket);
+    if (config.place.kind !== 'tcp' || !('Bun' in globalThis)) {
+      return new NodeListener(options, tell, accepted);
+    }
+    const isRead = config.proxies !== null || config.tls === null;
+    return new (await import('./bun-listener.ts')).BunListener(options, tell, accepted, isRead);
   }
 
   /** Resolves with its name; rejects as Driver.listen does. */
-  async listen(place: Parameters<typeof listenAt>[1]): Promise<string> {
+  async listen(place: ListenPlace): Promise<string> {
     const { tls, webSocket } = this.config;
-    const { server, options, tell } = this;
-    const address = await listenAt(server, place, options);
+    const address = await this.listener.listen(place);
     this.isUnix = address.startsWith('unix:');
     const plain = webSocket === null ? 'mqtt' : 'ws';
     this.name = `${plain}${tls === null ? '' : 's'}://${address}${webSocket?.path ?? ''}`;
-    this.entrance = new Entrance(this.name, this.config, this.side, this.ways.room, tell);
-    server.on('error', error => tell('warn', 'accepting failed', { why: error.message }));
-    if (place.kind === 'tcp') {
-      const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
-      await tuneListener(fd, options, tell);
-    }
+    this.entrance = new Entrance(this.name, this.config, this.side, this.ways.room, this.tell);
     return this.name;
   }
 
@@ -174,7 +167,7 @@ export class Door {
   }
 
   stopListening(): void {
-    this.server.close();
+    this.listener.close();
     for (const arrival of this.present) if (!arrival.isIn) arrival.end();
   }
 
@@ -183,7 +176,7 @@ export class Door {
     for (const arrival of this.present) arrival.end();
   }
 
-  private accepted(raw: Socket): void {
+  private accepted(raw: DoorSocket): void {
     const { present, arriving, entrance } = this;
     const host = addressOf(raw);
     const hasReset = host === undefined && !this.isUnix;
@@ -231,7 +224,7 @@ export class Door {
       () => this.walk(arrival, index + 1, arrived),
       (why, fields = {}) => {
         this.refused(arrival, why, fields);
-        (arrival.stream as Socket).destroySoon(); // what was said to it may leave
+        arrival.stream.destroySoon(); // what was said to it may leave
       },
     );
   }

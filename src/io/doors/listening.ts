@@ -1,16 +1,68 @@
-// Sockets that a door listens on: an address, a path, or what systemd has opened for us.
+// What a door listens on: an address, a path, or what systemd has opened for us; by node:net. On
+// Bun addresses are for BunListener.
 
 import { chmodSync, chownSync, readFileSync } from 'node:fs';
-import type { Server } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { formatAddress } from '../../config/address.ts';
 import type { Place } from '../../config/sections/doors.ts';
 import { listenOnFile } from '../../unix-socket.ts';
+import { tuneListener } from '../async/tune.ts';
+import type { Tell } from '../driver.ts';
 import type { IoOptions } from '../options.ts';
+import type { DoorSocket } from './socket.ts';
 
 /** What a supervisor hands over: file descriptors by name. */
 export type Inherited = ReadonlyMap<string, readonly number[]>;
 
 const FIRST_INHERITED = 3;
+
+export type TcpPlace = Extract<Place, { kind: 'tcp' }>;
+export type ListenPlace =
+  | Exclude<Place, { kind: 'systemd' }>
+  | { readonly kind: 'fd'; readonly fd: number };
+
+export interface DoorListener {
+  /** Resolves with the address in use as text; rejects as Driver.listen does. */
+  listen(place: ListenPlace): Promise<string>;
+  close(): void;
+}
+
+export class NodeListener implements DoorListener {
+  private readonly server: Server;
+  private readonly options: IoOptions;
+  private readonly tell: Tell;
+
+  constructor(options: IoOptions, tell: Tell, accepted: (socket: DoorSocket) => void) {
+    this.options = options;
+    this.tell = tell;
+    const { noDelay, keepAliveSeconds } = options;
+    this.server = createServer(
+      {
+        allowHalfOpen: true,
+        pauseOnConnect: true,
+        noDelay,
+        keepAlive: keepAliveSeconds > 0,
+        keepAliveInitialDelay: keepAliveSeconds * 1000,
+      },
+      accepted,
+    );
+  }
+
+  async listen(place: ListenPlace): Promise<string> {
+    const { server, options, tell } = this;
+    const address = await listenAt(server, place, options);
+    server.on('error', error => tell('warn', 'accepting failed', { why: error.message }));
+    if (place.kind === 'tcp') {
+      const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+      await tuneListener(fd, options, tell);
+    }
+    return address;
+  }
+
+  close(): void {
+    this.server.close();
+  }
+}
 
 /** Reads LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES as sd_listen_fds_with_names(3) does. */
 export function inheritedSockets(
@@ -34,11 +86,7 @@ function listenError(code: string, message: string, address: string): Error {
 }
 
 /** Listens; resolves with the address in use as text. */
-export async function listenAt(
-  server: Server,
-  place: Exclude<Place, { kind: 'systemd' }> | { readonly kind: 'fd'; readonly fd: number },
-  options: IoOptions,
-): Promise<string> {
+async function listenAt(server: Server, place: ListenPlace, options: IoOptions): Promise<string> {
   const { backlog } = options;
   if (place.kind === 'unix') return listenOnPath(server, place, backlog);
   if (place.kind === 'fd') {

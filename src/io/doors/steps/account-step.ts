@@ -2,9 +2,9 @@
 // have no function for it, so the C library is asked.
 
 import { readFileSync } from 'node:fs';
-import type { Socket } from 'node:net';
 import { checked, type Libc, SO_PEERCRED, SOL_SOCKET } from '../../sync/libc.ts';
 import { openLibc } from '../../sync/open-libc.ts';
+import type { DoorSocket } from '../socket.ts';
 import type { Step } from './arrival.ts';
 
 /** struct ucred: pid, uid, gid. */
@@ -16,7 +16,7 @@ export interface PeerCredentials {
 }
 
 /** Throws where the system does not tell. */
-export function peerCredentials(libc: Libc, socket: Socket): PeerCredentials {
+export function peerCredentials(libc: Libc, socket: DoorSocket): PeerCredentials {
   const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
   const credentials = new DataView(new ArrayBuffer(UCRED_BYTES));
   const length = new Uint32Array(new ArrayBuffer(4));

@@ -1,14 +1,12 @@
 // A connection on its way in: accepted, but not through PROXY header, TLS handshake and WebSocket
 // upgrade yet. All of these together have one deadline.
 
-import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
 import { formatAddress } from '../../../config/address.ts';
 import type { Certificate } from '../../../core/access.ts';
+import type { DoorSocket, Secured } from '../socket.ts';
 
 export class Arrival {
-  readonly raw: Socket;
+  readonly raw: DoorSocket;
   /** The address of the transport's other end; undefined for a unix socket. A socket that has reset
    *  tells none either: it is kept from when it was accepted. */
   readonly host: string | undefined;
@@ -16,19 +14,19 @@ export class Arrival {
   peer: string;
   certificate: Certificate | null = null;
   /** Where a certificate was shown in our handshake. */
-  secured: TLSSocket | null = null;
+  secured: Secured | null = null;
   /** The account behind a unix socket. */
   account: string | null = null;
   /** It has become a link. */
   isIn = false;
   /** Ends the handshakes. */
   deadline: ReturnType<typeof setTimeout> | undefined;
-  private current: Duplex;
+  private current: DoorSocket;
   private readonly onGone: () => void;
   private gone = false;
 
   /** `onGone` is called once, whether or not it got in. */
-  constructor(raw: Socket, host: string | undefined, onGone: () => void) {
+  constructor(raw: DoorSocket, host: string | undefined, onGone: () => void) {
     this.raw = raw;
     this.host = host;
     this.peer = host === undefined ? 'unix:' : formatAddress(host, raw.remotePort ?? 0);
@@ -38,12 +36,12 @@ export class Arrival {
   }
 
   /** `raw`, or what was put around it. */
-  get stream(): Duplex {
+  get stream(): DoorSocket {
     return this.current;
   }
 
   /** `stream` speaks for the connection from here on: Bun closes what is below it early. */
-  wrap(stream: Duplex): void {
+  wrap(stream: DoorSocket): void {
     this.current = stream;
     this.watch(stream);
   }
@@ -57,7 +55,7 @@ export class Arrival {
     this.current.destroy();
   }
 
-  private watch(stream: Duplex): void {
+  private watch(stream: DoorSocket): void {
     stream.on('error', () => {}); // `close` follows and is enough
     stream.once('close', () => {
       if (stream !== this.current || this.gone) return;
@@ -78,6 +76,6 @@ export type Step = (
 /** The address of the other end; undefined for a unix socket, and for one that has reset. A socket
  *  that systemd has opened may serve both families, and IPv4 addresses then come in the clothes of
  *  IPv6. */
-export function addressOf({ remoteAddress }: Socket): string | undefined {
+export function addressOf({ remoteAddress }: DoorSocket): string | undefined {
   return remoteAddress?.replace(/^::ffff:(?=\d+\.)/i, '');
 }

@@ -5,7 +5,8 @@
 // has decided.
 
 import { X509Certificate } from 'node:crypto';
-import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
+import type { DetailedPeerCertificate } from 'node:tls';
+import type { Secured } from '../socket.ts';
 import { certificateName, issuerName, subjectName } from './revocations.ts';
 import type { TlsFiles } from './tls-files.ts';
 
@@ -26,7 +27,7 @@ export class ClientTrust {
   }
 
   /** `socket` was let in by its certificate, `raw`. */
-  remember(socket: TLSSocket, raw: Buffer): void {
+  remember(socket: Secured, raw: Buffer): void {
     if (this.shown.length >= SHOWN_MAX || this.subjects.has(nameIn(raw, issuerName))) return;
     const [, ...issuers] = chainOf(socket.getPeerCertificate(true));
     this.shown.push(...issuers);
@@ -34,7 +35,7 @@ export class ClientTrust {
   }
 
   /** By `files` from here on. Returns what judges those who were let in by the files before. */
-  renew(files: TlsFiles, now: number): (socket: TLSSocket) => string | null {
+  renew(files: TlsFiles, now: number): (socket: Secured) => string | null {
     const changed = files.trust !== this.files.trust;
     this.files = files;
     this.subjects.clear();
@@ -44,7 +45,7 @@ export class ClientTrust {
   }
 
   /** Null: `socket`, which was let in by whatever files, may stay; else why it may not. */
-  judge(socket: TLSSocket, now: number): string | null {
+  judge(socket: Secured, now: number): string | null {
     const { files } = this;
     return faultOf(socket, files, trustedIssuers(files, this.shown, now), now);
   }
@@ -69,7 +70,7 @@ function chainOf(first: DetailedPeerCertificate): X509Certificate[] {
 
 /** `issuers` null: those who issue are as they were. */
 function faultOf(
-  socket: TLSSocket,
+  socket: Secured,
   files: TlsFiles,
   issuers: readonly X509Certificate[] | null,
   now: number,

@@ -19,6 +19,8 @@ export class TlsFileError extends Error {
 
 export interface TlsFiles {
   readonly options: SecureContextOptions;
+  /** Made of them. */
+  readonly context: SecureContext;
   /** Served to those who ask for a name that the certificate stands for. */
   readonly alternatives: readonly Alternative[];
   /** Certificates that are revoked, by certificateName. */
@@ -57,7 +59,7 @@ export function readTlsFiles(tls: TlsTable, now: number): TlsFiles {
   };
   const own = readPair(tls, now, warnings);
   checked({}, [tls.ca, tls.crl, tls.ciphers].filter(text => text !== '').join(', '));
-  checked(own.options, tls.certificate);
+  const context = checked(own.options, tls.certificate);
   const alternatives = tls.alternatives.map(pair => {
     const { options, certificate } = readPair(pair, now, warnings);
     return { certificate, context: checked(options, pair.certificate) };
@@ -65,7 +67,8 @@ export function readTlsFiles(tls: TlsTable, now: number): TlsFiles {
   const options = { ...common, ...own.options };
   const authorities = ca.map(pem => parsed(tls.ca, 'certificate', () => new X509Certificate(pem)));
   const revoked = readRevoked(tls.crl, crl);
-  return { options, alternatives, revoked, authorities, trust: [...ca, ...crl].join(''), warnings };
+  const trust = [...ca, ...crl].join('');
+  return { options, context, alternatives, revoked, authorities, trust, warnings };
 }
 
 function readRevoked(path: string, crl: readonly string[]): Set<string> {

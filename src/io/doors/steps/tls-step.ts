@@ -1,68 +1,72 @@
-// The TLS handshake. A tls.Server that never listens itself takes over what was accepted, so that a
-// proxy's header can come before it. Sessions are resumed by tickets, whose keys change with every
-// reload: who resumes was let in by the files that are in force.
+// The TLS handshake, by the socket itself where it can, else by node:tls; and whom it lets in.
+// Sessions are resumed by tickets, whose keys change with every reload: who resumes was let in by
+// the files that are in force.
 
-import type { Socket } from 'node:net';
-import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { DoorConfig } from '../../../config/sections/doors.ts';
+import type { DoorSocket, Securable, Secured, TlsTerms } from '../socket.ts';
 import type { Arrival, Step } from './arrival.ts';
 import { ClientTrust } from './client-trust.ts';
 import { readCertificate } from './identity.ts';
+import { NodeHandshakes } from './node-handshakes.ts';
 import { readTlsFiles, type TlsFiles } from './tls-files.ts';
 
-interface Waiting {
-  readonly arrival: Arrival;
-  readonly next: () => void;
-  readonly refuse: Parameters<Step>[2];
-  /** What it was let in or refused by. */
-  readonly files: TlsFiles;
-}
+const PROTOCOLS = { mqtt: 'mqtt', websocket: 'http/1.1' } as const;
 
 export class TlsStep {
   private readonly config: NonNullable<DoorConfig['tls']>;
   private files: TlsFiles;
-  private readonly server: Server;
+  private terms: TlsTerms;
   private readonly trust: ClientTrust;
-  /** By what is below the TLS. Addresses do not do: those of a unix socket are all the same. */
-  private readonly waiting = new Map<Socket, Waiting>();
+  /** Made for the first socket that cannot do it itself. */
+  private node: NodeHandshakes | null = null;
 
-  constructor(config: NonNullable<DoorConfig['tls']>, protocol: string, files: TlsFiles) {
+  constructor(
+    config: NonNullable<DoorConfig['tls']>,
+    protocol: DoorConfig['protocol'],
+    files: TlsFiles,
+  ) {
     this.config = config;
     this.files = files;
     this.trust = new ClientTrust(files);
-    const options: TlsOptions = {
-      ...files.options,
+    const name = PROTOCOLS[protocol];
+    this.terms = {
+      context: files.context,
       requestCert: config.clientCertificate !== 'none',
-      rejectUnauthorized: false, // decided below, where a resumed session shows its certificate
-      allowHalfOpen: true,
-      handshakeTimeout: 2 ** 31 - 1, // the arrival has a deadline of its own
-      SNICallback: (name, done) => done(null, this.contextFor(name)),
-      ...(config.alpn && { ALPNProtocols: [protocol === 'websocket' ? 'http/1.1' : 'mqtt'] }),
+      protocols: config.alpn ? Buffer.from(`${String.fromCharCode(name.length)}${name}`) : null,
+      contextFor: name => this.contextFor(name),
     };
-    this.server = createServer(options);
-    // Both are called from inside of the TLS library, which a socket must outlive on Node.
-    this.server.on('secureConnection', socket => {
-      socket.on('error', () => {}); // `close` follows and is enough
-      setImmediate(() => this.secured(socket));
-    });
-    this.server.on('tlsClientError', (error, socket) => {
-      this.take(socket)?.refuse('TLS handshake failed', { why: shortly(error) });
-      setImmediate(() => socket.destroy());
-    });
   }
 
   readonly step: Step = (arrival, next, refuse) => {
     const { raw } = arrival;
-    this.waiting.set(raw, { arrival, next, refuse, files: this.files });
-    raw.once('close', () => this.waiting.delete(raw));
-    this.server.emit('connection', raw);
+    const { files } = this; // those that it is let in or refused by
+    const failed = (error: Error) => refuse('TLS handshake failed', { why: shortly(error) });
+    const passed = (socket: Secured) => {
+      const why = this.judge(arrival, socket, files);
+      if (why === null) next();
+      else refuse(why, { commonName: arrival.certificate?.commonName ?? '' });
+    };
+    if (isSecurable(raw)) {
+      raw.secure(this.terms, error => (error === null ? passed(raw) : failed(error)));
+      return;
+    }
+    this.node ??= new NodeHandshakes(files.options, this.terms);
+    this.node.shake(raw, outcome => {
+      if (outcome instanceof Error) {
+        failed(outcome);
+      } else {
+        arrival.wrap(outcome);
+        passed(outcome);
+      }
+    });
   };
 
   /** Certificates, authorities and revocations as the files are now, for those who come next.
    *  Returns who of the others may not stay: null, or why. */
   renew(files: TlsFiles): (arrival: Arrival) => string | null {
     this.files = files;
-    this.server.setSecureContext(files.options);
+    this.terms = { ...this.terms, context: files.context };
+    this.node?.renew(files.options);
     const judge = this.trust.renew(files, Date.now());
     return ({ secured }) => (secured === null ? null : judge(secured));
   }
@@ -75,33 +79,20 @@ export class TlsStep {
     return this.files.alternatives.find(({ certificate }) => certificate.checkHost(name))?.context;
   }
 
-  private secured(socket: TLSSocket): void {
-    const waiting = this.take(socket);
-    // Its transport is gone, or it has ended already and would not say so again.
-    if (waiting === undefined || socket.readableEnded) {
-      socket.destroy();
-      return;
+  /** Null: it may pass; else why it may not. `files`: those that it was let in by. */
+  private judge(arrival: Arrival, socket: Secured, files: TlsFiles): string | null {
+    if (!this.terms.requestCert) return null;
+    const peer = socket.getPeerCertificate();
+    const presented = peer?.fingerprint256 !== undefined;
+    if (presented) {
+      arrival.certificate = readCertificate(peer);
+      arrival.secured = socket;
     }
-    const { arrival, next, refuse, files } = waiting;
-    arrival.wrap(socket);
-    if (this.config.clientCertificate !== 'none') {
-      const peer = socket.getPeerCertificate();
-      const presented = peer?.fingerprint256 !== undefined;
-      if (presented) {
-        arrival.certificate = readCertificate(peer);
-        arrival.secured = socket;
-      }
-      const why = this.fault(arrival, files);
-      if (why !== null) {
-        refuse(why, { commonName: arrival.certificate?.commonName ?? '' });
-        return;
-      }
-      if (presented) this.trust.remember(socket, peer.raw);
-    }
-    next();
+    const why = this.fault(arrival, files);
+    if (why === null && presented) this.trust.remember(socket, peer.raw);
+    return why;
   }
 
-  /** `files`: those that it was let in by. */
   private fault({ secured, certificate }: Arrival, files: TlsFiles): string | null {
     if (secured === null) {
       return this.config.clientCertificate === 'required' ? 'no client certificate' : null;
@@ -114,18 +105,10 @@ export class TlsStep {
     if (notAfter !== null && notAfter < Date.now()) return 'the client certificate has ended';
     return files === this.files ? null : this.trust.judge(secured, Date.now());
   }
-
-  private take(socket: TLSSocket): Waiting | undefined {
-    const raw = below(socket);
-    const waiting = this.waiting.get(raw);
-    this.waiting.delete(raw);
-    return waiting;
-  }
 }
 
-/** What was handed to the server; both runtimes keep it there, and tell it by nothing else. */
-function below(socket: TLSSocket): Socket {
-  return (socket as unknown as { readonly _parent: Socket })._parent;
+function isSecurable(socket: DoorSocket): socket is Securable & Secured {
+  return 'secure' in socket;
 }
 
 /** OpenSSL's messages name source files and lines. */

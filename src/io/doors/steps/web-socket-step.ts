@@ -40,17 +40,17 @@ export class WebSocketStep {
       stream.off('end', left);
       stream.pause();
       if ('status' in request) {
-        stream.write(refusalText(request));
+        stream.write(Buffer.from(refusalText(request)));
         refuse('no HTTP request', { why: request.why });
         return;
       }
       const refusal = judge(request, this.terms);
       if (refusal !== null) {
-        stream.write(refusalText(refusal));
+        stream.write(Buffer.from(refusalText(refusal)));
         refuse(refusal.why, shown(request));
         return;
       }
-      stream.write(acceptance(request));
+      stream.write(Buffer.from(acceptance(request)));
       if (seen.length > request.length) stream.unshift(seen.subarray(request.length));
       next();
     };
