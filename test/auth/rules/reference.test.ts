@@ -230,9 +230,10 @@ describe('10,000 rules', () => {
     let next = 0;
     const fresh = () => Array.from({ length: 2_000 }, () => `site/none/me/${next++}`);
     for (const kind of [() => same, fresh]) {
-      // The least of many rounds: what another program took from us is not the rules' doing.
+      // The least of many rounds: what another program took from us is not the rules' doing. More
+      // of them where it took much.
       let [least, most] = [Infinity, Infinity];
-      for (let round = 0; round < 40; round++) {
+      for (let round = 0; round < 40 || (round < 400 && most > 2 * least); round++) {
         least = Math.min(least, nanoseconds(small, kind()));
         most = Math.min(most, nanoseconds(large, kind()));
       }
