@@ -83,6 +83,8 @@ export class BunDriver extends EventDriver {
       ipv6Only: true,
       allowHalfOpen: true,
       socket: {
+        // Plain, as the core wants them: of each Buffer it would have to make one.
+        binaryType: 'uint8array' as const,
         open: accepted,
         data: ({ data: link }: Socket<BunLink>, chunk: Uint8Array) => {
           if (chunk.length >= LOUD_BYTES) link.rest();
