@@ -85,6 +85,27 @@ describe('commands that end by themselves', () => {
     });
   });
 
+  test('check-config: a file of users or of rules that would not let the broker start', () => {
+    const check = (...settings: string[]) =>
+      minnow(['check-config', ...settings.flatMap(setting => ['--set', setting])]);
+    writeFileSync(join(directory, 'users'), 'no hash\n');
+    writeFileSync(join(directory, 'rules'), 'topic readwrit a/#\n');
+    for (const [option, fault] of [
+      ['auth.passwordFile=users', /^minnow: users:1: /],
+      ['auth.aclFile=rules', /^minnow: rules:1: /],
+      ['auth.aclFile=none', /^minnow: none: there is no such file \(auth.aclFile\)/],
+      ['auth.jwtKeys=users', /^minnow: users: .*\(auth.jwtKeys\)/],
+    ] as const) {
+      const { code, stderr } = check(option);
+      assert.match(stderr, fault);
+      assert.equal(code, Exit.config);
+    }
+    // Which is made by the first start, where packages have it so.
+    const { code, stderr } = check('auth.passwordFile=none');
+    assert.match(stderr, /^minnow: warning: none: there is no such file \(auth.passwordFile\)/);
+    assert.equal(code, Exit.ok);
+  });
+
   const closed = 'a file that may not be read';
   if (process.getuid?.() === 0) {
     skipped(closed, 'root may read everything');
