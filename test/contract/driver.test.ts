@@ -116,6 +116,7 @@ function describeDriver(mode: string, framed: boolean): void {
     await host.ask(`pause ${peer.number}`);
     await host.ask(`owe ${peer.number} ${4 * MB}`);
     assert.ok((await peer.read(4 * MB)).equals(pattern(4 * MB)));
+    await host.ask(`resume ${peer.number}`); // so that it sees the peer leave
     await peer.leave();
   });
 
