@@ -54,7 +54,9 @@ function continues(buf: Uint8Array, at: number, end: number, length: number): nu
 
 /** The text of [start, end), which has been validated before. */
 export function utf8Decode(buf: Uint8Array, start: number, end: number): string {
-  return start === end ? '' : decoder.decode(buf.subarray(start, end));
+  if (start === end) return '';
+  const whole = start === 0 && end === buf.length;
+  return decoder.decode(whole ? buf : buf.subarray(start, end));
 }
 
 export function utf8Encode(text: string): Uint8Array {

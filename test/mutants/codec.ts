@@ -36,8 +36,8 @@ export const codecMutants = [
   without('v3: 1.5.3-3; v5: 1.5.4-3', [utf8, 'ignoreBOM: true', 'ignoreBOM: false']),
   without('v3: 4.7.3-4; v5: 4.7.3-4', [
     utf8,
-    'decoder.decode(buf.subarray(start, end))',
-    "decoder.decode(buf.subarray(start, end)).normalize('NFKC')",
+    'decoder.decode(whole ? buf : buf.subarray(start, end))',
+    "decoder.decode(whole ? buf : buf.subarray(start, end)).normalize('NFKC')",
   ]),
   without('v5: 1.5.5-1', [
     framer,

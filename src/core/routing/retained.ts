@@ -28,7 +28,18 @@ export class RetainedStore {
   count = 0;
   bytes = 0;
   private readonly root = new Retained(null, '');
-  /** Bounds on the above. */
+  /** The topic that was last looked for, because whoever keeps a message asks for it more than
+   *  once: the deepest of its levels that there is, where in its name the others begin, and the
+   *  first of them. */
+  private sought: string | null = null;
+  private reached = this.root;
+  private restAt = 0;
+  private missing: string | null = null;
+  /** What is above the last level of the topic that was last kept, because they often lie side by
+   *  side: its name with the slash behind it, and its node. */
+  private stem = '';
+  private above = this.root;
+  /** Bounds on number and bytes. */
   countMax: number;
   bytesMax: number;
 
@@ -38,12 +49,30 @@ export class RetainedStore {
   }
 
   find(topic: string): Retained | null {
-    let node: Retained | undefined = this.root;
-    for (const name of topic.split('/')) {
-      node = node.children?.get(name);
-      if (node === undefined) return null;
+    this.seek(topic);
+    return this.restAt > topic.length ? this.reached : null;
+  }
+
+  private seek(topic: string): void {
+    if (topic === this.sought) return;
+    const beside = topic.startsWith(this.stem);
+    let node = beside ? this.above : this.root;
+    let at = beside ? this.stem.length : 0;
+    let missing: string | null = null;
+    while (at <= topic.length) {
+      const name = levelAt(topic, at);
+      const child = node.children?.get(name);
+      if (child === undefined) {
+        missing = name;
+        break;
+      }
+      node = child;
+      at += name.length + 1;
     }
-    return node;
+    this.sought = topic;
+    this.reached = node;
+    this.restAt = at;
+    this.missing = missing;
   }
 
   /** Whether `message` may be kept: there is room, or it takes the place of another. */
@@ -60,15 +89,23 @@ export class RetainedStore {
 
   /** Keeps `message` (owned) as the last of its topic [MQTT-3.3.1-5]. */
   set(message: Message): Retained {
-    let node = this.root;
-    for (const name of message.topic.split('/')) {
+    const { topic } = message;
+    this.seek(topic);
+    let node = this.reached;
+    for (let at = this.restAt; at <= topic.length; ) {
+      const name = this.missing ?? levelAt(topic, at);
+      this.missing = null;
+      const child = new Retained(node, name);
       node.children ??= new Map();
-      let child = node.children.get(name);
-      if (child === undefined) {
-        child = new Retained(node, name);
-        node.children.set(name, child);
-      }
+      node.children.set(name, child);
       node = child;
+      at += name.length + 1;
+    }
+    this.reached = node;
+    this.restAt = topic.length + 1;
+    if (node.parent !== this.above) {
+      this.above = node.parent!;
+      this.stem = topic.slice(0, topic.length - node.name.length);
     }
     if (node.message === null) this.count++;
     else this.bytes -= node.message.size;
@@ -83,8 +120,13 @@ export class RetainedStore {
     this.count--;
     this.bytes -= node.message.size;
     node.message = null;
+    this.sought = null;
     let at: Retained = node;
     while (at.parent !== null && at.message === null && at.children === null) {
+      if (at === this.above) {
+        this.above = this.root;
+        this.stem = '';
+      }
       const siblings = at.parent.children!;
       siblings.delete(at.name);
       if (siblings.size === 0) at.parent.children = null;
@@ -99,6 +141,12 @@ export class RetainedStore {
   *match(filter: string): Generator<Retained, void, undefined> {
     yield* walk(this.root, filter.split('/'), 0);
   }
+}
+
+/** The level of `topic` that begins at `at`. */
+function levelAt(topic: string, at: number): string {
+  const end = topic.indexOf('/', at);
+  return end < 0 ? topic.slice(at) : topic.slice(at, end);
 }
 
 function* walk(

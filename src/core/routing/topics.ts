@@ -10,6 +10,10 @@ import type { Router } from './router.ts';
 import type { ShareGroup } from './share-group.ts';
 import type { Subscription } from './subscription.ts';
 
+/** Of all topics that nobody gets. */
+const NO_HITS: readonly Subscription[] = [];
+const NO_GROUPS: readonly ShareGroup[] = [];
+
 export class Topic {
   readonly name: string;
   readonly bytes: Uint8Array;
@@ -23,16 +27,16 @@ export class Topic {
   /** The next topic in the same slot of the table. */
   next: Topic | null = null;
   /** Recipients, as of `generation` of the router. */
-  hits: Subscription[] = [];
-  groups: ShareGroup[] = [];
+  hits: readonly Subscription[] = NO_HITS;
+  groups: readonly ShareGroup[] = NO_GROUPS;
   generation = 0;
 
   constructor(name: string, bytes: Uint8Array, hash: number, durability: number) {
     this.name = name;
     this.bytes = bytes;
     this.hash = hash;
-    this.durability = reservedName(name) ? Durability.None : durability;
     this.reserved = reservedName(name);
+    this.durability = this.reserved ? Durability.None : durability;
     let levels = 1;
     for (let i = 0; i < bytes.length; i++) if (bytes[i] === 0x2f) levels++;
     this.levels = levels;
@@ -64,6 +68,9 @@ export class Topics {
   private readonly slots: (Topic | null)[] = new Array(SLOTS).fill(null);
   private count = 0;
   private hitCount = 0;
+  /** For those who match the next topic: empty. */
+  private hits: Subscription[] = [];
+  private groups: ShareGroup[] = [];
 
   constructor(
     router: Router,
@@ -86,7 +93,7 @@ export class Topics {
       if (topic.hash === hash && topic.equals(buf, start, end)) return topic;
     }
     if (!topicNameValid(buf, start, end)) return null;
-    return this.remember(utf8Decode(buf, start, end), copyOf(buf, start, end), hash, slot);
+    return this.remember(copyOf(buf, start, end), hash, slot);
   }
 
   /** The topic of that name, which must be valid. */
@@ -99,12 +106,17 @@ export class Topics {
   resolve(topic: Topic): void {
     if (topic.generation === this.router.generation) return;
     this.hitCount -= topic.hits.length;
-    topic.hits = [];
-    topic.groups = [];
-    this.router.match(topic.name, topic.hits, topic.groups);
-    const { access } = this.owner;
-    if (access.mayReceive !== undefined) {
-      topic.hits = topic.hits.filter(hit => mayReceive(access, hit.session, topic.name));
+    topic.hits = NO_HITS;
+    topic.groups = NO_GROUPS;
+    const { hits, groups } = this;
+    this.router.match(topic.name, hits, groups);
+    if (hits.length > 0) {
+      this.hits = [];
+      topic.hits = this.allowed(hits, topic.name);
+    }
+    if (groups.length > 0) {
+      this.groups = [];
+      topic.groups = groups;
     }
     topic.generation = this.router.generation;
     this.hitCount += topic.hits.length;
@@ -112,8 +124,15 @@ export class Topics {
     if (this.hitCount > this.countMax * 64 && topic.hits.length < this.hitCount) this.clear();
   }
 
-  private remember(name: string, bytes: Uint8Array, hash: number, slot: number): Topic {
+  private allowed(hits: Subscription[], name: string): Subscription[] {
+    const { access } = this.owner;
+    if (access.mayReceive === undefined) return hits;
+    return hits.filter(hit => mayReceive(access, hit.session, name));
+  }
+
+  private remember(bytes: Uint8Array, hash: number, slot: number): Topic {
     if (this.count >= this.countMax) this.clear();
+    const name = utf8Decode(bytes, 0, bytes.length);
     const topic = new Topic(name, bytes, hash, this.journal.classOf(name));
     topic.next = this.slots[slot];
     this.slots[slot] = topic;

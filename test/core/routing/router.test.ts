@@ -112,14 +112,18 @@ describe('the router', () => {
 });
 
 describe('the retained store', () => {
-  const write = fc.record({ topic: name, size: fc.nat(50), clear: fc.boolean() });
+  // Few topics, each of which comes and goes often, side by side with others and alone.
+  const topics = fc.array(name, { minLength: 1, maxLength: 8 });
+  const write = fc.record({ pick: fc.nat(), size: fc.nat(50), clear: fc.boolean() });
 
   test('finds what a filter matches, counts what it holds, and keeps its bounds', () => {
     fc.assert(
-      fc.property(fc.array(write, { maxLength: 40 }), fc.array(filter), (writes, filters) => {
-        const store = new RetainedStore(8, 1_000);
+      fc.property(topics, fc.array(write, { maxLength: 40 }), fc.array(filter), (...drawn) => {
+        const [names, writes, filters] = drawn;
+        const store = new RetainedStore(5, 1_000);
         const held = new Map<string, number>();
-        for (const { topic, size, clear } of writes) {
+        for (const { pick, size, clear } of writes) {
+          const topic = names[pick % names.length]!;
           if (clear) {
             const node = store.find(topic);
             if (node !== null) store.clear(node);
@@ -129,17 +133,20 @@ describe('the retained store', () => {
           const message = makeMessage(topic, text(topic), NO_BYTES, new Uint8Array(size), 0, true);
           const others = [...held].filter(([other]) => other !== topic);
           const bytes = others.reduce((sum, [, cost]) => sum + cost, message.size);
-          assert.equal(store.accepts(message), others.length < 8 && bytes <= 1_000);
+          assert.equal(store.accepts(message), others.length < 5 && bytes <= 1_000);
           if (!store.accepts(message)) continue;
           store.set(message);
           held.set(topic, message.size);
+        }
+        for (const topic of names) {
+          assert.equal(store.find(topic)?.message?.topic, held.has(topic) ? topic : undefined);
         }
         assert.equal(store.count, held.size);
         assert.equal(
           store.bytes,
           [...held.values()].reduce((sum, cost) => sum + cost, 0),
         );
-        for (const one of filters) {
+        for (const one of [...filters, '#']) {
           const found = [...store.match(one)].map(node => node.message!.topic).sort();
           const expected = [...held.keys()].filter(topic => filterMatches(one, topic)).sort();
           assert.deepEqual(found, expected);
