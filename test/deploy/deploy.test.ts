@@ -22,7 +22,7 @@ import { DATA, platforms, USER } from '../../targets/image/rootfs.ts';
 import { missingPrograms } from '../../targets/packages.ts';
 import { readStamp } from '../../targets/stamp.ts';
 import { afterAll, describe, skipped, test } from '../harness.ts';
-import { Background, endChildren, freePort, minnow, ok } from '../integration/process.ts';
+import { Background, endChildren, minnow, ok } from '../integration/process.ts';
 import { assertAgreement, portsOf } from './agreement.ts';
 import {
   chartFile,
@@ -262,7 +262,6 @@ describe('the Helm chart', () => {
 describe('a configuration that a kubelet brings', () => {
   test('is taken over when it brings another', async () => {
     const folder = join(scratch, 'volume');
-    const port = await freePort();
     const bring = (name: string, level: string) => {
       mkdirSync(join(folder, name), { recursive: true });
       const toml = manifests().get('configmap.yaml').data['minnow.toml'];
@@ -274,7 +273,7 @@ describe('a configuration that a kubelet brings', () => {
     symlinkSync('..data/minnow.toml', join(folder, 'minnow.toml'));
     const broker = new Background([
       ...[...minnow, 'serve', '--config', join(folder, 'minnow.toml'), '--first-user'],
-      ...['--data', join(scratch, 'data'), '--listen', `127.0.0.1:${port}`],
+      ...['--data', join(scratch, 'data'), '--listen', '127.0.0.1:0'],
       ...['--set', `auth.passwordFile=${join(scratch, 'passwords')}`],
     ]);
     await broker.line(/minnow is ready/);
