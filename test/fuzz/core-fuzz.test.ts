@@ -29,6 +29,6 @@ describe('the core under fire', () => {
       replayable(seed);
       for (let i = 1; i < CASES; i++) replayable(seeds.uint32());
     },
-    rounds * 120_000,
+    rounds * 600_000,
   );
 });

@@ -31,7 +31,7 @@ describe('the simulated world', () => {
     () => {
       assert.deepEqual(runWorlds(seed, STEPS, expected), []);
     },
-    rounds * 300_000,
+    rounds * 600_000,
   );
 
   test('the same seed gives the same world, byte for byte', () => {

@@ -29,6 +29,6 @@ describe('crashes in the simulated world', () => {
     () => {
       assert.deepEqual(runDurableWorlds(seed, CRASHES, expected), []);
     },
-    rounds * 120_000,
+    rounds * 600_000,
   );
 });
