@@ -48,8 +48,8 @@ const WARM_UP_DELIVERIES = 300_000;
 const WARM_UP_MS_MAX = 3_000;
 /** Of them, under way at any time: few, so that they leave no memory behind. */
 const WARM_UP_UNDER_WAY = 1_000;
-/** In its first seconds an open loop that is ticked brings so many messages that the compilers of both
- *  ends go to work again, which slower ones never do. It is not measured before. */
+/** An open loop that is ticked brings so many messages in its first seconds that the compilers of
+ *  both ends go to work again, which slower ones never do. It is not measured before. */
 const FAST_WARM_UP_MS = 2_000;
 /** What the warm-up left behind is not to be measured, unless it takes longer than that. */
 const SETTLE_PATIENCE_MS = 2_000;
