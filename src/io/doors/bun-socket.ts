@@ -4,14 +4,8 @@
 import { EventEmitter } from 'node:events';
 import type { DetailedPeerCertificate, PeerCertificate, SecureContext } from 'node:tls';
 import type { Socket, SocketHandler } from 'bun';
+import { copyOf } from '../../mqtt/bytes.ts';
 import type { Securable, Secured, TlsTerms } from './socket.ts';
-
-type Taken = (error?: Error | null) => void;
-
-interface Waiting {
-  readonly bytes: Buffer;
-  readonly taken: Taken | undefined;
-}
 
 /** What Bun takes besides what its types tell: all that node:tls asks it for. */
 interface Upgrade {
@@ -27,6 +21,7 @@ interface Upgrade {
 export class BunSocket extends EventEmitter implements Securable, Secured {
   readonly remoteAddress: string;
   readonly remotePort: number;
+  readonly borrows = true;
   authorized = false;
   authorizationError = '';
   readableEnded = false;
@@ -40,7 +35,8 @@ export class BunSocket extends EventEmitter implements Securable, Secured {
   private readonly kept: Buffer[] = [];
   /** The peer's end waits behind what is kept. */
   private endKept = false;
-  private readonly unsent: Waiting[] = [];
+  /** Copies of what the system has not taken yet. */
+  private readonly unsent: Uint8Array[] = [];
   /** What is to happen when all is sent. */
   private last: 'end' | 'destroy' | null = null;
   private closed = false;
@@ -78,15 +74,14 @@ export class BunSocket extends EventEmitter implements Securable, Secured {
     this.kept.unshift(bytes);
   }
 
-  write(bytes: Buffer, taken?: Taken): void {
+  write(bytes: Uint8Array, taken?: () => void): void {
     if (this.closed || this.last !== null) return;
     const sent = this.unsent.length > 0 ? 0 : this.offer(bytes);
-    if (sent === bytes.length) {
-      taken?.();
-      return;
+    if (sent < bytes.length) {
+      this.unsent.push(copyOf(bytes, sent, bytes.length));
+      this.writableLength += bytes.length - sent;
     }
-    this.unsent.push({ bytes: bytes.subarray(sent), taken });
-    this.writableLength += bytes.length - sent;
+    taken?.();
   }
 
   end(): void {
@@ -174,15 +169,13 @@ export class BunSocket extends EventEmitter implements Securable, Secured {
   drained(): void {
     const { unsent } = this;
     while (unsent.length > 0) {
-      const { bytes, taken } = unsent[0];
-      const sent = this.offer(bytes);
+      const sent = this.offer(unsent[0]);
       this.writableLength -= sent;
-      if (sent < bytes.length) {
-        unsent[0] = { bytes: bytes.subarray(sent), taken };
+      if (sent < unsent[0].length) {
+        unsent[0] = unsent[0].subarray(sent);
         return;
       }
       unsent.shift();
-      taken?.();
     }
     if (this.last !== null) this.sayLast(this.last);
     else this.emit('drain');
@@ -203,8 +196,9 @@ export class BunSocket extends EventEmitter implements Securable, Secured {
     else this.socket.pause();
   }
 
-  private offer(bytes: Buffer): number {
-    return Math.max(0, this.socket.write(bytes)); // -1: it is closing
+  private offer(bytes: Uint8Array): number {
+    const sent = this.socket.write(bytes as Uint8Array<ArrayBuffer>);
+    return Math.max(0, sent); // -1: it is closing
   }
 
   private sayEnd(): void {

@@ -1,5 +1,6 @@
 // A transport behind a door, as the hallway sees it. A stream keeps what the system does not take,
-// so what is written is copied (the hallway uses its buffer again) and what may wait is bounded.
+// so what is written is copied (the hallway uses its buffer again), at the latest then, and what may
+// wait is bounded.
 
 import type { Origin } from '../../core/access.ts';
 import type { Connection } from '../../core/session/connection.ts';
@@ -68,7 +69,7 @@ export abstract class DoorLink implements Link {
     // What the system takes at once leaves room, and no `drain` comes after it.
     for (let room = this.room(); at < end && room > 0; room = this.room()) {
       const next = Math.min(end, at + room);
-      this.send(this.pack(buffer.subarray(at, next)));
+      this.send(buffer.subarray(at, next));
       at = next;
     }
     this.short = at < end;
@@ -113,8 +114,8 @@ export abstract class DoorLink implements Link {
 
   /** Calls `received` with what comes from now on. */
   protected abstract read(): void;
-  /** `bytes` as they travel, in memory of their own. */
-  protected abstract pack(bytes: Uint8Array): Buffer;
+  /** Writes `bytes`, which are lent, as they travel. */
+  protected abstract send(bytes: Uint8Array): void;
   /** What was sent, then the end. */
   protected abstract sayGoodbye(): void;
 
@@ -149,7 +150,8 @@ export abstract class DoorLink implements Link {
     this.farewell = setTimeout(() => this.abort(), ms);
   }
 
-  private send(bytes: Buffer): void {
+  /** Writes what is in memory of its own. */
+  protected give(bytes: Buffer): void {
     if (bytes.length < RELEASED_BYTES) this.stream.write(bytes);
     else this.stream.write(bytes, error => void (error ?? release(bytes)));
   }
@@ -187,8 +189,9 @@ export class StreamLink extends DoorLink {
     this.stream.on('end', () => this.ended());
   }
 
-  protected pack(bytes: Uint8Array): Buffer {
-    return Buffer.from(bytes);
+  protected send(bytes: Uint8Array): void {
+    if (this.stream.borrows) this.stream.write(bytes);
+    else this.give(Buffer.from(bytes));
   }
 
   protected sayGoodbye(): void {

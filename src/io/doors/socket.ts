@@ -14,8 +14,10 @@ export interface DoorSocket extends EventEmitter {
   resume(): unknown;
   /** Puts back what was read too far; it is paused. */
   unshift(bytes: Buffer): void;
-  /** Keeps `bytes` until the system has taken them, and calls `taken` then. */
-  write(bytes: Buffer, taken?: (error?: Error | null) => void): unknown;
+  /** Takes all of `bytes`, and calls `taken` when it needs them no more. */
+  write(bytes: Uint8Array, taken?: (error?: Error | null) => void): unknown;
+  /** It needs them no more as soon as `write` returns. */
+  readonly borrows?: true;
   /** What was written, then the end of this side. */
   end(): unknown;
   /** What was written, then the end of both. */

@@ -24,8 +24,8 @@ export class WebSocketLink extends DoorLink {
     this.stream.on('end', () => this.left());
   }
 
-  protected pack(bytes: Uint8Array): Buffer {
-    return framed(Opcode.Binary, bytes);
+  protected send(bytes: Uint8Array): void {
+    this.give(framed(Opcode.Binary, bytes));
   }
 
   protected sayGoodbye(): void {
