@@ -84,6 +84,7 @@ export class Engine {
       },
       ready: () => loop.wake(),
       full: () => broker.handleStoreFull(clock()),
+      room: room => tellRoom(log.child('store'), room),
       trouble: error => tellTrouble(log.child('store'), error),
     });
     const broker = new Broker(config.broker, access, random, clock(), keeper);
@@ -270,6 +271,11 @@ function tellStore({ loaded, store }: OpenedStore, log: Logger): void {
 function tellTrouble(log: Logger, error: StoreError | null): void {
   if (error === null) log.info('the store works again');
   else log.error('the store cannot be written; acknowledgements wait', { why: error.message });
+}
+
+function tellRoom(log: Logger, room: boolean): void {
+  if (room) log.info('the store has room again');
+  else log.error('the store is over quotaBytes or freeBytesMin; what it would keep is refused');
 }
 
 /** Those where MQTT is spoken as it is come first, by their addresses alone. */

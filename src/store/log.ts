@@ -58,6 +58,8 @@ export interface LogListener {
   ready(): void;
   /** The database is over its bound: make room. False when there is nothing left to give up. */
   full(): boolean;
+  /** There is nothing left, and strict work is refused; or there is room again (true). */
+  room(room: boolean): void;
   /** Commits began to fail, or work again (null). */
   trouble(error: StoreError | null): void;
 }
@@ -138,7 +140,6 @@ export class StoreLog implements Journal {
   }
 
   // ---- Operations
-  // --------------------------------------------------------------------------------
 
   session(s: Session): void {
     const { will } = s;
@@ -323,13 +324,12 @@ export class StoreLog implements Journal {
   }
 
   // ---- Batches
-  // -----------------------------------------------------------------------------------
 
   /** The end of a turn: hands over what must go now, lets go what waits for nothing any more. */
   flush(now: number): void {
     this.flushedAt = now;
     if (this.quiet) return;
-    if (this.full) this.full = this.overBound(); // somebody may have made room
+    if (this.full) this.tellRoom(this.overBound()); // somebody may have made room
     if (this.underWay !== null) return;
     const { promised, queued } = this.pending;
     if (promised === 0) this.advance(this.last);
@@ -378,8 +378,7 @@ export class StoreLog implements Journal {
     this.commits++;
     this.bytesWritten += bytes;
     this.budget.spend(bytes, this.flushedAt);
-    if (this.overBound()) this.full = !this.listener.full();
-    else this.full = false;
+    this.tellRoom(this.overBound() && !this.listener.full());
     this.committed = through;
     const recovered = this.failing;
     this.schedule.committed(synced);
@@ -391,8 +390,12 @@ export class StoreLog implements Journal {
     this.batchEnded();
   }
 
-  /** Asked after each commit: one session goes at a time, and the next commit tells what it gave.
-   * */
+  private tellRoom(full: boolean): void {
+    if (full !== this.full) this.listener.room(!full);
+    this.full = full;
+  }
+
+  /** Asked after each commit: one session goes at a time; the next commit tells what it gave. */
   private overBound(): boolean {
     const { quotaBytes, freeBytesMin, freeBytes } = this.options;
     if (quotaBytes > 0 && this.store.usage.usedBytes > quotaBytes) return true;
@@ -419,7 +422,6 @@ export class StoreLog implements Journal {
   }
 
   // ---- Windows
-  // -----------------------------------------------------------------------------------
 
   /** Windows are read behind everything that was queued, so nothing in them is missing. What ended
    *  meanwhile is not in them: they begin behind what was read before. */

@@ -61,6 +61,7 @@ class Gateway {
         },
         ready: () => {},
         full: () => false,
+        room: () => {},
         trouble: error => assert.equal(error, null),
       },
     );

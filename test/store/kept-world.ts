@@ -24,7 +24,7 @@ export class KeptWorld {
   readonly world: World;
   /** The wall clock, milliseconds. */
   wall: number;
-  /** What the log said about failing commits: the error's code, or "well". */
+  /** What the log said about failing commits: the error's code, or "well"; and about room. */
   readonly troubles: string[] = [];
   readonly #options: KeptOptions;
 
@@ -61,6 +61,7 @@ export class KeptWorld {
         },
         ready: () => {},
         full: () => world!.broker.handleStoreFull(world!.now),
+        room: room => this.troubles.push(room ? 'room' : 'no room'),
         trouble: error => this.troubles.push(error === null ? 'well' : error.code),
       },
     );

@@ -159,12 +159,14 @@ describe('a store over its bound', () => {
     publish(publisher, 'strict/a', 'y', 1, 2);
     const [refused] = publisher.take();
     assert.ok(refused.type === 'puback' && refused.reason === 0x97);
+    assert.deepEqual(kept.troubles, ['no room']);
     free = 1_000;
     kept.settle();
     publish(publisher, 'strict/a', 'z', 1, 3);
     kept.settle();
     const [taken] = publisher.take();
     assert.ok(taken.type === 'puback' && taken.reason === 0, 'there is room again');
+    assert.deepEqual(kept.troubles, ['no room', 'room']);
   });
 });
 

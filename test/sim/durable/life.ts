@@ -70,6 +70,7 @@ export class Life {
         },
         ready: turn,
         full: () => false,
+        room: () => {},
         trouble: () => {},
       },
     );
