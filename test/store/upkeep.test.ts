@@ -94,6 +94,14 @@ for (const implementation of implementations) {
         code: 'exists',
         message: `${path}: there is a file already; choose another name`,
       });
+      const nowhere = join(target, 'none');
+      await assert.rejects(
+        lookAfter(user.store, { command: 'backup', path: join(nowhere, 'copy') }),
+        {
+          code: 'not-writable',
+          message: `${join(nowhere, 'copy')}: there is no folder ${nowhere}; make it first`,
+        },
+      );
       assert.equal((await user.backlog(1)).length, 100);
       await user.store.close();
       const copy = new StoreUser(openInline(target));

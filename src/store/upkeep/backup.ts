@@ -12,16 +12,22 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs';
+import { dirname } from 'node:path';
+import { asStoreError } from '../sqlite/connection.ts';
 import { syncDirectory } from '../sqlite/files.ts';
 import { StoreError } from '../store.ts';
 import type { BackupReport } from './upkeep.ts';
 
 const SLICE_BYTES = 1024 * 1024;
 
-/** Throws a StoreError when `path` is taken. */
+/** Throws a StoreError when `path` is taken, or leads nowhere. */
 export function checkVacant(path: string): void {
-  if (!existsSync(path)) return;
-  throw new StoreError('exists', `${path}: there is a file already; choose another name`);
+  if (existsSync(path)) {
+    throw new StoreError('exists', `${path}: there is a file already; choose another name`);
+  }
+  const folder = dirname(path);
+  if (existsSync(folder)) return;
+  throw new StoreError('not-writable', `${path}: there is no folder ${folder}; make it first`);
 }
 
 export class Backup {
@@ -45,7 +51,7 @@ export class Backup {
       this.target = openSync(this.part, 'w', 0o600);
     } catch (error) {
       closeSync(this.source);
-      throw error;
+      throw asStoreError(error, path);
     }
   }
 
