@@ -33,7 +33,7 @@ import type { BrokerOptions } from './options.ts';
 import { onPuback, onPubcomp, onPubrec } from './packets/acknowledge.ts';
 import { onAuth, onAuthResult, onConnect } from './packets/connect.ts';
 import { clearRetained, onPublish, onPubrel } from './packets/publish.ts';
-import { continueWalks, onSubscribe, onUnsubscribe } from './packets/subscribe.ts';
+import { goOnWalking, onSubscribe, onUnsubscribe } from './packets/subscribe.ts';
 import { SysReport } from './report/sys.ts';
 import {
   type KeptDelivery,
@@ -405,7 +405,7 @@ export class Broker {
       this.onTimer(timer, now);
     }
     for (const c of b.resumed.splice(0)) this.goOn(c, now);
-    for (const session of b.takeWalking()) continueWalks(b, session, now);
+    goOnWalking(b, now);
   }
 
   /** When `handleTime` wants to be called; -Infinity: as soon as this turn has been flushed. */

@@ -68,7 +68,9 @@ export class State {
 
   /** Work put off to the next `handleTime`: connections to read from again, walks to go on with. */
   readonly resumed: Connection[] = [];
-  walking = new Set<Session>();
+  readonly walking = new Set<Session>();
+  /** Steps that walks may take in this turn, all together. */
+  walkSteps: number = limits.retainedPerTurnMax;
 
   /** Scratch, filled anew for each packet. */
   readonly publishView = new PublishView();
@@ -99,13 +101,6 @@ export class State {
     this.retained = new RetainedStore(options.retainedMessagesMax, options.retainedBytesMax);
     this.qos0OutputMax = options.outputBytesMax;
     this.guard.configure(this);
-  }
-
-  /** Whose walks go on now; the list starts anew. */
-  takeWalking(): Iterable<Session> {
-    const { walking } = this;
-    if (walking.size > 0) this.walking = new Set();
-    return walking;
   }
 
   /** Lets `session` go on with its retained messages (subscribe.ts) next turn. */

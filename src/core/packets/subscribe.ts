@@ -102,7 +102,7 @@ function subscribe(
   if (session.kept) b.journal.subscribed(subscription);
   const wanted = entry.retainHandling === 0 || (entry.retainHandling === 1 && isNew);
   if (wanted && subscription.group === null && b.retained.count > 0) {
-    walks.push({ subscription, topics: b.retained.match(entry.filter) });
+    walks.push({ subscription, topics: b.retained.walk(entry.filter) });
   }
   return qos;
 }
@@ -164,27 +164,35 @@ export function removeSubscription(b: State, session: Session, subscription: Sub
 // ---- Retained messages for new subscriptions
 // -----------------------------------------------------
 
+/** A new turn: those whose walks were put off go on, in the order in which they were. */
+export function goOnWalking(b: State, now: number): void {
+  b.walkSteps = limits.retainedPerTurnMax;
+  let waiting = b.walking.size;
+  for (const session of b.walking) {
+    if (waiting-- === 0 || b.walkSteps <= 0) return;
+    b.walking.delete(session);
+    continueWalks(b, session, now);
+  }
+}
+
 /** Sends `session` its next retained messages, as far as this turn and its bounds allow. */
-export function continueWalks(b: State, session: Session, now: number): void {
+function continueWalks(b: State, session: Session, now: number): void {
   const walks = session.walks;
   if (walks === null || session.connection === null) return;
-  let budget: number = limits.retainedPerTurn;
+  let left: number = limits.retainedPerTurn;
   while (walks.length > 0) {
     const { subscription, topics } = walks[0];
-    for (;;) {
+    const as = asRetained(subscription);
+    while (subscription.index >= 0 && !topics.done) {
       // What waits is bounded: the walk goes on when the client has taken some of it.
       if (session.congested || session.queued >= limits.retainedPerTurn) return;
-      if (budget-- === 0) {
+      if (left-- === 0 || b.walkSteps-- <= 0) {
         b.scheduleWalk(session);
         return;
       }
-      const next = subscription.index < 0 ? null : topics.next();
-      if (next === null || next.done) break;
-      const message = next.value.message;
+      const message = topics.step()?.message ?? null;
       if (message === null || message.expiresAt <= now) continue;
-      if (mayReceive(b.access, session, message.topic)) {
-        deliver(b, asRetained(subscription), message, false, now);
-      }
+      if (mayReceive(b.access, session, message.topic)) deliver(b, as, message, false, now);
     }
     walks.shift();
   }

@@ -134,12 +134,76 @@ export class RetainedStore {
     }
   }
 
-  /**
-   * The topics with a message that `filter` (no $share) matches, one at a time: the caller may stop
-   * and go on later, whatever has been set or cleared meanwhile.
-   */
+  /** The topics with a message that `filter` (no $share) matches. */
   *match(filter: string): Generator<Retained, void, undefined> {
-    yield* walk(this.root, filter.split('/'), 0);
+    for (const walk = this.walk(filter); !walk.done; ) {
+      const node = walk.step();
+      if (node !== null) yield node;
+    }
+  }
+
+  /** The same, as slowly as the caller likes. */
+  walk(filter: string): Walk {
+    return new Walk(this.root, filter);
+  }
+}
+
+/** Nodes of one level, of which those are left to be looked at that did not have their turn. */
+interface Row {
+  readonly nodes: Iterator<Retained, void>;
+  /** Which level of the filter speaks about them. */
+  readonly depth: number;
+}
+
+/** Looks for what a filter matches, one node at a time, whether it matches or not: the caller may
+ *  stop and go on later, whatever has been set or cleared meanwhile. */
+export class Walk {
+  private readonly names: readonly string[];
+  /** From the top down, the last one is worked off first. */
+  private readonly rows: Row[];
+  done = false;
+
+  constructor(root: Retained, filter: string) {
+    this.names = filter.split('/');
+    this.rows = [{ nodes: [root].values(), depth: 0 }];
+  }
+
+  /** The next topic with a message; null: not yet, or there is none any more. */
+  step(): Retained | null {
+    const row = this.rows.at(-1)!;
+    const { value: node } = row.nodes.next();
+    if (node) return this.enter(node, row.depth);
+    this.rows.pop();
+    this.done = this.rows.length === 0;
+    return null;
+  }
+
+  /** `node` is matched by what stands in front of the level `depth` of the filter. */
+  private enter(from: Retained, depth: number): Retained | null {
+    // A wildcard at the front does not match topics that begin with $ [MQTT-4.7.2-1].
+    if (from.parent?.parent === null && this.isWild(0) && from.name.charCodeAt(0) === 36)
+      return null;
+    let node = from;
+    for (let at = depth; at < this.names.length; at++) {
+      const { children } = node;
+      const name = this.names[at];
+      if (name === '#') {
+        if (children !== null) this.rows.push({ nodes: children.values(), depth: at });
+        break; // the parent level too [MQTT-4.7.1-2]
+      }
+      if (name === '+') {
+        if (children !== null) this.rows.push({ nodes: children.values(), depth: at + 1 });
+        return null;
+      }
+      const child = children?.get(name);
+      if (child === undefined) return null;
+      node = child;
+    }
+    return node.message === null ? null : node;
+  }
+
+  private isWild(at: number): boolean {
+    return this.names[at] === '+' || this.names[at] === '#';
   }
 }
 
@@ -147,37 +211,4 @@ export class RetainedStore {
 function levelAt(topic: string, at: number): string {
   const end = topic.indexOf('/', at);
   return end < 0 ? topic.slice(at) : topic.slice(at, end);
-}
-
-function* walk(
-  node: Retained,
-  names: readonly string[],
-  depth: number,
-): Generator<Retained, void, undefined> {
-  if (depth === names.length) {
-    if (node.message !== null) yield node;
-    return;
-  }
-  const name = names[depth];
-  if (name === '#') {
-    yield* everything(node, depth === 0);
-  } else if (node.children === null) {
-    return;
-  } else if (name === '+') {
-    for (const child of node.children.values()) {
-      // A wildcard at the front does not match topics that begin with $ [MQTT-4.7.2-1].
-      if (depth > 0 || child.name.charCodeAt(0) !== 36) yield* walk(child, names, depth + 1);
-    }
-  } else {
-    const child = node.children.get(name);
-    if (child !== undefined) yield* walk(child, names, depth + 1);
-  }
-}
-
-function* everything(node: Retained, atRoot: boolean): Generator<Retained, void, undefined> {
-  if (node.message !== null) yield node;
-  if (node.children === null) return;
-  for (const child of node.children.values()) {
-    if (!atRoot || child.name.charCodeAt(0) !== 36) yield* everything(child, false);
-  }
 }

@@ -5,7 +5,7 @@
 import { SESSION_NEVER_EXPIRES, type Will } from '../../mqtt/packet.ts';
 import type { Origin, Principal } from '../access.ts';
 import { NEVER } from '../routing/message.ts';
-import type { Retained } from '../routing/retained.ts';
+import type { Walk } from '../routing/retained.ts';
 import type { Subscription } from '../routing/subscription.ts';
 import type { Timer } from '../timers.ts';
 import type { Congestion } from './congestion.ts';
@@ -17,7 +17,7 @@ import type { Held } from './subscriptions.ts';
 /** Retained messages that a new subscription has not been sent yet. */
 export interface RetainedWalk {
   readonly subscription: Subscription;
-  readonly topics: Iterator<Retained, void>;
+  readonly topics: Walk;
 }
 
 /** Who the last connection of a session was, and what is due without it. */
