@@ -1,10 +1,6 @@
 // Bugs that lose or double what was acknowledged, each of which the crash suite has to find.
 
-import type { Patch } from '../mutants/patch.ts';
-
-export interface PlantedBug extends Patch {
-  readonly name: string;
-}
+import type { PlantedBug } from '../mutants/hunt.ts';
 
 export const plantedBugs: readonly PlantedBug[] = [
   {

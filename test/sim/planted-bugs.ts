@@ -1,11 +1,7 @@
 // Bugs as brokers have had them, each to be planted into a copy of the program. The simulated world
 // has to find every one of them (planted-bugs.test.ts).
 
-import type { Patch } from '../mutants/patch.ts';
-
-export interface PlantedBug extends Patch {
-  readonly name: string;
-}
+import type { PlantedBug } from '../mutants/hunt.ts';
 
 const deliver = 'src/core/deliver.ts';
 const publish = 'src/core/packets/publish.ts';

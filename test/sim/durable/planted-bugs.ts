@@ -1,7 +1,7 @@
 // Ways to lose or to repeat what was promised, each to be planted into a copy of the program. The
 // crashing worlds have to find every one of them (planted-bugs.test.ts).
 
-import type { PlantedBug } from '../planted-bugs.ts';
+import type { PlantedBug } from '../../mutants/hunt.ts';
 
 const log = 'src/store/log.ts';
 const deliver = 'src/core/deliver.ts';
