@@ -233,21 +233,22 @@ export class Acting {
     const properties = identified
       ? { subscriptionIdentifiers: [prng.pick([1, 2, 3, 200, 20_000])] }
       : {};
+    if (!client.request({ type: 'subscribe', filters, properties })) return;
     this.#world.note(
       () => `${client.id} subscribes to ${filters.map(f => `${f.filter} (${f.qos})`)}`,
     );
-    client.request({ type: 'subscribe', filters, properties });
   }
 
   /** With an identifier that is used once, so that each copy tells which share it came through. */
   #subscribeShared(client: Client): void {
     const { prng } = this.#world;
-    const name = prng.pick(['g', 'h']);
-    const inner = prng.oneIn(2) ? prng.pick(['#', 'a/#', 'b', '+']) : drawFilter(prng);
+    // Mostly the same few, so that they have several members.
+    const name = prng.pick(['g', 'g', 'h']);
+    const inner = prng.oneIn(3) ? drawFilter(prng) : prng.pick(['#', 'a/#']);
     const filter = { ...this.#filter(client), filter: `$share/${name}/${inner}`, noLocal: false };
     const properties = { subscriptionIdentifiers: [100_000 + ++this.#shared] };
+    if (!client.request({ type: 'subscribe', filters: [filter], properties })) return;
     this.#world.note(() => `${client.id} subscribes to ${filter.filter} (${filter.qos})`);
-    client.request({ type: 'subscribe', filters: [filter], properties });
   }
 
   #unsubscribe(client: Client): void {
@@ -255,8 +256,8 @@ export class Acting {
     const known = [...(oracle.model.sessions.get(client.id)?.subscriptions.keys() ?? [])];
     const filters = known.length > 0 && !prng.oneIn(6) ? [prng.pick(known)] : [drawFilter(prng)];
     if (prng.oneIn(3)) filters.push(drawFilter(prng));
+    if (!client.request({ type: 'unsubscribe', filters })) return;
     this.#world.note(() => `${client.id} unsubscribes from ${filters}`);
-    client.request({ type: 'unsubscribe', filters });
   }
 
   // ---- The end ---------------------------------------------------------------------------------
@@ -316,7 +317,7 @@ export class Acting {
     const character = {
       ...{ version: 5 as const, cleanStart: 1, sessionExpiry: 0, keepAlive: 0, aliasMax: 0 },
       ...{ receiveMaximum: 65_535, packetSizeMax: null, ackDelayMs: 1, shuffles: false },
-      ...{ errors: 0, eager: false },
+      ...{ errors: 0, eager: false, packetIds: 65_535 },
     };
     const probe = new Client('probe', character, world.clock, world.prng);
     world.clients.push(probe);

@@ -35,8 +35,8 @@ export interface Character {
   readonly errors: number;
   /** Sends before it has seen CONNACK. */
   readonly eager: boolean;
-  /** How many packet identifiers it uses, so that it uses them again soon; all when not given. */
-  readonly packetIds?: number;
+  /** How many packet identifiers it uses: of few, each stands for many messages. */
+  readonly packetIds: number;
 }
 
 interface Outgoing {
@@ -158,7 +158,7 @@ export class Client {
     this.connected = true;
     this.id = properties.assignedClientIdentifier ?? this.id;
     this.#keepAlive = properties.serverKeepAlive ?? this.#keepAlive;
-    const { packetIds = 65_535 } = this.character;
+    const { packetIds } = this.character;
     this.#quota = Math.min(properties.receiveMaximum ?? 65_535, 100, Math.ceil(packetIds / 2));
     this.#aliasMaxOut = properties.topicAliasMaximum ?? 0;
     this.#packetSizeMaxOut = properties.maximumPacketSize ?? Infinity;
@@ -201,7 +201,7 @@ export class Client {
   publish(draft: Omit<PublishWire, 'type' | 'packetId' | 'dup'>): boolean {
     const packet: PublishWire = { type: 'publish', dup: false, packetId: 0, ...draft };
     if (packet.qos > 0) {
-      if (this.#quota <= 0 || this.#resend.length > 0) return false;
+      if (this.#quota <= 0 || this.#resend.length > 0 || this.#idsAreTaken) return false;
       packet.packetId = this.#nextId();
     }
     if (encodePacket(packet, this.character.version).length + 3 > this.#packetSizeMaxOut) {
@@ -230,18 +230,24 @@ export class Client {
     return { ...packet, properties: { ...packet.properties, topicAlias: alias } };
   }
 
-  /** SUBSCRIBE or UNSUBSCRIBE with a packet identifier of its own. */
+  /** SUBSCRIBE or UNSUBSCRIBE with a packet identifier of its own; returns whether it had one. */
   request(
     packet: Extract<WireInput, { type: 'subscribe' }> | Extract<WireInput, { type: 'unsubscribe' }>,
-  ): void {
+  ): boolean {
+    if (this.#idsAreTaken) return false;
     const packetId = this.#nextId();
     this.#requests.add(packetId);
     this.send({ ...packet, packetId });
+    return true;
+  }
+
+  get #idsAreTaken(): boolean {
+    return this.#outgoing.size + this.#requests.size >= this.character.packetIds;
   }
 
   #nextId(): number {
     do {
-      this.#lastId = (this.#lastId % (this.character.packetIds ?? 65_535)) + 1;
+      this.#lastId = (this.#lastId % this.character.packetIds) + 1;
     } while (this.#outgoing.has(this.#lastId) || this.#requests.has(this.#lastId));
     return this.#lastId;
   }
@@ -350,5 +356,6 @@ export function drawCharacter(prng: Prng, anySize: boolean): Character {
     shuffles: prng.oneIn(5),
     errors: prng.pick([0, 0, 0, 0.1]),
     eager: prng.oneIn(4),
+    packetIds: prng.pick([8, 65_535, 65_535]),
   };
 }

@@ -22,8 +22,8 @@ export function runWorld(seed: number, steps: number = STEPS_PER_WORLD): World {
   return world;
 }
 
-/** Past the steps asked for, what is rare is waited for this many times as long at most. */
-const PATIENCE = 4;
+/** So long what is rare is waited for, in short runs as well. */
+const PATIENCE_STEPS = 600_000;
 
 /**
  * Runs worlds from `seed` until `steps` steps are taken and all of `expected` has happened in them;
@@ -34,7 +34,7 @@ export function runWorlds(seed: number, steps: number, expected: readonly string
   const seeds = new Prng(seed);
   let next = seed;
   let taken = 0;
-  while (taken < steps || (missing.length > 0 && taken < steps * PATIENCE)) {
+  while (taken < steps || (missing.length > 0 && taken < PATIENCE_STEPS)) {
     const { met } = runWorld(next, STEPS_PER_WORLD).oracle;
     missing = missing.filter(what => !met.includes(what));
     next = seeds.uint32();

@@ -16,6 +16,8 @@ import { FORBIDDEN } from './topics.ts';
 
 /** What everybody's last moments looked like, for the message of a failure. */
 const TRACE_LENGTH = 60;
+/** Things that may happen at one moment. */
+const BUSY_MAX = 10_000;
 
 export class World {
   readonly config: WorldConfig;
@@ -80,7 +82,14 @@ export class World {
   /** Lets `ms` go by. */
   pass(ms: number): void {
     const time = this.clock.now + ms;
-    while (this.#nextTime() <= time) this.#proceed();
+    let { now } = this.clock;
+    let busy = 0;
+    while (this.#nextTime() <= time) {
+      this.#proceed();
+      busy = this.clock.now > now ? 0 : busy + 1;
+      ({ now } = this.clock);
+      demand(busy < BUSY_MAX, () => 'time stands still: something always wants to happen at once');
+    }
     this.clock.now = Math.max(this.clock.now, time);
   }
 

@@ -129,6 +129,11 @@ export class Acting {
     client.request({ type: 'unsubscribe', filters: [filter] });
   }
 
+  /** Everybody who is there publishes something. */
+  publishAll(): void {
+    for (const client of this.#world.clients) if (client.connected) this.#publish(client);
+  }
+
   /** Everybody who is away connects. */
   comeBack(): void {
     for (const client of this.#world.clients) if (client.link === null) this.connect(client);

@@ -88,7 +88,7 @@ export function drawDurableCharacter(prng: Prng): Character {
     shuffles: false,
     errors: prng.pick([0, 0, 0.1]),
     eager: false,
-    packetIds: prng.pick([8, 24]),
+    packetIds: prng.pick([1, 8, 24]),
   };
 }
 

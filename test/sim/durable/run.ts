@@ -18,8 +18,8 @@ export function runDurableWorld(seed: number, crashes: number): DurableWorld {
   return world;
 }
 
-/** Past the crashes asked for, what is rare is waited for this many times as long at most. */
-const PATIENCE = 4;
+/** So long what is rare is waited for, in short runs as well. */
+const PATIENCE_CRASHES = 20_000;
 
 /**
  * Runs worlds from `seed` until `crashes` are survived and all of `expected` has happened in them.
@@ -34,7 +34,7 @@ export function runDurableWorlds(
   const seeds = new Prng(seed);
   let next = seed;
   let survived = 0;
-  while (survived < crashes || (missing.length > 0 && survived < crashes * PATIENCE)) {
+  while (survived < crashes || (missing.length > 0 && survived < PATIENCE_CRASHES)) {
     const { met } = runDurableWorld(next, CRASHES_PER_WORLD).oracle;
     missing = missing.filter(what => !met.has(what));
     next = seeds.uint32();

@@ -144,8 +144,16 @@ export class DurableWorld {
       this.#acting.step();
       const { sick, stepsPerLife } = this.config;
       if (sick > 0 && this.prng.oneIn(sick)) this.#sicken();
-      if (this.prng.oneIn(stepsPerLife)) this.crash(this.prng.oneIn(2));
+      if (!this.prng.oneIn(stepsPerLife)) continue;
+      if (this.prng.oneIn(2)) this.#rush();
+      this.crash(this.prng.oneIn(2));
     }
+  }
+
+  /** Everybody is in the middle of something. */
+  #rush(): void {
+    this.#acting.publishAll();
+    this.pass(this.prng.interval(this.config.weather.delayMs));
   }
 
   /** Commits fail for a while. */
