@@ -3,7 +3,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Background, minnow } from '../integration/process.ts';
+import { Background, minnow, waitUpTo } from '../integration/process.ts';
+
+// A broker that recovers may take its time, on a machine that has much else to do.
+waitUpTo(60_000);
 
 export class BrokerProcess {
   readonly data: string;

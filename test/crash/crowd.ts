@@ -19,9 +19,9 @@ const WILLS = 'strict/will';
 /** Messages that a client has under way at once. */
 const UNDER_WAY_MAX = 16;
 /** How long nothing may happen while something is waited for. */
-const SILENCE_MS = 5_000;
+const SILENCE_MS = 10_000;
 /** However much happens: clients that are shut out and come back for ever get nowhere. */
-const SETTLE_MS_MAX = 30_000;
+const SETTLE_MS_MAX = 60_000;
 
 const characters: readonly Character[] = [
   { id: 'five-a', version: 5, persistent: true, receiveMaximum: 100 },

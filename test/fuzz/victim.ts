@@ -10,7 +10,7 @@ import { type Connection, ConnectionState } from '../../src/core/session/connect
 import type { Prng } from '../prng.ts';
 import { PacketDecoder, type Version, type WirePacket } from '../wire.ts';
 
-/** No input may keep the broker busy for longer, milliseconds of real time. */
+/** No input may keep the broker busy for longer, milliseconds. */
 const INPUT_MS_MAX = 2_000;
 
 const options = {
@@ -120,9 +120,13 @@ export class Victim {
   }
 
   #timed(input: () => void): void {
-    const begin = performance.now();
+    const began = performance.now();
+    const before = process.cpuUsage();
     input();
-    const took = performance.now() - begin;
+    if (performance.now() - began < INPUT_MS_MAX) return;
+    // Or else others had the processor meanwhile.
+    const { user, system } = process.cpuUsage(before);
+    const took = (user + system) / 1000;
     assert.ok(took < INPUT_MS_MAX, `one input took ${took} ms`);
   }
 
