@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { coldStart } from '../bench/starting.ts';
 import { distName } from './dist.ts';
 import { everythingIn } from './pack/tar.ts';
-import { root } from './packages.ts';
+import { root, run } from './packages.ts';
 import { readStamp } from './stamp.ts';
 import { nativeTarget, readTarget, type Target, targetNames } from './target.ts';
 import { distFolder } from './tree.ts';
@@ -25,8 +25,8 @@ export interface Row {
   readonly startMs: number | string;
 }
 
-/** The table, in Markdown. */
-export function sizeTable(rows: readonly Row[]): string {
+/** The table, in Markdown, and below it `build`: of which program, as it says itself. */
+export function sizeTable(rows: readonly Row[], build: string): string {
   const mb = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
   const lines = rows.map(({ target, archive, unpacked, startMs }) => {
     const start = typeof startMs === 'string' ? startMs : `${startMs.toFixed(1)} ms`;
@@ -34,7 +34,8 @@ export function sizeTable(rows: readonly Row[]): string {
     return `| \`${name}\` | ${summary} | ${mb(archive)} | ${mb(unpacked)} | ${start} |`;
   });
   const head = '| target | runs on | archive | unpacked | start to first CONNACK |';
-  return [head, '| --- | --- | --- | --- | --- |', ...lines].join('\n');
+  const table = [head, '| --- | --- | --- | --- | --- |', ...lines].join('\n');
+  return `${table}\n\nMeasured by \`make size-table\` of ${build}.`;
 }
 
 /** A text with something else between the marks; throws where they are missing. */
@@ -68,6 +69,13 @@ export function whyUnmeasured({ name, machine, trial }: Target): string | null {
   return isOurs ? `not measured (run in a root of ${machine.libc})` : 'not measured (emulated)';
 }
 
+/** The version and the commit of a program in dist/, which may be older than the sources. */
+function buildOf(name: string): string {
+  const said = run([join(distFolder, name, readTarget(name).program), 'version']).split('\n');
+  const commit = said.find(line => line.startsWith('commit '));
+  return `${said[0]!.split(' (')[0]}, ${commit}`;
+}
+
 async function medianStart(program: string): Promise<number> {
   const peer = {
     name: 'minnow',
@@ -88,7 +96,7 @@ async function medianStart(program: string): Promise<number> {
 if (import.meta.main) {
   const rows: Row[] = [];
   for (const name of targetNames()) rows.push(await measure(name));
-  const table = sizeTable(rows);
+  const table = sizeTable(rows, buildOf(nativeTarget()));
   writeFileSync(readme, between(readFileSync(readme, 'utf8'), table));
   process.stdout.write(`${table}\n`);
 }

@@ -258,7 +258,9 @@ describe("README.md's table", () => {
       const row = rows.find(line => line.startsWith(`| \`${name}\` | ${summary} | `));
       assert.match(row ?? '', /\| \d+ MB \| \d+ MB \| (not measured \(.+\)|\d+\.\d ms) \|$/, name);
     }
-    assert.equal(rows.length, targetNames().length + 2, 'and nothing else');
+    assert.equal(rows.length, targetNames().length + 4, 'and nothing else');
+    const build = /^Measured by `make size-table` of minnow [\d.]+, commit [0-9a-f]+\+?\.$/;
+    assert.match(rows.at(-1)!, build);
   });
 
   test('says why a start was not measured', () => {
@@ -275,8 +277,11 @@ describe("README.md's table", () => {
 
   test('is written between its marks, and nothing else is touched', () => {
     const target = readTarget('linux-x64');
-    const table = sizeTable([{ target, archive: 41_483_584, unpacked: 117e6, startMs: 9.87 }]);
-    assert.ok(table.endsWith(`${target.summary} | 41 MB | 117 MB | 9.9 ms |`), table);
+    const row = { target, archive: 41_483_584, unpacked: 117e6, startMs: 9.87 };
+    const table = sizeTable([row], 'minnow 1.2.3, commit 0123abcd');
+    const last = `${target.summary} | 41 MB | 117 MB | 9.9 ms |`;
+    const build = 'Measured by `make size-table` of minnow 1.2.3, commit 0123abcd.';
+    assert.ok(table.endsWith(`${last}\n\n${build}`), table);
     const written = between(readme, table);
     assert.equal(currentTable(written), table);
     assert.equal(between(written, currentTable(readme)), readme);
