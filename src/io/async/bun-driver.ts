@@ -97,7 +97,9 @@ export class BunDriver extends EventDriver {
           this.drained(link);
         },
         end: ({ data: link }: Socket<BunLink>) => this.ended(link),
-        close: ({ data: link }: Socket<BunLink>) => this.closed(link),
+        close: ({ data: link }: Socket<BunLink | undefined>) => {
+          if (link !== undefined) this.closed(link); // who had reset was never one
+        },
         // No `error`: what is thrown in here would go there, and is a bug that ends the process.
       },
     };

@@ -11,6 +11,8 @@ import { createProcessRoom, Room, type RoomShare } from '../room.ts';
 import { Gate, type Guest } from './gate.ts';
 import { Turns } from './turns.ts';
 
+/** There may be a million: 112 bytes as long as there are at most 12 fields, those of a runtime's
+ *  own link among them. */
 export abstract class EventLink implements Link, Guest {
   /** As it was accepted: whoever has reset by the time it is let in has no address any more. */
   readonly peer: string;
@@ -18,22 +20,20 @@ export abstract class EventLink implements Link, Guest {
   connection: Connection | null = null;
   blocked = false;
   closing = false;
-  /** The hallway knows it. */
-  known = false;
+  /** Where it stands among its driver's; -1: it does not. */
+  index = -1;
   /** We have said goodbye; what still comes is thrown away. */
   finished = false;
   protected readonly driver: EventDriver;
   private paused: boolean;
   private resting = false;
-  private stopped: boolean;
 
-  /** `stopped`: it was accepted without being read from. */
-  constructor(driver: EventDriver, entrance: Entrance, peer: string, stopped: boolean) {
+  /** `paused`: it was accepted without being read from. */
+  constructor(driver: EventDriver, entrance: Entrance, peer: string, paused: boolean) {
     this.driver = driver;
     this.entrance = entrance;
     this.peer = peer;
-    this.paused = stopped;
-    this.stopped = stopped;
+    this.paused = paused;
   }
 
   get origin(): Origin {
@@ -49,28 +49,32 @@ export abstract class EventLink implements Link, Guest {
   protected abstract stopReading(stopped: boolean): void;
 
   pause(paused: boolean): void {
+    const before = this.stopped;
     this.paused = paused;
-    this.setReading();
+    this.setReading(before);
   }
 
   /** It brought as much as is read at once, and there may be more: the others have their turns
    *  first, where the runtime would go on reading. */
   rest(): void {
     if (this.resting) return;
+    const before = this.stopped;
     this.resting = true;
-    this.setReading();
+    this.setReading(before);
     setImmediate(endRest, this);
   }
 
   /** The others have had theirs. */
   goOn(): void {
+    const before = this.stopped;
     this.resting = false;
-    this.setReading();
+    this.setReading(before);
   }
 
   close(): void {
+    const before = this.stopped;
     this.finished = true;
-    this.setReading(); // the peer's end of stream must be seen
+    this.setReading(before); // the peer's end of stream must be seen
     this.sayGoodbye();
   }
 
@@ -83,11 +87,13 @@ export abstract class EventLink implements Link, Guest {
     this.driver.letIn(this);
   }
 
-  private setReading(): void {
-    const stopped = (this.paused || this.resting) && !this.finished;
-    if (stopped === this.stopped) return;
-    this.stopped = stopped;
-    this.stopReading(stopped);
+  /** It is not read from. */
+  private get stopped(): boolean {
+    return (this.paused || this.resting) && !this.finished;
+  }
+
+  private setReading(before: boolean): void {
+    if (this.stopped !== before) this.stopReading(!before);
   }
 }
 
@@ -102,7 +108,7 @@ export abstract class EventDriver implements Driver {
   private readonly room: Room;
   private readonly gate: Gate;
   private readonly turns = new Turns(() => this.turn());
-  private readonly links = new Set<EventLink>();
+  private readonly links: EventLink[] = [];
   /** Their peers have ended their sides; they end with the turn. */
   private readonly ending: EventLink[] = [];
 
@@ -128,7 +134,7 @@ export abstract class EventDriver implements Driver {
 
   stop(): void {
     this.stopListening();
-    for (const link of this.links) link.abort();
+    for (const link of [...this.links]) link.abort(); // who may be gone at once
     this.turns.stop();
   }
 
@@ -149,14 +155,13 @@ export abstract class EventDriver implements Driver {
       link.abort();
       return;
     }
-    this.links.add(link);
+    link.index = this.links.push(link) - 1;
     this.gate.arrived(link);
     this.turns.plan(); // also to let in who is held
   }
 
   /** Called by a link whose time has come. */
   letIn(link: EventLink): void {
-    link.known = true;
     if (!link.entrance.reception.opened(link)) link.abort();
     this.turns.plan();
   }
@@ -178,13 +183,24 @@ export abstract class EventDriver implements Driver {
   }
 
   closed(link: EventLink): void {
-    if (!this.links.delete(link)) return;
+    if (link.index < 0) return;
+    this.remove(link);
     link.finished = true;
-    this.gate.left(link);
+    const unknown = this.gate.left(link);
     link.entrance.leave();
-    if (!link.known) return;
+    if (unknown) return;
     link.entrance.reception.closed(link);
     this.turns.plan();
+  }
+
+  /** The last one moves into its place. */
+  private remove(link: EventLink): void {
+    const last = this.links.pop()!;
+    if (last !== link) {
+      last.index = link.index;
+      this.links[last.index] = last;
+    }
+    link.index = -1;
   }
 
   private turn(): number {
@@ -195,6 +211,6 @@ export abstract class EventDriver implements Driver {
   }
 
   private endAll(): void {
-    for (const link of this.ending.splice(0)) if (this.links.has(link)) link.end();
+    for (const link of this.ending.splice(0)) if (link.index >= 0) link.end();
   }
 }

@@ -31,9 +31,9 @@ export class Gate {
     }
   }
 
-  /** Gone, held or not. */
-  left(guest: Guest): void {
-    this.held.delete(guest);
+  /** Gone; whether it was still held. */
+  left(guest: Guest): boolean {
+    return this.held.delete(guest);
   }
 
   /** To be called once per turn: lets in whoever may be by now; milliseconds until the next may,

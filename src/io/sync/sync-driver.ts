@@ -146,7 +146,8 @@ export class SyncDriver implements BlockingDriver {
   private readonly poller: Poller;
   private readonly acceptor: Acceptor;
   private readonly room: Room;
-  private readonly links = new Set<SyncLink>();
+  /** By descriptor. */
+  private readonly links: (SyncLink | undefined)[] = [];
   private readonly feeds: Feed[] = [];
   private readonly chunk: Uint8Array;
   private readonly chunkAt: number;
@@ -239,7 +240,7 @@ export class SyncDriver implements BlockingDriver {
     if (this.stopped) return;
     this.stopped = true;
     this.stopListening();
-    for (const link of this.links) link.abort();
+    for (const link of this.links) link?.abort();
     if (!this.running) this.finish();
   }
 
@@ -280,7 +281,7 @@ export class SyncDriver implements BlockingDriver {
       entrance.leave();
       return false;
     }
-    this.links.add(link);
+    this.links[fd] = link;
     if (!entrance.reception.opened(link)) link.abort();
     return true;
   }
@@ -392,7 +393,7 @@ export class SyncDriver implements BlockingDriver {
       this.doomed = [];
       for (const link of links) {
         link.phase = Phase.Ended;
-        this.links.delete(link);
+        this.links[link.fd] = undefined;
         this.poller.forget(link.fd);
         this.libc.close(link.fd);
         link.entrance.leave();
