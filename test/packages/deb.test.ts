@@ -189,6 +189,12 @@ describe('what is written by hand for Debian', () => {
     });
   }
 
+  test('start it as often as it takes', () => {
+    const text = readFileSync(join(project, 'targets', 'systemd', 'minnow.service'), 'utf8');
+    // Five within ten seconds are all that systemd allows otherwise, those by hand among them.
+    assert.match(text, /^\[Unit\]\n(?:[^[].*\n|\n)*StartLimitIntervalSec=0$/m);
+  });
+
   const lacks = spawnSync('systemd-analyze', ['--version']).error !== undefined;
   if (lacks) {
     skipped('are units without a fault', 'systemd-analyze is not installed');
