@@ -53,8 +53,10 @@ function librariesOf(root: Libraries): string {
   return 'fixture' in root ? join(fixtures, root.fixture) : root.libraries;
 }
 
-/** Unpacks an archive in a place of its own. */
-export function prepare({ trial, program: name }: Target, archive: string): Place {
+/** Unpacks an archive in a place of its own, with what it takes to run it where that is here. */
+export function prepare(target: Target, archive: string): Place {
+  const name = target.program;
+  const trial = trialObstacle(target) === null ? target.trial : null;
   const root = mkdtempSync(join(tmpdir(), 'minnow-place-'));
   for (const folder of ['proc', 'tmp', 'data']) mkdirSync(join(root, folder));
   const unpacked = spawnSync('tar', ['-xJf', archive, '-C', root], { encoding: 'utf8' });
