@@ -59,13 +59,15 @@ export class Schedule {
   /** At the end of every turn in which nothing is under way; `commitMs` is what the last commit
    *  took. */
   note(now: number, commitMs: number): void {
-    const { alive, bytes, promised } = this.pending;
+    const { alive, bytes, promised, queued } = this.pending;
     if (alive === 0 && !this.owesSync) this.deadline = NEVER;
     else if (this.deadline === NEVER) this.deadline = this.deadlineFrom(now, now);
     this.large = bytes >= this.size(now) && !this.retrying;
     if (promised === 0 || this.retrying) this.gathered = NEVER;
     else if (this.gathered === NEVER) {
-      const gatherMs = this.ungathered > 0 ? 0 : Math.floor(Math.min(GATHER_MS_MAX, commitMs));
+      // Nothing but deliveries, and their messages, ever cancels out.
+      const worth = queued > 0 && this.ungathered === 0;
+      const gatherMs = worth ? Math.floor(Math.min(GATHER_MS_MAX, commitMs)) : 0;
       this.gathers = gatherMs > 0;
       this.gathered = now + gatherMs;
     }

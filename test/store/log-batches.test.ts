@@ -158,6 +158,16 @@ describe('what an acknowledgement waits for', () => {
     assert.deepEqual(types(publisher), ['puback'], 'a moment, and no longer');
   });
 
+  test('goes at the end of the turn when nothing in it could cancel out', () => {
+    const kept = new KeptWorld();
+    const publisher = kept.world.connect(5);
+    kept.store.usage.commitMs = 40;
+    const fields = { topic: 'strict/a', payload: 'x', qos: 1, retain: true, packetId: 1 } as const;
+    publisher.send({ type: 'publish', ...fields });
+    kept.settle();
+    assert.deepEqual(types(publisher), ['puback']);
+  });
+
   test('goes at the end of the turn when commits take no time', () => {
     const kept = new KeptWorld();
     listening(kept);
