@@ -303,7 +303,7 @@ describe('what goes wrong', () => {
       [['sub', '-t', 'a/#/b'], /'a\/#\/b' is not a topic filter/],
       [['sub', '-t', 'a', '-c'], /--disable-clean-session needs --id/],
       [['sub', '-t', 'a', '-F', '%Z'], /--format: unknown parameter %Z/],
-      [['sub', '-t', 'a', '-L', 'http://x/'], /'http:\/\/x\/' is not mqtt:\/\//],
+      [['sub', '-t', 'a', '-L', 'http://x/'], /'http:\/\/x\/' is not mqtt\[s\]:\/\//],
       [['sub', '-t', 'a', '--bogus'], /unknown option --bogus/],
     ];
     for (const [args, message] of wrong) {

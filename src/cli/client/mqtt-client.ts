@@ -5,7 +5,7 @@
 // A QoS 2 message is handed on when it first arrives, not at PUBREL: the process may end in
 // between, and the session's next process would see the PUBREL only.
 
-import { connect as openSocket, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import {
   PACKET_SIZE_LIMIT,
   type ProtocolVersion,
@@ -14,16 +14,13 @@ import {
 } from '../../mqtt/packet.ts';
 import { Reason, reasonText } from '../../mqtt/reason.ts';
 import type { Properties } from './properties.ts';
+import { type Address, openSocket, type TlsOptions } from './socket.ts';
 import { describeFailure, describePacket, explained, returnCodeText } from './texts.ts';
 import { type IConnackPacket, type IPublishPacket, type Packet, Wire } from './wire.ts';
 
 const CONNECT_TIMEOUT_MS = 30_000;
 /** How long a clean end waits for acknowledgements, and for the broker to close. */
 const DRAIN_TIMEOUT_MS = 5_000;
-
-export type Address =
-  | { readonly host: string; readonly port: number; readonly localAddress?: string }
-  | { readonly path: string };
 
 export interface Will {
   readonly topic: string;
@@ -35,6 +32,7 @@ export interface Will {
 
 export interface ClientOptions {
   readonly address: Address;
+  readonly tls: TlsOptions | null;
   readonly version: ProtocolVersion;
   readonly clientId: string;
   readonly clean: boolean;
@@ -167,8 +165,7 @@ export class MqttClient {
       packet: (packet, userProperties) => this.#onPacket(packet, userProperties),
       fault: error => this.#fail(`the broker sent something that is not MQTT: ${error.message}`),
     });
-    this.#socket = openSocket({ ...options.address, noDelay: true });
-    this.#socket.on('connect', () => this.#sendConnect());
+    this.#socket = openSocket(options.address, options.tls, () => this.#sendConnect());
     this.#socket.on('data', chunk => this.#wire.push(chunk as Buffer));
     this.#socket.on('drain', () => this.#pump());
     this.#socket.on('error', error => {

@@ -4,18 +4,20 @@
 import { randomBytes } from 'node:crypto';
 import type { ProtocolVersion, QoS } from '../../mqtt/packet.ts';
 import { type Flag, type Flags, integer, UsageError } from './flags.ts';
-import type { Address, ClientOptions, Will } from './mqtt-client.ts';
+import type { ClientOptions, Will } from './mqtt-client.ts';
 import { type PropertySets, parseProperties, propertyWords } from './properties.ts';
+import { type Address, tlsFlags, tlsOptions } from './socket.ts';
 
 const SESSION_NEVER_EXPIRES = 0xffff_ffff;
 const INFLIGHT_DEFAULT = 20;
 
 export const clientFlags: readonly Flag[] = [
   { long: 'host', short: 'h', value: 'HOST', help: 'broker to connect to (localhost)' },
-  { long: 'port', short: 'p', value: 'PORT', help: 'its port (1883)' },
+  { long: 'port', short: 'p', value: 'PORT', help: 'its port (1883, TLS 8883)' },
   { long: 'unix', value: 'PATH', help: 'connect to a unix socket instead' },
-  { long: 'url', short: 'L', value: 'URL', help: 'mqtt://[user[:password]@]host[:port]/topic' },
+  { long: 'url', short: 'L', value: 'URL', help: 'mqtt[s]://[user[:password]@]host[:port]/topic' },
   { long: 'bind', short: 'A', value: 'ADDRESS', help: 'local address to connect from' },
+  ...tlsFlags,
   { long: 'id', short: 'i', value: 'ID', help: 'client id (a random one)' },
   { long: 'id-prefix', short: 'I', value: 'PREFIX', help: 'client id: PREFIX and the process id' },
   { long: 'username', short: 'u', value: 'NAME', help: 'user name' },
@@ -65,6 +67,7 @@ export function clientSettings(flags: Flags): ClientSettings {
   }
   const url = flags.text('url');
   const target = url === undefined ? null : parseUrl(url);
+  const tls = tlsOptions(flags, target?.secure === true);
   const version = parseVersion(flags.text('protocol-version') ?? '311');
   const properties = parseProperties(flags.tuples('property'));
   if (flags.has('property') && version !== 5) {
@@ -77,7 +80,8 @@ export function clientSettings(flags: Flags): ClientSettings {
   }
   return {
     options: {
-      address: parseAddress(flags, target),
+      address: parseAddress(flags, target, tls === null ? 1883 : 8883),
+      tls,
       version,
       ...identity(flags, version, properties),
       keepAliveSeconds: flags.integer('keepalive', 0, 65_535) ?? 60,
@@ -104,8 +108,10 @@ function parseVersion(text: string): ProtocolVersion {
 }
 
 interface UrlTarget {
+  readonly secure: boolean;
   readonly host: string;
-  readonly port: number;
+  /** Null: that of the protocol. */
+  readonly port: number | null;
   readonly topic: string | null;
   readonly username?: string;
   readonly password?: string;
@@ -113,15 +119,17 @@ interface UrlTarget {
 
 /** Not the URL class: a topic may hold '#', '?' and '+', which mean nothing else here. */
 export function parseUrl(text: string): UrlTarget {
-  const form = /^mqtt:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?(\[[^\]]+\]|[^:/]+)(?::(\d+))?(?:\/(.*))?$/;
+  const form =
+    /^mqtt(s?):\/\/(?:([^:@/]*)(?::([^@/]*))?@)?(\[[^\]]+\]|[^:/]+)(?::(\d+))?(?:\/(.*))?$/;
   const parts = form.exec(text);
   if (!parts) {
-    throw new UsageError(`--url: '${text}' is not mqtt://[user[:password]@]host[:port]/topic`);
+    throw new UsageError(`--url: '${text}' is not mqtt[s]://[user[:password]@]host[:port]/topic`);
   }
-  const [, username, password, host, port, topic] = parts;
+  const [, secure, username, password, host, port, topic] = parts;
   return {
+    secure: secure !== '',
     host: host.replace(/^\[|\]$/g, ''),
-    port: port === undefined ? 1883 : integer('--url: port', port, 1, 65_535),
+    port: port === undefined ? null : integer('--url: port', port, 1, 65_535),
     topic: topic || null,
     ...(username === undefined ? {} : { username: decoded(username) }),
     ...(password === undefined ? {} : { password: decoded(password) }),
@@ -136,13 +144,13 @@ function decoded(text: string): string {
   }
 }
 
-function parseAddress(flags: Flags, target: UrlTarget | null): Address {
+function parseAddress(flags: Flags, target: UrlTarget | null, usual: number): Address {
   const path = flags.text('unix');
   if (path !== undefined) return { path };
   const localAddress = flags.text('bind');
   return {
     host: flags.text('host') ?? target?.host ?? 'localhost',
-    port: flags.integer('port', 1, 65_535) ?? target?.port ?? 1883,
+    port: flags.integer('port', 1, 65_535) ?? target?.port ?? usual,
     ...(localAddress === undefined ? {} : { localAddress }),
   };
 }

@@ -1,6 +1,6 @@
 // What the client says to a person about packets and failures. Words only, no decisions.
 
-import type { Address } from './mqtt-client.ts';
+import type { Address } from './socket.ts';
 import type { Packet } from './wire.ts';
 
 /** "PUBLISH (d0, q1, r0, m7, 'a/b', ... (12 bytes))": a packet as --debug shows it. */

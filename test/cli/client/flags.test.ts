@@ -88,21 +88,28 @@ describe('flags', () => {
 describe('URLs', () => {
   test('all parts, and only some of them', () => {
     assert.deepEqual(parseUrl('mqtt://user:p%40ss@example.org:1884/a/b'), {
+      secure: false,
       host: 'example.org',
       port: 1884,
       topic: 'a/b',
       username: 'user',
       password: 'p@ss',
     });
-    assert.deepEqual(parseUrl('mqtt://h/t'), { host: 'h', port: 1883, topic: 't' });
-    assert.deepEqual(parseUrl('mqtt://h'), { host: 'h', port: 1883, topic: null });
-    assert.deepEqual(parseUrl('mqtt://[::1]:1/+/#'), { host: '::1', port: 1, topic: '+/#' });
-    assert.deepEqual(parseUrl('mqtt://h//?x'), { host: 'h', port: 1883, topic: '/?x' });
+    const [secure, port] = [false, null];
+    assert.deepEqual(parseUrl('mqtt://h/t'), { secure, host: 'h', port, topic: 't' });
+    assert.deepEqual(parseUrl('mqtts://h'), { secure: true, host: 'h', port, topic: null });
+    assert.deepEqual(parseUrl('mqtt://[::1]:1/+/#'), {
+      secure,
+      host: '::1',
+      port: 1,
+      topic: '+/#',
+    });
+    assert.deepEqual(parseUrl('mqtt://h//?x'), { secure, host: 'h', port, topic: '/?x' });
   });
 
   test('what is none', () => {
-    for (const text of ['', 'h/t', 'mqtts://h/t', 'mqtt://', 'mqtt:///t', 'mqtt://h:x/t']) {
-      assert.throws(() => parseUrl(text), /is not mqtt:\/\//, text);
+    for (const text of ['', 'h/t', 'ws://h/t', 'mqtt://', 'mqtt:///t', 'mqtt://h:x/t']) {
+      assert.throws(() => parseUrl(text), /is not mqtt\[s\]:\/\//, text);
     }
     assert.throws(() => parseUrl('mqtt://h:70000/t'), /port: '70000'/);
     assert.throws(() => parseUrl('mqtt://%zz@h/t'), /holds a '%'/);
