@@ -36,8 +36,9 @@ export function readFiles(root: string, below = ''): File[] {
   const files: File[] = [];
   for (const entry of readdirSync(join(root, below), { withFileTypes: true })) {
     const path = below === '' ? entry.name : `${below}/${entry.name}`;
+    if (notOurs.has(path)) continue; // also as a file or a link, as a worktree has them
     if (entry.isDirectory()) {
-      if (!notOurs.has(path)) files.push(...readFiles(root, path));
+      files.push(...readFiles(root, path));
     } else if (entry.isFile() && statSync(join(root, path)).size < 1_000_000) {
       const text = readFileSync(join(root, path), 'utf8');
       if (!text.includes('\0')) files.push({ path, text });

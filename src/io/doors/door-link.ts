@@ -1,6 +1,6 @@
 // A transport behind a door, as the hallway sees it. A stream keeps what the system does not take,
-// so what is written is copied (the hallway uses its buffer again), at the latest then, and what may
-// wait is bounded.
+// so what is written is copied (the hallway uses its buffer again), at the latest then, and what
+// may wait is bounded.
 
 import type { Origin } from '../../core/access.ts';
 import type { Connection } from '../../core/session/connection.ts';
