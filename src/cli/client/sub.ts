@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Reason, reasonText } from '../../mqtt/reason.ts';
 import { filterMatches, filterValid } from '../../mqtt/topic.ts';
 import { type Flag, type Flags, UsageError } from './flags.ts';
-import { PrintError, printer } from './format.ts';
+import { PrintError, printer } from './format/format.ts';
 import { ConnectionError, type IncomingMessage, MqttClient } from './mqtt-client.ts';
 import { type ClientSettings, clientFlags, clientSettings } from './options.ts';
 import { complain, runClient, tracer } from './run-client.ts';

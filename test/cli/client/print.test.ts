@@ -1,10 +1,10 @@
 // What `minnow sub` prints for a message, and what `-D` means.
 
 import assert from 'node:assert/strict';
-import { PrintError, printer } from '../../../src/cli/client/format.ts';
+import { PrintError, printer } from '../../../src/cli/client/format/format.ts';
+import { isoTime, strftime } from '../../../src/cli/client/format/strftime.ts';
 import type { IncomingMessage } from '../../../src/cli/client/mqtt-client.ts';
 import { parseProperties, propertyWords } from '../../../src/cli/client/properties.ts';
-import { isoTime, strftime } from '../../../src/cli/client/strftime.ts';
 import { describe, test } from '../../harness.ts';
 
 const message: IncomingMessage = {

@@ -2,9 +2,9 @@
 // payload, a format string). A format is compiled once into pieces; payloads are printed as the
 // bytes they are.
 
-import { UsageError } from './flags.ts';
-import type { IncomingMessage } from './mqtt-client.ts';
-import { namedProperties, userPropertyObject } from './properties.ts';
+import { UsageError } from '../flags.ts';
+import type { IncomingMessage } from '../mqtt-client.ts';
+import { namedProperties, userPropertyObject } from '../properties.ts';
 import { isoTime, strftime } from './strftime.ts';
 
 /** Bytes to print for a message, or null to print nothing. Throws PrintError. */

@@ -1,7 +1,7 @@
 // Time as strftime(3) writes it, in the machine's time zone and the C locale, one conversion at a
 // time: what `minnow sub --format` needs for @X sequences.
 
-import { UsageError } from './flags.ts';
+import { UsageError } from '../flags.ts';
 
 const days = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'];
 const months = [
