@@ -25,12 +25,15 @@ export async function run(args: string[]): Promise<number> {
     return Exit.ok;
   }
   const loaded = await loadForThisMachine(flags);
-  const { config } = loaded;
-  const warnings = [...loaded.warnings, ...(await checkUsers(config.auth))];
-  warnings.push(...(await checkCertificates(config)));
+  const warnings = [...loaded.warnings, ...(await checkFiles(loaded.config))];
   for (const warning of warnings) process.stderr.write(`minnow: warning: ${warning}\n`);
   await print('the configuration is right');
   return Exit.ok;
+}
+
+/** What about the files that are named should be looked at; throws a Failure about what is wrong. */
+export async function checkFiles(config: Config): Promise<string[]> {
+  return [...(await checkUsers(config.auth)), ...(await checkCertificates(config))];
 }
 
 /** What about the files of [auth] should be looked at; throws a Failure about what is wrong. */

@@ -100,6 +100,9 @@ describe('commands that end by themselves', () => {
       assert.match(stderr, fault);
       assert.equal(code, Exit.config);
     }
+    // And so LuCI is told.
+    const asked = minnow(['rpcd', '--set', 'auth.passwordFile=users', 'call', 'check']);
+    assert.match(JSON.parse(asked.stdout).faults.join(), /^users:1: /);
     // Which is made by the first start, where packages have it so.
     const { code, stderr } = check('auth.passwordFile=none');
     assert.match(stderr, /^minnow: warning: none: there is no such file \(auth.passwordFile\)/);

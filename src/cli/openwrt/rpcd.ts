@@ -8,6 +8,7 @@ import { changePasswords, nameFault, parsePasswords } from '../../auth/passwords
 import { formatHash } from '../../auth/passwords/stored-hash.ts';
 import { type Answer, ask } from '../ask.ts';
 import { changePrivateFile, readPrivateFile } from '../auth/private-file.ts';
+import { checkFiles } from '../check-config.ts';
 import { type Flag, type Flags, UsageError } from '../client/flags.ts';
 import { runCommand, usageText } from '../client/run-command.ts';
 import { print } from '../command.ts';
@@ -139,8 +140,8 @@ async function status(flags: Flags): Promise<object> {
 
 async function check(flags: Flags): Promise<object> {
   try {
-    const { warnings } = await load(configFlagsOf(flags));
-    return { faults: [], warnings };
+    const { config, warnings } = await load(configFlagsOf(flags));
+    return { faults: [], warnings: [...warnings, ...(await checkFiles(config))] };
   } catch (error) {
     if (!(error instanceof Failure) || error.code !== Exit.config) throw error;
     return { faults: error.lines, warnings: [] };
