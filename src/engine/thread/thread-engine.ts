@@ -26,10 +26,11 @@ import {
 } from './messages.ts';
 
 const MAILBOX_BYTES = 256 * 1024;
-/** How many times `ringBytes` those to the doors have: one read through TLS brings up to half a
- *  megabyte, and all that is ready is read before the core has its turn. Holding back the doors and
- *  letting them go on costs more than going over more memory. */
-const DOOR_RINGS = 4;
+/** How many times `ringBytes` those to the doors have, and how much at least: one read through TLS
+ *  brings up to half a megabyte, and all that is ready is read before the core has its turn. To
+ *  hold the doors back and let them go on costs, and so does going over more memory. */
+const DOOR_RINGS = 2;
+const DOOR_RING_BYTES_MIN = 256 * 1024;
 /** Only Node heeds it. */
 const SMALL_HEAP = { maxYoungGenerationSizeMb: 2 };
 
@@ -102,7 +103,8 @@ export class ThreadEngine {
       this.onClosed = resolve;
     });
     const mailbox = createMailbox(MAILBOX_BYTES);
-    const ring = () => createRing(DOOR_RINGS * config.io.ringBytes);
+    const ringBytes = Math.max(DOOR_RING_BYTES_MIN, DOOR_RINGS * config.io.ringBytes);
+    const ring = () => createRing(ringBytes);
     const doors = config.doors.length === 0 ? null : { up: ring(), down: ring() };
     const { access, room } = parts;
     this.lifeSigns = parts.watchdog && new LifeSigns(parts.watchdog.timeoutMs);

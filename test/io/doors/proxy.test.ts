@@ -29,6 +29,24 @@ describe('a door behind a proxy', () => {
     assert.equal((await place.guests.link()).peer, '192.0.2.7:51234');
   });
 
+  test('keeps nothing of what it was lent to be written', async () => {
+    const place = await open(fromHere);
+    const socket = await dial(place.port);
+    socket.write(V1);
+    const link = await place.guests.link();
+    const lent = Buffer.alloc(100_000);
+    let taken = 0;
+    let size: number;
+    do {
+      lent.fill('said');
+      size = link.write(lent, 0, lent.length);
+      lent.fill('x');
+      taken += size;
+    } while (size === lent.length);
+    const said = Buffer.alloc(taken, 'said');
+    assert.ok((await receive(socket, taken)) === said.toString('latin1'));
+  });
+
   test('takes the header byte by byte, and no byte of the client with it', async () => {
     const place = await open(fromHere);
     const headers = [
