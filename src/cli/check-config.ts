@@ -31,7 +31,7 @@ export async function run(args: string[]): Promise<number> {
   return Exit.ok;
 }
 
-/** What about the files that are named should be looked at; throws a Failure about what is wrong. */
+/** What about the named files should be looked at; throws a Failure about what is wrong. */
 export async function checkFiles(config: Config): Promise<string[]> {
   return [...(await checkUsers(config.auth)), ...(await checkCertificates(config))];
 }
