@@ -55,6 +55,15 @@ describe('minnow passwd', () => {
   const passwd = (args: string, input = '') =>
     minnow(['passwd', '--file', file(), ...args.split(' ')], input);
 
+  test('says which lines of others keep the broker from reading the file', () => {
+    writeFileSync(file(), 'no hash\n');
+    const { code, stderr } = passwd('--token alice');
+    assert.equal(code, Exit.ok);
+    assert.match(stderr, /^minnow: warning: .*passwd:1: .*\n$/);
+    assert.match(readFileSync(file(), 'utf8'), /^no hash\nalice:/);
+    assert.equal(passwd('--delete alice').stderr, stderr);
+  });
+
   test('adds, changes and deletes a user, and says what a login costs', async () => {
     const added = passwd('--stdin alice', 'secret\nnot this\n');
     assert.equal(added.code, Exit.ok, added.stderr);

@@ -74,7 +74,11 @@ async function changeFile(flags: Flags): Promise<number> {
         : `"${name}" was ${known ? 'changed' : 'added'} in ${path}: ${made.words}`;
     return changePasswords(before, name, made && formatHash(made.hash));
   });
-  if (said !== null) await print(said);
+  if (said === null) return Exit.ok;
+  await print(said);
+  for (const fault of parsePasswords(readPrivateFile(path)).faults) {
+    process.stderr.write(`minnow: warning: ${path}:${fault}; no broker reads the file like that\n`);
+  }
   return Exit.ok;
 }
 
