@@ -201,8 +201,9 @@ export class Acting {
   /** A message that takes its time, and nothing besides: longer than any keep alive, perhaps. */
   #drip(client: Client): void {
     const name = `${client.id || 'nobody'}-${++this.#published}`;
+    const packet = { topic: this.#topic(), payload: this.#payload(name, 50) };
+    if (!client.drip({ type: 'publish', ...packet })) return;
     this.#world.note(() => `${client.id} drips ${name}`);
-    client.drip({ type: 'publish', topic: this.#topic(), payload: this.#payload(name, 50) });
   }
 
   #filter(client: Client): WireFilter {
@@ -220,7 +221,7 @@ export class Acting {
 
   #subscribe(client: Client): void {
     const { prng, config } = this.#world;
-    if (config.shares && client.v5 && prng.oneIn(4)) {
+    if (config.shares && client.v5 && prng.oneIn(3)) {
       this.#subscribeShared(client);
       return;
     }
@@ -245,7 +246,9 @@ export class Acting {
     // Mostly the same few, so that they have several members.
     const name = prng.pick(['g', 'g', 'h']);
     const inner = prng.oneIn(3) ? drawFilter(prng) : prng.pick(['#', 'a/#']);
-    const filter = { ...this.#filter(client), filter: `$share/${name}/${inner}`, noLocal: false };
+    const qos = prng.pick([0, 1, 2, 2]);
+    const share = `$share/${name}/${inner}`;
+    const filter = { ...this.#filter(client), filter: share, qos, noLocal: false };
     const properties = { subscriptionIdentifiers: [100_000 + ++this.#shared] };
     if (!client.request({ type: 'subscribe', filters: [filter], properties })) return;
     this.#world.note(() => `${client.id} subscribes to ${filter.filter} (${filter.qos})`);

@@ -137,10 +137,12 @@ export class Client {
     this.#dripping = NOTHING;
   }
 
-  /** Sends a packet, a byte now and then as long as it is mute. */
-  drip(packet: WireInput): void {
+  /** Sends a packet, a byte now and then as long as it is mute, unless one is on its way still. */
+  drip(packet: WireInput): boolean {
+    if (this.#dripping.length > 0) return false;
     this.#dripping = encodePacket(packet, this.character.version);
     this.#dripOn(this.#connection);
+    return true;
   }
 
   #dripOn(connection: number): void {

@@ -72,7 +72,7 @@ export function drawConfig(prng: Prng): WorldConfig {
     expiry: !exact && prng.chance(0.7),
     retained: !exact && prng.chance(0.8),
     shares: !exact && prng.chance(0.6),
-    fewTopics: prng.oneIn(3),
+    fewTopics: prng.oneIn(2),
     payloadMax: kind === 'slow' ? 3_000 : prng.pick([30, 300]),
     exactDrops: exact,
   };
@@ -89,7 +89,7 @@ function drawOptions(prng: Prng, kind: Kind): Partial<BrokerOptions> {
     queueMessagesMax: small ? prng.between(1, 20) : defaultOptions.queueMessagesMax,
     queueBytesMax: kind === 'tight' && prng.oneIn(2) ? 3_000 : defaultOptions.queueBytesMax,
     queuePolicy: prng.pick(['drop-newest', 'drop-oldest']),
-    queueQoS0: kind === 'roomy' && prng.oneIn(2),
+    queueQoS0: kind === 'roomy' && prng.chance(0.7),
     outputHighWater: highWater,
     outputBytesMax: kind === 'slow' ? highWater * 2 : defaultOptions.outputBytesMax,
     publisherPauseMaxMs: prng.pick([50, 2_000]),
