@@ -295,6 +295,25 @@ function onRouter(tree: string): void {
       assert.equal(statSync(join(router.root, 'srv/toml')).uid, 1883);
     });
 
+    test('makes the first user where minnow.toml names the file of users', async () => {
+      router.write('etc/minnow/minnow.toml', '[auth]\npasswordFile = "/etc/minnow/users"\n');
+      await init('start');
+      assert.match(router.read('etc/minnow/users'), /^admin:/m);
+      assert.equal(statSync(join(router.root, 'etc/minnow/users')).uid, 1883);
+    });
+
+    test('leaves the owner of a disk alone that it is not alone on', async () => {
+      router.write('etc/minnow/minnow.toml', 'data = "/mnt/disk"\n');
+      const disk = join(router.root, 'mnt/disk');
+      mkdirSync(join(disk, 'lost+found'), { recursive: true });
+      router.write('mnt/disk/photos', '');
+      await init('start');
+      assert.deepEqual([statSync(disk).uid, statSync(disk).mode & 0o777], [0, 0o755]);
+      rmSync(join(disk, 'photos'));
+      await init('start');
+      assert.deepEqual([statSync(disk).uid, statSync(disk).mode & 0o777], [1883, 0o750]);
+    });
+
     test('keeps to the place that a section without a name names for the store', async () => {
       router.write('etc/config/minnow', "config minnow\n\toption data '/srv/uci'\n");
       const told = await init('start');
