@@ -221,7 +221,7 @@ export class Acting {
 
   #subscribe(client: Client): void {
     const { prng, config } = this.#world;
-    if (config.shares && client.v5 && prng.oneIn(3)) {
+    if (config.shares && client.v5 && prng.oneIn(4)) {
       this.#subscribeShared(client);
       return;
     }
@@ -243,12 +243,9 @@ export class Acting {
   /** With an identifier that is used once, so that each copy tells which share it came through. */
   #subscribeShared(client: Client): void {
     const { prng } = this.#world;
-    // Mostly the same few, so that they have several members.
-    const name = prng.pick(['g', 'g', 'h']);
-    const inner = prng.oneIn(3) ? drawFilter(prng) : prng.pick(['#', 'a/#']);
-    const qos = prng.pick([0, 1, 2, 2]);
-    const share = `$share/${name}/${inner}`;
-    const filter = { ...this.#filter(client), filter: share, qos, noLocal: false };
+    const name = prng.pick(['g', 'h']);
+    const inner = prng.oneIn(2) ? prng.pick(['#', 'a/#', 'b', '+']) : drawFilter(prng);
+    const filter = { ...this.#filter(client), filter: `$share/${name}/${inner}`, noLocal: false };
     const properties = { subscriptionIdentifiers: [100_000 + ++this.#shared] };
     if (!client.request({ type: 'subscribe', filters: [filter], properties })) return;
     this.#world.note(() => `${client.id} subscribes to ${filter.filter} (${filter.qos})`);

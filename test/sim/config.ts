@@ -72,7 +72,7 @@ export function drawConfig(prng: Prng): WorldConfig {
     expiry: !exact && prng.chance(0.7),
     retained: !exact && prng.chance(0.8),
     shares: !exact && prng.chance(0.6),
-    fewTopics: prng.oneIn(2),
+    fewTopics: prng.oneIn(3),
     payloadMax: kind === 'slow' ? 3_000 : prng.pick([30, 300]),
     exactDrops: exact,
   };
