@@ -4,7 +4,7 @@
 
 import { matches } from '../topics.ts';
 import type { Owed, OwedToShare, Publication, QoS, Terms } from './message.ts';
-import { sameName } from './message.ts';
+import { sameName, sameNumbers } from './message.ts';
 import { retainedTerms, type SessionModel, type Subscription } from './session.ts';
 
 /** A publication that has not been accepted yet. */
@@ -130,21 +130,24 @@ export class BrokerModel {
   }
 
   /**
-   * A publisher that sends again makes two publications of one name. Which of them a member gets
-   * cannot be seen, so each may go where the other may.
+   * A publisher that sends again makes two publications of one name, and empty payloads have none.
+   * Which of them a member gets cannot be seen, so each may go where any of the others may.
    */
   #mixedWithTwins(owed: OwedToShare): OwedToShare {
-    for (const twin of this.owedToShares) {
-      if (twin.share !== owed.share || !sameName(twin.publication, owed.publication)) continue;
-      const members = new Map(twin.members);
-      for (const [clientId, terms] of owed.members) {
-        members.set(clientId, [...terms, ...(members.get(clientId) ?? [])]);
-      }
-      this.owedToShares.delete(twin);
-      this.owedToShares.add({ ...twin, members, rerouted: true });
-      return { ...owed, members: new Map(members), rerouted: true };
+    const twins = [...this.owedToShares].filter(({ share, publication }) => {
+      return share === owed.share && sameName(publication, owed.publication);
+    });
+    if (twins.length === 0) return owed;
+    const ways = new Map<string, Terms[]>();
+    for (const [clientId, terms] of [owed, ...twins].flatMap(({ members }) => [...members])) {
+      const known = ways.get(clientId) ?? [];
+      ways.set(clientId, [...known, ...terms.filter(each => !known.some(w => sameTerms(w, each)))]);
     }
-    return owed;
+    for (const twin of twins) {
+      this.owedToShares.delete(twin);
+      this.owedToShares.add({ ...twin, members: new Map(ways), rerouted: true });
+    }
+    return { ...owed, members: ways, rerouted: true };
   }
 
   /** The bound of a queue costs exactly the newest, or the oldest, that do not fit. */
@@ -322,6 +325,10 @@ export class BrokerModel {
     this.met.add('a message goes to another member of a share');
     this.#oweToShare(share, publication, members, true);
   }
+}
+
+function sameTerms(a: Terms, b: Terms): boolean {
+  return a.qos === b.qos && a.retain === b.retain && sameNumbers(a.identifiers, b.identifiers);
 }
 
 /** Overlapping subscriptions: one copy, at the highest QoS, with every identifier. */
