@@ -15,7 +15,8 @@ import { configOf, loaded } from '../load.ts';
 type Directories = Readonly<Record<string, readonly ConfFile[]>>;
 
 function translated(text: string, directories: Directories = {}) {
-  const readDirectory = (path: string) => directories[path] ?? { fault: `${path}: not there` };
+  const known = new Map(Object.entries(directories));
+  const readDirectory = (path: string) => known.get(path) ?? { fault: `${path}: not there` };
   return translate({ name: 'm.conf', text }, readDirectory);
 }
 
