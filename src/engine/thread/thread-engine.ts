@@ -29,7 +29,7 @@ const MAILBOX_BYTES = 256 * 1024;
 /** How many times `ringBytes` those to the doors have, and how much at least: one read through TLS
  *  brings up to half a megabyte, and all that is ready is read before the core has its turn. To
  *  hold the doors back and let them go on costs, and so does going over more memory. */
-const DOOR_RINGS = 2;
+const DOOR_RINGS = 4;
 const DOOR_RING_BYTES_MIN = 256 * 1024;
 /** Only Node heeds it. */
 const SMALL_HEAP = { maxYoungGenerationSizeMb: 2 };
