@@ -368,8 +368,8 @@ export class Host {
 
 /** A crowd of clients in a process of its own, which comes at once and leaves. */
 export class Crowd {
-  /** Milliseconds until the last was in. */
-  readonly in: Promise<number>;
+  /** Milliseconds until the last was in, and how many the system had reset before. */
+  readonly in: Promise<{ in: number; reset: number }>;
   readonly gone: Promise<void>;
 
   constructor(port: number, count: number) {
@@ -377,7 +377,7 @@ export class Crowd {
     const child = spawn(first!, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     const exited = once(child, 'exit');
     const line = once(createInterface({ input: child.stdout }), 'line');
-    this.in = line.then(([text]) => (JSON.parse(text as string) as { in: number }).in);
+    this.in = line.then(([text]) => JSON.parse(text as string));
     this.gone = exited.then(([code]) => assert.equal(code, 0));
   }
 }

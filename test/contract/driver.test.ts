@@ -337,11 +337,13 @@ function describeListening(mode: string, start: Start, common: () => Host): void
         rounds.push(performance.now() - asked);
       }
     })();
-    const tookMs = await crowd.in;
+    const { in: tookMs, reset } = await crowd.in;
     coming = false;
     await asking;
     const { opened, openedInTurnMax } = await own.stats();
-    assert.equal(opened, CROWD + 2);
+    assert.ok(reset <= CROWD / 100, `${reset} were reset`);
+    // Some of those had a socket here.
+    assert.ok(opened >= CROWD + 2 && opened <= CROWD + 2 + reset, `${opened}, ${reset} reset`);
     const { acceptsPerSecond } = defaultIoOptions;
     const { burst } = new Pacing(acceptsPerSecond, 0);
     // The workers of a pool let in each for itself, and a turn of the owner hears of several.
